@@ -1,0 +1,1 @@
+"""The durable core: contracts, ids, state machine, outcome rules, keyspace, Redis functions."""

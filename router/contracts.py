@@ -1,0 +1,239 @@
+"""What crosses a process: intents, control messages, registrations. Flat text fields in streams.
+
+Every message carries ``v``, the schema version. A reader refuses a version it does not know.
+The owner of an intent is the strategy in the stream's name; no field can claim another (P5).
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+
+import orjson
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from router.enums import OrderSide, OrderType, RequestKind, TimeInForce, Via
+from router.errors import InvalidArgument
+
+SCHEMA_VERSION: Literal["1"] = "1"
+MAX_PARAMS_LENGTH = 2_000
+
+
+def _positive(value: Decimal) -> Decimal:
+    # 36 digits hold any venue's number; more is an attack or a mistake.
+    if not value.is_finite() or value <= 0 or len(value.as_tuple().digits) > 36:
+        raise ValueError("must be a finite number above 0 with at most 36 digits")
+    return value
+
+
+def plain(value: Decimal) -> str:
+    """Return the number as plain digits, never with an exponent."""
+    return format(value, "f")
+
+
+def _flag(value: object) -> object:
+    return {"1": True, "0": False}.get(value, value) if isinstance(value, str) else value
+
+
+def _absent(value: object) -> object:
+    return None if value == "" else value
+
+
+def _json_object(value: object) -> object:
+    if value == "" or value is None:
+        return {}
+    if isinstance(value, str):
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError as error:
+            raise ValueError(f"is not JSON: {error}") from None
+    return value
+
+
+PositiveDecimal = Annotated[Decimal, AfterValidator(_positive), PlainSerializer(plain)]
+OptionalDecimal = Annotated[PositiveDecimal | None, BeforeValidator(_absent)]
+Flag = Annotated[bool, BeforeValidator(_flag), PlainSerializer(lambda flag: "1" if flag else "0")]
+Params = Annotated[dict[str, Any], BeforeValidator(_json_object)]
+Oid = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+ShortText = Annotated[str, Field(max_length=128)]
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    v: Literal["1"] = SCHEMA_VERSION
+
+    def fields(self) -> dict[str, str]:
+        """Return the message as flat text fields for a stream entry; empty ones left out."""
+        out: dict[str, str] = {}
+        for name, value in self.model_dump(mode="python").items():
+            if value is None or value == "" or value == {}:
+                continue
+            out[name] = orjson.dumps(value).decode() if isinstance(value, dict) else str(value)
+        return out
+
+
+class CreateIntent(_Message):
+    """Create one order. ``client_id`` is what the venue sees. ``expires_ms`` is set by admit."""
+
+    request: Literal[RequestKind.CREATE] = RequestKind.CREATE
+    oid: Oid
+    client_id: Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,64}$")]
+    client_oid: ShortText = ""
+    idem: ShortText = ""
+    scope: Literal["", "account"] = ""
+    symbol: Annotated[str, Field(max_length=64)]
+    side: OrderSide
+    type: OrderType
+    amount: PositiveDecimal
+    price: OptionalDecimal = None
+    tif: TimeInForce = TimeInForce.GTC
+    reduce_only: Flag = False
+    via: Via = Via.WS
+    ws_fallback: Flag = True
+    params: Params = {}
+    created_ms: int = 0
+    expires_ms: int = 0
+
+    @model_validator(mode="after")
+    def _price_fits_the_type(self) -> Self:
+        if self.type.needs_price and self.price is None:
+            raise ValueError(f"price: a {self.type} order needs a price")
+        return self
+
+
+class CancelIntent(_Message):
+    """Cancel one order of the same strategy."""
+
+    request: Literal[RequestKind.CANCEL] = RequestKind.CANCEL
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{24}$")]
+    oid: Oid
+    via: Via = Via.WS
+    ws_fallback: Flag = True
+    created_ms: int = 0
+    expires_ms: int = 0
+
+
+class ModifyIntent(_Message):
+    """Change price and/or total amount of one order of the same strategy."""
+
+    request: Literal[RequestKind.MODIFY] = RequestKind.MODIFY
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{24}$")]
+    oid: Oid
+    price: OptionalDecimal = None
+    amount: OptionalDecimal = None
+    via: Via = Via.WS
+    ws_fallback: Flag = True
+    created_ms: int = 0
+    expires_ms: int = 0
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if self.price is None and self.amount is None:
+            raise ValueError("price: a modify must name a price or an amount")
+        return self
+
+
+class QueryIntent(_Message):
+    """Ask the venue for one own order; the answer goes to the reply list ``id``."""
+
+    request: Literal[RequestKind.QUERY] = RequestKind.QUERY
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{24}$")]
+    oid: Oid
+    created_ms: int = 0
+    expires_ms: int = 0
+
+
+class QueryReply(BaseModel):
+    """The answer to a query, as JSON on the reply list.
+
+    ``found``: True with ``order`` (fields of an ``order`` result); False when the venue answered
+    cleanly that it has no such order; None when it could not be asked (``reason`` says why).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    v: Literal["1"] = SCHEMA_VERSION
+    found: bool | None
+    reason: str = ""
+    order: dict[str, str] = {}
+
+
+Intent = CreateIntent | CancelIntent | ModifyIntent | QueryIntent
+_INTENT: TypeAdapter[Intent] = TypeAdapter(
+    Annotated[
+        CreateIntent | CancelIntent | ModifyIntent | QueryIntent, Field(discriminator="request")
+    ]
+)
+
+
+def read_intent(fields: Mapping[str, str]) -> Intent:
+    """Return the intent in a stream entry.
+
+    Raises:
+        InvalidArgument: If it is none; the text names the field and what is wrong with it.
+    """
+    size = sum(len(name) + len(value) for name, value in fields.items())
+    if size > 8_000:
+        raise InvalidArgument("intent", f"{size} characters are more than the 8000 allowed")
+    try:
+        return _INTENT.validate_python(dict(fields))
+    except ValidationError as error:
+        raise first_problem(error) from None
+
+
+def first_problem(error: ValidationError) -> InvalidArgument:
+    """Return the first complaint of a pydantic error as one of ours."""
+    problem = error.errors(include_url=False, include_context=False)[0]
+    where = [str(part) for part in problem["loc"] if part not in tuple(RequestKind)]
+    shown = repr(problem.get("input"))[:80]
+    return InvalidArgument(".".join(where) or "intent", f"{problem['msg']} (got {shown})")
+
+
+class ControlKind:
+    """Kinds of messages on the control stream."""
+
+    REGISTERED = "registered"  # a strategy came or changed its registration
+    EVIDENCE = "evidence"  # a job asked the venue about an unknown order; here is the answer
+    HALT = "halt"  # trading was halted or resumed
+
+
+class Registration(BaseModel):
+    """What a strategy tells of itself; one JSON value in the ``strategies`` hash."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    v: Literal["1"] = SCHEMA_VERSION
+    tag: str
+    grace_ms: dict[str, int] = {}
+
+    def json_text(self) -> str:
+        return self.model_dump_json()
+
+
+#: Fields of an ``order`` result in the order they stand (design §6).
+ORDER_FIELDS = (
+    "oid", "client_oid", "eid", "symbol", "side", "order_type", "time_in_force", "status",
+    "standing", "amount", "filled", "remaining", "price", "avg_price", "last_filled",
+    "last_filled_price", "trade_id", "fee", "fee_currency", "reduce_only", "reason", "exists",
+)  # fmt: skip
+
+
+class ResultType:
+    """The ``type`` field of an entry on a result stream."""
+
+    ORDER = "order"
+    REQUEST = "ws_order_request_result"
+    STATUS = "private_ws_status"
+    DIFF = "private_ws_resync_diff"
+    BALANCE = "balance"
+    POSITION = "position"

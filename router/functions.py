@@ -1,0 +1,236 @@
+"""The Redis Functions library: loading it, and one typed call per function.
+
+A ``Call`` is a value; the synchronous SDK and the asynchronous worker both send it with
+``client.fcall(call.name, len(call.keys), *call.keys, *call.args)``. Every call may be repeated with
+the same arguments after a lost reply: it then changes nothing and answers the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from router.keyspace import AccountKeys
+
+LIBRARY = "order_router_1"
+"""Named with the schema version: two versions can live on one server during an upgrade."""
+
+FILES = ("admit", "request", "release", "register", "lease", "apply")
+
+
+@cache
+def source() -> str:
+    """Return the library's text: a header and each file of ``router/lua``."""
+    folder = resources.files("router") / "lua"
+    parts = [(folder / f"{name}.lua").read_text(encoding="utf-8") for name in FILES]
+    return "\n".join((f"#!lua name={LIBRARY}", *(f"do\n{part}\nend" for part in parts)))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One function call: name, keys (all in the account's slot), arguments."""
+
+    name: str
+    keys: tuple[str, ...]
+    args: tuple[str | int, ...]
+
+    def fcall(self) -> tuple[Any, ...]:
+        """Return the arguments of redis-py's ``fcall``."""
+        return (self.name, len(self.keys), *self.keys, *self.args)
+
+
+def _flat(fields: Mapping[str, str]) -> list[str]:
+    return [part for pair in fields.items() for part in pair]
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """How much one strategy may have waiting and open."""
+
+    intents: int = 10_000
+    open_orders: int = 10_000
+
+
+def admit(
+    keys: AccountKeys,
+    strategy: str,
+    fields: Mapping[str, str],
+    *,
+    owner: str,
+    valid_for_ms: int,
+    caps: Caps,
+    repeats_ms: int = 86_400_000,
+) -> Call:
+    """Return the call that admits a create intent. ``owner``: the strategy, or ``@account``."""
+    oid, idem = fields["oid"], fields.get("idem", "")
+    return Call(
+        "or1_admit",
+        (
+            keys.idem(owner, idem),
+            keys.order(strategy, oid),
+            keys.open(strategy),
+            keys.intents(strategy),
+            keys.clients,
+            keys.halt,
+            keys.strategies,
+            keys.repeats(strategy),
+        ),
+        (
+            *(strategy, oid, idem, fields["client_id"], valid_for_ms),
+            *(caps.intents, caps.open_orders, repeats_ms),
+            *_flat(fields),
+        ),
+    )
+
+
+def request(
+    keys: AccountKeys,
+    strategy: str,
+    fields: Mapping[str, str],
+    *,
+    valid_for_ms: int,
+    caps: Caps,
+) -> Call:
+    """Return the call that queues a cancel or modify intent."""
+    return Call(
+        "or1_request",
+        (keys.order(strategy, fields["oid"]), keys.intents(strategy), keys.halt),
+        (fields["id"], valid_for_ms, caps.intents, fields["request"], *_flat(fields)),
+    )
+
+
+def release(keys: AccountKeys, owner: str, strategy: str, key: str, oid: str) -> Call:
+    """Return the call that frees an idempotency key held by ``oid``."""
+    return Call(
+        "or1_release",
+        (keys.idem(owner, key), keys.order(strategy, oid), keys.repeats(strategy)),
+        (oid, key),
+    )
+
+
+def register(
+    keys: AccountKeys, strategy: str, instance: str, registration: str, who: str, *, wake: bool
+) -> Call:
+    """Return the call that makes a strategy's instance known."""
+    return Call(
+        "or1_register",
+        (
+            keys.strategies,
+            keys.intents(strategy),
+            keys.control,
+            keys.results(strategy),
+            keys.cursor(strategy),
+        ),
+        (strategy, instance, registration, who, "1" if wake else ""),
+    )
+
+
+def lease(
+    keys: AccountKeys,
+    action: str,
+    *,
+    owner: str,
+    epoch: int,
+    ttl_ms: int,
+    host: str = "",
+    pid: int = 0,
+) -> Call:
+    """Return the call that acquires, renews or releases the account's lease."""
+    return Call("or1_lease", (keys.lease, keys.epoch), (action, owner, epoch, ttl_ms, host, pid))
+
+
+class Batch:
+    """Operations of one ``apply`` call, in order; keys are named once and by index."""
+
+    __slots__ = ("_args", "_index", "_keys", "count")
+
+    def __init__(self) -> None:
+        self._keys: list[str] = []
+        self._index: dict[str, int] = {}
+        self._args: list[str | int] = []
+        self.count = 0
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+    def __repr__(self) -> str:
+        return f"Batch({self.count} operations, {len(self._keys)} keys)"
+
+    def _at(self, key: str) -> int:
+        index = self._index.get(key)
+        if index is None:
+            self._keys.append(key)
+            index = self._index[key] = len(self._keys) + 3
+        return index
+
+    def _add(self, kind: str, *args: str | int) -> None:
+        self._args += (kind, len(args), *args)
+        self.count += 1
+
+    def order(
+        self,
+        keys: AccountKeys,
+        strategy: str,
+        oid: str,
+        fields: Mapping[str, str],
+        *,
+        place: str,
+        end_ms: int = 0,
+    ) -> None:
+        """Write the order's fields; ``place``: "open", "ended" or "same"."""
+        self._add(
+            "order",
+            self._at(keys.order(strategy, oid)),
+            self._at(keys.open(strategy)),
+            self._at(keys.ended(strategy)),
+            oid,
+            place,
+            end_ms,
+            *_flat(fields),
+        )
+
+    def result(self, keys: AccountKeys, strategy: str, fields: Mapping[str, str]) -> None:
+        """Append to the strategy's results."""
+        self._add("result", self._at(keys.results(strategy)), strategy, *_flat(fields))
+
+    def settle(self, stream: str, entry_id: str) -> None:
+        """Acknowledge and delete an intent or control entry."""
+        self._add("settle", self._at(stream), entry_id)
+
+    def client(self, keys: AccountKeys, client_id: str, value: str) -> None:
+        """Set who holds a client id; "" removes it."""
+        self._add("client", self._at(keys.clients), client_id, value)
+
+    def idem(self, key: str, oid: str, ttl_ms: int | None) -> None:
+        """Let an idempotency key expire in ``ttl_ms``; None keeps it."""
+        self._add("idem", self._at(key), oid, "" if ttl_ms is None else ttl_ms)
+
+    def hash(self, key: str, fields: Mapping[str, str]) -> None:
+        """Set fields; a value of "" removes the field."""
+        self._add("hash", self._at(key), *_flat(fields))
+
+    def dead(self, key: str, fields: Mapping[str, str]) -> None:
+        """Append to the dead-letter stream."""
+        self._add("dead", self._at(key), *_flat(fields))
+
+    def reply(self, key: str, text: str, ttl_ms: int = 60_000) -> None:
+        """Answer a query."""
+        self._add("reply", self._at(key), ttl_ms, text)
+
+    def call(self, keys: AccountKeys, epoch: int, number: int) -> Call:
+        """Return the batch as one function call."""
+        return Call(
+            "or1_apply",
+            (keys.epoch, keys.applied, keys.seq, *self._keys),
+            (epoch, number, *self._args),
+        )
+
+
+def text(reply: Any) -> Any:
+    """Return a reply with bytes decoded, lists included."""
+    if isinstance(reply, bytes):
+        return reply.decode()
+    if isinstance(reply, Sequence) and not isinstance(reply, str):
+        return [text(part) for part in reply]
+    return reply

@@ -1,0 +1,146 @@
+"""Every Redis key, spelt once, each with its type, lifetime and writer.
+
+The braces put all keys of one account into one hash slot, so that each function that touches
+several of them also runs on Redis Cluster.
+"""
+
+from dataclasses import dataclass
+
+DEFAULT_PREFIX = "or"
+GROUP = "workers"
+"""The one consumer group of every intent stream and of the control stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountKeys:
+    """The keys of one account."""
+
+    account: str
+    prefix: str = DEFAULT_PREFIX
+
+    def _key(self, *parts: str) -> str:
+        return ":".join((f"{self.prefix}:{{{self.account}}}", *parts))
+
+    def intents(self, strategy: str) -> str:
+        """Stream. The strategy's intents not yet settled. Strategy adds; owner acks and deletes."""
+        return self._key("intents", strategy)
+
+    def idem(self, owner: str, key: str) -> str:
+        """String. The canonical oid. ``SET NX`` by admit; expires ``idempotency_ttl`` after the
+        order's end. ``owner`` is a strategy or ``@account``."""
+        return self._key("idem", owner, key)
+
+    def repeats(self, strategy: str) -> str:
+        """Hash. Idempotency key → how often it was repeated. By admit; expires when unused."""
+        return self._key("repeats", strategy)
+
+    def order(self, strategy: str, oid: str) -> str:
+        """Hash. One order. By admit, then by the owner's apply; archived after its end."""
+        return self._key("order", strategy, oid)
+
+    def open(self, strategy: str) -> str:
+        """Set. oids not ended, unknown ones included. By admit and apply."""
+        return self._key("open", strategy)
+
+    def ended(self, strategy: str) -> str:
+        """Sorted set. oid → time of its end, ms. By apply; emptied by the archive job."""
+        return self._key("ended", strategy)
+
+    def results(self, strategy: str) -> str:
+        """Stream. Outcomes and events for the strategy, ``seq`` gap-free. By apply."""
+        return self._key("results", strategy)
+
+    def cursor(self, strategy: str) -> str:
+        """Hash. Instance → id of the last result it handled. By the strategy."""
+        return self._key("cursor", strategy)
+
+    @property
+    def seq(self) -> str:
+        """Hash. Strategy → last ``seq`` given out. By apply."""
+        return self._key("seq")
+
+    @property
+    def strategies(self) -> str:
+        """Hash. Strategy → registration JSON; ``strategy@instance`` → who and last seen."""
+        return self._key("strategies")
+
+    @property
+    def clients(self) -> str:
+        """Hash. Client id at the venue → ``strategy/oid`` while live, ``strategy/oid/ended``."""
+        return self._key("clients")
+
+    @property
+    def lease(self) -> str:
+        """Hash with expiry. The owner: owner, epoch, host, pid. By the lease functions."""
+        return self._key("lease")
+
+    @property
+    def epoch(self) -> str:
+        """String. The fence: grows with each new owner, never expires."""
+        return self._key("epoch")
+
+    @property
+    def applied(self) -> str:
+        """Hash. epoch and number of the last batch that apply took."""
+        return self._key("applied")
+
+    @property
+    def status(self) -> str:
+        """Hash. Sockets' states, since when, last resync, epoch. By apply."""
+        return self._key("status")
+
+    @property
+    def positions(self) -> str:
+        """Hash. Symbol → position JSON. By apply."""
+        return self._key("positions")
+
+    @property
+    def balances(self) -> str:
+        """Hash. Asset → balance JSON. By apply."""
+        return self._key("balances")
+
+    @property
+    def halt(self) -> str:
+        """String. Why trading is halted; absent when it is not."""
+        return self._key("halt")
+
+    @property
+    def control(self) -> str:
+        """Stream. Wakes the owner: registered, setting, query, evidence, halt."""
+        return self._key("control")
+
+    def reply(self, request_id: str) -> str:
+        """List. The answer to one query; expires after a minute."""
+        return self._key("reply", request_id)
+
+    @property
+    def dead(self) -> str:
+        """Stream, capped. What could not be processed, with the reason."""
+        return self._key("dead")
+
+
+@dataclass(frozen=True, slots=True)
+class VenueKeys:
+    """The keys of one venue's public data, shared by all its accounts."""
+
+    venue: str
+    prefix: str = DEFAULT_PREFIX
+
+    def bookl1(self, symbol: str) -> str:
+        """Stream, one entry. The latest best bid and ask. By the worker."""
+        return f"{self.prefix}:md:{{{self.venue}}}:bookl1:{symbol}"
+
+    @property
+    def wanted(self) -> str:
+        """Sorted set. Symbol → last time a strategy wanted its book, ms. By strategies."""
+        return f"{self.prefix}:md:{{{self.venue}}}:wanted"
+
+    @property
+    def instruments(self) -> str:
+        """Hash. Symbol → instrument JSON. By the worker."""
+        return f"{self.prefix}:instruments:{{{self.venue}}}"
+
+
+def index(prefix: str = DEFAULT_PREFIX) -> str:
+    """Set. The accounts that a worker ever served, for commands that list them."""
+    return f"{prefix}:accounts"

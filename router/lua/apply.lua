@@ -1,0 +1,147 @@
+-- apply: write all outcomes of one account that one turn of the owner's loop produced.
+--
+-- Fenced: an older epoch changes nothing. Idempotent: a batch number seen before changes nothing, so
+-- a batch whose reply was lost may be sent again. A result, the order it speaks of and the
+-- settlement of its intent stand in one batch: an order is never half finished.
+--
+-- KEYS[1]  epoch     string  {a}:epoch
+-- KEYS[2]  applied   hash    {a}:applied
+-- KEYS[3]  seq       hash    {a}:seq
+-- KEYS[4…] the keys that the operations name by their index in KEYS
+-- ARGV[1]  epoch   ARGV[2]  batch number, growing within the epoch
+-- ARGV[3…] operations, each: kind, count of its arguments, arguments
+--   order   order-key open-key ended-key oid open|ended|same end_ms field value …
+--   result  results-key strategy field value …       (seq is added)
+--   settle  intents-key entry-id                     (acknowledged and deleted)
+--   client  clients-key client-id value              (value "" removes it)
+--   idem    idem-key oid ttl_ms                      (ttl "" keeps it; only if it still names oid)
+--   hash    key field value …                        (a value of "" removes the field)
+--   dead    dead-key field value …
+--   reply   reply-key ttl_ms text
+--   forget  stream-key entry-id                      (control entry: acknowledged and deleted)
+--   book    stream-key field value …                 (one entry kept)
+--
+-- Returns {"applied", count, error …} | {"fenced", current epoch} | {"repeat", batch}
+local RESULT_FIELDS_FROM = 3
+
+local operations = {
+  order = function(keys, a)
+    local key, oid = keys[a[1]], a[4]
+    redis.call('HSET', key, unpack(a, 7))
+    if a[5] == 'open' then
+      redis.call('SADD', keys[a[2]], oid)
+      redis.call('ZREM', keys[a[3]], oid)
+    elseif a[5] == 'ended' then
+      redis.call('SREM', keys[a[2]], oid)
+      redis.call('ZADD', keys[a[3]], a[6], oid)
+    end
+  end,
+  result = function(keys, a, seq)
+    local number = redis.call('HINCRBY', seq, a[2], 1)
+    redis.call('XADD', keys[a[1]], '*', 'seq', number, unpack(a, RESULT_FIELDS_FROM))
+  end,
+  settle = function(keys, a)
+    redis.call('XACK', keys[a[1]], 'workers', a[2])
+    redis.call('XDEL', keys[a[1]], a[2])
+  end,
+  client = function(keys, a)
+    if a[3] == '' then
+      redis.call('HDEL', keys[a[1]], a[2])
+    else
+      redis.call('HSET', keys[a[1]], a[2], a[3])
+    end
+  end,
+  idem = function(keys, a)
+    if redis.call('GET', keys[a[1]]) == a[2] then
+      if a[3] == '' then
+        redis.call('PERSIST', keys[a[1]])
+      else
+        redis.call('PEXPIRE', keys[a[1]], a[3])
+      end
+    end
+  end,
+  hash = function(keys, a)
+    for i = 2, #a, 2 do
+      if a[i + 1] == '' then
+        redis.call('HDEL', keys[a[1]], a[i])
+      else
+        redis.call('HSET', keys[a[1]], a[i], a[i + 1])
+      end
+    end
+  end,
+  dead = function(keys, a)
+    redis.call('XADD', keys[a[1]], 'MAXLEN', '~', 10000, '*', unpack(a, 2))
+  end,
+  reply = function(keys, a)
+    redis.call('RPUSH', keys[a[1]], a[3])
+    redis.call('PEXPIRE', keys[a[1]], a[2])
+  end,
+  book = function(keys, a)
+    redis.call('XADD', keys[a[1]], 'MAXLEN', 1, '*', unpack(a, 2))
+  end,
+}
+operations.forget = operations.settle
+
+-- How many of an operation's first arguments are indices into KEYS, and the fewest it takes.
+local SHAPES = {
+  order = { 3, 8 }, result = { 1, 4 }, settle = { 1, 2 }, client = { 1, 3 }, idem = { 1, 3 },
+  hash = { 1, 3 }, dead = { 1, 3 }, reply = { 1, 3 }, forget = { 1, 2 }, book = { 1, 3 },
+}
+
+local function parse(keys, args)
+  local batch, at = {}, 3
+  while at <= #args do
+    local kind, count = args[at], tonumber(args[at + 1])
+    local shape = SHAPES[kind]
+    if not shape or not count or count < shape[2] or at + 1 + count > #args then
+      return nil, 'operation ' .. tostring(kind) .. ' at argument ' .. at .. ' is malformed'
+    end
+    local a = {}
+    for i = 1, count do
+      a[i] = args[at + 1 + i]
+    end
+    for i = 1, shape[1] do
+      local index = tonumber(a[i])
+      if not index or not keys[index] then
+        return nil, kind .. ' names key number ' .. tostring(a[i])
+      end
+      a[i] = index
+    end
+    batch[#batch + 1] = { kind, a }
+    at = at + 2 + count
+  end
+  return batch
+end
+
+local function apply(keys, args)
+  local epoch, number = tonumber(args[1]), tonumber(args[2])
+  if not epoch or not number then
+    return redis.error_reply('INVALID apply: epoch or batch number is not a number')
+  end
+  local batch, problem = parse(keys, args)
+  if not batch then
+    return redis.error_reply('INVALID apply: ' .. problem)
+  end
+  local current = redis.call('GET', keys[1]) or '0'
+  if current ~= args[1] then
+    return {'fenced', current}
+  end
+  local last = redis.call('HMGET', keys[2], 'epoch', 'batch')
+  if last[1] == args[1] and tonumber(last[2]) >= number then
+    return {'repeat', last[2]}
+  end
+  redis.call('HSET', keys[2], 'epoch', args[1], 'batch', args[2])
+  local answer = {'applied', tostring(#batch)}
+  for _, operation in ipairs(batch) do
+    -- One key of a wrong type (a hand edit) must not take the other outcomes with it.
+    local done, trouble = pcall(operations[operation[1]], keys, operation[2], keys[3])
+    if not done then
+      answer[#answer + 1] = operation[1] .. ' ' .. tostring(keys[operation[2][1]]) .. ': '
+        .. (type(trouble) == 'table' and trouble.err or tostring(trouble))
+    end
+  end
+  return answer
+end
+
+-- allow-oom: outcomes of live orders are written even when maxmemory refuses new orders.
+redis.register_function{function_name = 'or1_apply', callback = apply, flags = {'allow-oom'}}

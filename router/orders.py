@@ -1,0 +1,317 @@
+"""One order as the owner knows it, and how a venue's statement changes it. Pure.
+
+Invariants:
+1. ``filled`` is the sum of the fills told, each trade id once; it never shrinks.
+2. ``venue_filled`` is the most the venue ever reported; while it exceeds ``filled``, fills are
+   missing and an end waits for them, so that a strategy is told each fill before the end.
+3. A snapshot never reopens an ended order and never takes a fill back (rule 3 of state.py).
+4. Folding the same reports in any order, any number of times, ends in the same order.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from router.contracts import CreateIntent, plain
+from router.enums import Exists, OrderSide, OrderStatus, OrderType, TimeInForce, Via
+from router.evidence import ZERO, Fill, OrderReport, VenueState
+from router.state import ENDS, UNSEEN, Event, State, advance, status_of
+
+FILL_FIELD = "fill:"
+
+
+@dataclass(slots=True)
+class OrderRecord:
+    """The owner's copy of one order hash."""
+
+    strategy: str
+    oid: str
+    client_id: str
+    symbol: str
+    side: OrderSide
+    type: OrderType
+    amount: Decimal
+    price: Decimal | None = None
+    tif: TimeInForce = TimeInForce.GTC
+    reduce_only: bool = False
+    client_oid: str = ""
+    idem: str = ""
+    scope: str = ""
+    via: Via = Via.WS
+    ws_fallback: bool = True
+    params: dict[str, object] = field(default_factory=dict)
+    created_ms: int = 0
+    expires_ms: int = 0
+    state: State = State.INITIALIZED
+    exists: Exists = Exists.UNKNOWN
+    venue_id: str = ""
+    filled: Decimal = ZERO
+    venue_filled: Decimal = ZERO
+    cost: Decimal = ZERO
+    fee: Decimal = ZERO
+    fee_currency: str = ""
+    avg_price: Decimal | None = None
+    trades: dict[str, Decimal] = field(default_factory=dict)
+    end: State | None = None
+    by_amount: bool = True  # False where the venue counts in quote value: its state decides
+    reason: str = ""
+    sent_ms: int = 0
+    acked_ms: int = 0
+    ended_ms: int = 0
+    venue_ms: int = 0
+    intent_id: str = ""
+    epoch: int = 0
+
+    @classmethod
+    def from_intent(cls, strategy: str, intent: CreateIntent) -> "OrderRecord":
+        """Return the record of an order just admitted."""
+        return cls(
+            strategy=strategy,
+            oid=intent.oid,
+            client_id=intent.client_id,
+            symbol=intent.symbol,
+            side=intent.side,
+            type=intent.type,
+            amount=intent.amount,
+            price=intent.price,
+            tif=intent.tif,
+            reduce_only=intent.reduce_only,
+            client_oid=intent.client_oid,
+            idem=intent.idem,
+            scope=intent.scope,
+            via=intent.via,
+            ws_fallback=intent.ws_fallback,
+            params=intent.params,
+            created_ms=intent.created_ms,
+            expires_ms=intent.expires_ms,
+        )
+
+    @classmethod
+    def from_hash(cls, strategy: str, fields: Mapping[str, str]) -> "OrderRecord":
+        """Return the record stored in an order hash.
+
+        Raises:
+            InvalidArgument: If the hash is not an order (a field missing or unreadable).
+        """
+        intent = CreateIntent.model_validate({**fields, "request": "create"})
+        record = cls.from_intent(strategy, intent)
+        record.state = State(fields.get("state", State.INITIALIZED))
+        record.exists = Exists(fields.get("exists", Exists.UNKNOWN))
+        record.venue_id = fields.get("eid", "")
+        record.filled = Decimal(fields.get("filled", "0"))
+        record.venue_filled = Decimal(fields.get("venue_filled", "0"))
+        record.cost = Decimal(fields.get("cost", "0"))
+        record.fee = Decimal(fields.get("fee", "0"))
+        record.fee_currency = fields.get("fee_currency", "")
+        record.avg_price = Decimal(fields["avg_price"]) if fields.get("avg_price") else None
+        record.end = State(fields["end"]) if fields.get("end") else None
+        record.reason = fields.get("reason", "")
+        for name in ("sent_ms", "acked_ms", "ended_ms", "venue_ms", "epoch"):
+            setattr(record, name, int(fields.get(name) or 0))
+        for name, value in fields.items():
+            if name.startswith(FILL_FIELD):
+                amount = value.partition("@")[0]
+                record.trades[name.removeprefix(FILL_FIELD)] = Decimal(amount)
+        return record
+
+    @property
+    def status(self) -> OrderStatus:
+        return status_of(self.state, self.filled)
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDS
+
+    @property
+    def remaining(self) -> Decimal:
+        return ZERO if self.state is State.FILLED else max(ZERO, self.amount - self.filled)
+
+    @property
+    def lacks_fills(self) -> bool:
+        """Whether the venue reported more filled than the fills we were told."""
+        return self.venue_filled > self.filled
+
+    def hash_fields(self) -> dict[str, str]:
+        """Return the fields that may change after admission, as the order hash holds them."""
+        fields = {
+            "state": self.state.value,
+            "status": self.status.value,
+            "exists": self.exists.value,
+            "eid": self.venue_id,
+            "filled": plain(self.filled),
+            "avg_price": plain(self.avg_price) if self.avg_price is not None else "",
+            "reason": self.reason,
+            "sent_ms": str(self.sent_ms),
+            "acked_ms": str(self.acked_ms),
+            "ended_ms": str(self.ended_ms),
+            "epoch": str(self.epoch),
+        }
+        if self.venue_filled or self.venue_ms:
+            fields |= {
+                "venue_filled": plain(self.venue_filled),
+                "venue_ms": str(self.venue_ms),
+                "cost": plain(self.cost),
+                "fee": plain(self.fee),
+                "fee_currency": self.fee_currency,
+                "amount": plain(self.amount),
+                "price": plain(self.price) if self.price is not None else "",
+                "end": self.end.value if self.end else "",
+            }
+        return fields
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One thing to tell the strategy: an order event, with the fill that made it."""
+
+    status: OrderStatus
+    fill: Fill | None = None
+    reason: str = ""
+
+
+def step(record: OrderRecord, event: Event) -> None:
+    """Advance the record; seeing it at the venue settles ``exists``."""
+    record.state = advance(record.state, event)
+    if record.state not in (State.FAILED, *UNSEEN) or event is Event.ACKED:
+        record.exists = Exists.TRUE
+
+
+def acked(record: OrderRecord, venue_id: str, now_ms: int) -> list[Told]:
+    """Return what to tell after the venue took the create request: PENDING, unless more is known.
+
+    A late ack after an unknown or failed outcome revives the order (evidence is always taken).
+    """
+    first = not record.acked_ms and record.state in (*UNSEEN, State.FAILED)
+    record.venue_id = venue_id or record.venue_id
+    record.acked_ms = record.acked_ms or now_ms
+    step(record, Event.ACKED)
+    if first:
+        record.ended_ms = 0
+        record.reason = ""
+    return [Told(OrderStatus.PENDING)] if first else []
+
+
+def failed(record: OrderRecord, event: Event, reason: str, now_ms: int) -> list[Told]:
+    """Return what to tell after ``event`` (NOT_SENT, REJECTED or ABSENT); [] if it proves nothing.
+
+    Late refusals never end an order that the venue has shown to exist.
+    """
+    if record.ended:
+        return []
+    step(record, event)
+    if record.state is not State.FAILED:
+        return []
+    record.reason = reason
+    record.exists = Exists.FALSE
+    record.ended_ms = now_ms
+    return [Told(OrderStatus.FAILED, reason=reason)]
+
+
+def fold(record: OrderRecord, report: OrderReport) -> list[Told]:
+    """Return what to tell after the venue's statement, and change the record accordingly."""
+    if report.state is VenueState.REJECTED:
+        return failed(record, Event.REJECTED, report.reason or "rejected", report.ts_ms)
+    record.venue_id = record.venue_id or report.venue_id
+    told: list[Told] = []
+    if _take_terms(record, report) and record.state is State.ACCEPTED:
+        told.append(Told(OrderStatus.ACCEPTED))  # on the book with other terms: amended
+    record.venue_filled = max(record.venue_filled, report.filled)
+    if report.fill is not None:
+        told += add_fill(record, report.fill)
+    record.venue_ms = max(record.venue_ms, report.ts_ms)
+    if report.state is VenueState.OPEN:
+        told += _opened(record)
+    else:
+        _note_end(record, State(report.state.value), report.reason)
+    return told + settle_end(record, report.ts_ms)
+
+
+def add_fill(record: OrderRecord, fill: Fill) -> list[Told]:
+    """Return the fill's event; [] if this trade was told before."""
+    if fill.trade_id in record.trades:
+        return []
+    record.trades[fill.trade_id] = fill.amount
+    if _told_as_rest(record) and record.filled + fill.amount > record.venue_filled:
+        return []  # its quantity was told when the venue listed no trades for it
+    record.filled += fill.amount
+    record.cost += fill.amount * fill.price
+    record.avg_price = record.cost / record.filled
+    record.fee += fill.fee
+    record.fee_currency = fill.fee_currency or record.fee_currency
+    record.venue_filled = max(record.venue_filled, record.filled)
+    all_filled = record.by_amount and record.filled >= record.amount and not record.lacks_fills
+    revived = record.state is State.FAILED
+    step(record, Event.FILL_ALL if all_filled else Event.FILL)
+    if revived:
+        record.reason, record.ended_ms = "", 0
+    if all_filled:
+        record.end = State.FILLED
+        record.ended_ms = record.ended_ms or fill.ts_ms
+        record.reason = ""
+        return [Told(OrderStatus.FILLED, fill)]
+    return [Told(OrderStatus.PARTIALLY_FILLED, fill)]
+
+
+def rest_fill(record: OrderRecord, now_ms: int) -> Fill:
+    """Return the quantity that the venue counts but lists no trades for, as one fill.
+
+    The cumulative quantity is evidence; only its split into trades is lost.
+    """
+    missing = record.venue_filled - record.filled
+    price = record.avg_price or record.price or ZERO
+    return Fill(f"{_REST}{plain(record.venue_filled)}", missing, price, now_ms)
+
+
+_REST = "rest-"
+
+
+def _told_as_rest(record: OrderRecord) -> bool:
+    return any(trade_id.startswith(_REST) for trade_id in record.trades)
+
+
+def settle_end(record: OrderRecord, now_ms: int) -> list[Told]:
+    """Return the end's event once the venue named an end and no fill is missing; else []."""
+    if record.end is None or record.lacks_fills or record.state is State.FILLED:
+        return []
+    if record.state is record.end:
+        return []
+    if record.ended and record.state is not State.FAILED and record.end is not State.FILLED:
+        return []  # the first end stands; only FILLED overrides another
+    step(record, _END_EVENTS[record.end])
+    record.ended_ms = record.ended_ms or now_ms
+    return [Told(OrderStatus(record.state.value), reason=record.reason)]
+
+
+_END_EVENTS = {
+    State.FILLED: Event.FILL_ALL,
+    State.CANCELED: Event.CANCELED,
+    State.EXPIRED: Event.EXPIRED,
+}
+
+
+def _take_terms(record: OrderRecord, report: OrderReport) -> bool:
+    """Take amount and price as the venue has them, newest first; return whether they changed."""
+    record.by_amount = report.amount is not None
+    if report.ts_ms < record.venue_ms:
+        return False
+    before = record.amount, record.price
+    if report.amount is not None and report.amount > 0:
+        record.amount = report.amount
+    if report.price is not None and report.price > 0:
+        record.price = report.price
+    return (record.amount, record.price) != before
+
+
+def _opened(record: OrderRecord) -> list[Told]:
+    if record.state not in (*UNSEEN, State.FAILED):
+        return []
+    step(record, Event.OPENED)
+    record.reason, record.ended_ms = "", 0
+    return [Told(OrderStatus.ACCEPTED)] if record.filled == 0 else []
+
+
+def _note_end(record: OrderRecord, end: State, reason: str) -> None:
+    if record.end is State.FILLED or (record.end is not None and end is not State.FILLED):
+        return
+    record.end = end
+    record.reason = reason if end is not State.FILLED else ""

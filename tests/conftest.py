@@ -1,0 +1,34 @@
+"""Fixtures that every test may use: a real server a session, an empty one a test."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from demo.redis_server import RedisServer, temporary_server
+from router import functions
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A real Valkey server, one per test process."""
+    with temporary_server() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """The address of a real, empty server with the functions loaded."""
+    client = redis.Redis.from_url(redis_server.url, retry=None)
+    client.flushall()
+    client.function_load(functions.source(), replace=True)
+    client.close()
+    return redis_server.url
+
+
+@pytest.fixture
+def redis_client(redis_url: str) -> Iterator["redis.Redis"]:
+    """A synchronous client of that server, replies as text."""
+    client = redis.Redis.from_url(redis_url, decode_responses=True, retry=None)
+    yield client
+    client.close()

@@ -1,0 +1,221 @@
+"""The Redis functions against a real server: whole or absent, fenced, idempotent."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import redis
+
+from router import functions, ids
+from router.contracts import CreateIntent, Registration
+from router.enums import OrderSide, OrderType
+from router.keyspace import AccountKeys
+
+KEYS = AccountKeys("okx-main")
+TAG = ids.strategy_tag("alpha")
+CAPS = functions.Caps()
+
+
+def call(client: "redis.Redis", one: functions.Call) -> Any:
+    return client.fcall(*one.fcall())
+
+
+def intent(**changes: Any) -> dict[str, str]:
+    oid = ids.new_oid(TAG)
+    values: dict[str, Any] = {
+        "oid": oid,
+        "client_id": oid,
+        "symbol": "BTCUSDT-PERP.OKX",
+        "side": OrderSide.BUY,
+        "type": OrderType.LIMIT,
+        "amount": Decimal("0.001"),
+        "price": Decimal("89500"),
+    }
+    return CreateIntent(**(values | changes)).fields()
+
+
+def admit(client: "redis.Redis", fields: dict[str, str], **changes: Any) -> Any:
+    options: dict[str, Any] = {"owner": "alpha", "valid_for_ms": 1000, "caps": CAPS}
+    options |= changes
+    return call(client, functions.admit(KEYS, "alpha", fields, **options))
+
+
+@pytest.fixture
+def client(redis_client: "redis.Redis") -> "redis.Redis":
+    registration = Registration(tag=TAG).json_text()
+    call(redis_client, functions.register(KEYS, "alpha", "main", registration, "h 1", wake=True))
+    return redis_client
+
+
+def test_admit_writes_the_whole_order(client: Any) -> None:
+    fields = intent(idem="entry:btc:long")
+    assert admit(client, fields) == ["admitted", fields["oid"]]
+    assert client.get(KEYS.idem("alpha", "entry:btc:long")) == fields["oid"]
+    order = client.hgetall(KEYS.order("alpha", fields["oid"]))
+    [(_, queued)] = client.xrange(KEYS.intents("alpha"))
+    assert order["state"] == "INITIALIZED"
+    assert queued["expires_ms"] == order["expires_ms"]
+    assert int(queued["expires_ms"]) - int(queued["created_ms"]) == 1000
+    assert client.smembers(KEYS.open("alpha")) == {fields["oid"]}
+    assert client.hget(KEYS.clients, fields["oid"]) == f"alpha/{fields['oid']}"
+
+
+def test_admit_twice_with_one_oid_gives_one_intent_and_one_answer(client: "redis.Redis") -> None:
+    fields = intent(idem="k")
+    assert admit(client, fields) == admit(client, fields)
+    assert client.xlen(KEYS.intents("alpha")) == 1
+
+
+def test_a_repeat_of_the_key_answers_the_canonical_oid_and_is_counted(client: Any) -> None:
+    first, second = intent(idem="k"), intent(idem="k", price=Decimal("1"))
+    admit(client, first)
+    assert admit(client, second) == ["repeat", first["oid"]]
+    assert not client.exists(KEYS.order("alpha", second["oid"]))
+    assert client.hget(KEYS.repeats("alpha"), "k") == "1"
+
+
+@pytest.mark.parametrize(
+    ("prepare", "answer"),
+    [
+        (lambda c: c.set(KEYS.halt, "by hand"), ["halted", "by hand"]),
+        (lambda c: c.hdel(KEYS.strategies, "alpha"), ["unregistered", ""]),
+    ],
+)
+def test_refusals_write_nothing(client: Any, prepare: Any, answer: list[str]) -> None:
+    prepare(client)
+    fields = intent(idem="k")
+    assert admit(client, fields) == answer
+    assert not client.exists(KEYS.idem("alpha", "k"), KEYS.order("alpha", fields["oid"]))
+    assert client.xlen(KEYS.intents("alpha")) == 0
+
+
+def test_caps_refuse_and_write_nothing(client: Any) -> None:
+    admit(client, intent())
+    assert admit(client, intent(), caps=functions.Caps(intents=1)) == ["intents_full", "1"]
+    assert admit(client, intent(), caps=functions.Caps(open_orders=1)) == ["open_full", "1"]
+    assert client.scard(KEYS.open("alpha")) == 1
+
+
+def test_a_client_id_of_a_live_order_is_refused_and_of_an_ended_one_is_free(client: Any) -> None:
+    first = intent(client_id="abc")
+    admit(client, first)
+    assert admit(client, intent(client_id="abc")) == ["client_oid_live", f"alpha/{first['oid']}"]
+    client.hset(KEYS.clients, "abc", f"alpha/{first['oid']}/ended")
+    assert admit(client, intent(client_id="abc"))[0] == "admitted"
+
+
+def acquire(client: Any, owner: str = "w1", ttl_ms: int = 3000) -> Any:
+    return call(
+        client, functions.lease(KEYS, "acquire", owner=owner, epoch=0, ttl_ms=ttl_ms, pid=1)
+    )
+
+
+def test_the_lease_has_one_owner_and_a_growing_epoch(client: Any) -> None:
+    assert acquire(client)[:2] == ["owner", "1"]
+    assert acquire(client, "w2")[:2] == ["held", "w1"]
+    client.delete(KEYS.lease)  # it expired
+    assert acquire(client, "w2")[:2] == ["owner", "2"]
+    renewed = call(client, functions.lease(KEYS, "renew", owner="w1", epoch=1, ttl_ms=3000))
+    assert renewed[:2] == ["lost", "2"]
+
+
+def apply_result(client: Any, epoch: int, number: int) -> Any:
+    batch = functions.Batch()
+    batch.result(KEYS, "alpha", {"type": "order", "oid": "x"})
+    return call(client, batch.call(KEYS, epoch, number))
+
+
+def test_apply_refuses_an_older_epoch_and_drops_a_repeated_batch(client: Any) -> None:
+    acquire(client)
+    assert apply_result(client, 1, 1) == ["applied", "1"]
+    assert apply_result(client, 1, 1) == ["repeat", "1"]
+    assert apply_result(client, 0, 9) == ["fenced", "1"]
+    assert [fields["seq"] for _, fields in client.xrange(KEYS.results("alpha"))] == ["1"]
+
+
+def test_apply_writes_order_result_and_settlement_together(client: Any) -> None:
+    acquire(client)
+    fields = intent(idem="k")
+    admit(client, fields)
+    oid = fields["oid"]
+    [(_, entries)] = client.xreadgroup("workers", "e1", {KEYS.intents("alpha"): ">"})
+    batch = functions.Batch()
+    batch.order(KEYS, "alpha", oid, {"state": "FILLED"}, place="ended", end_ms=5)
+    batch.result(KEYS, "alpha", {"type": "order", "oid": oid})
+    batch.settle(KEYS.intents("alpha"), entries[0][0])
+    batch.client(KEYS, oid, f"alpha/{oid}/ended")
+    batch.idem(KEYS.idem("alpha", "k"), oid, 60_000)
+    batch.hash(KEYS.status, {"private": "connected"})
+    batch.reply(KEYS.reply("q"), "{}")
+    assert call(client, batch.call(KEYS, 1, 1)) == ["applied", "7"]
+    assert client.scard(KEYS.open("alpha")) == 0
+    assert client.zscore(KEYS.ended("alpha"), oid) == 5
+    assert client.xlen(KEYS.intents("alpha")) == 0
+    assert client.xpending(KEYS.intents("alpha"), "workers")["pending"] == 0
+    assert 0 < client.pttl(KEYS.idem("alpha", "k")) <= 60_000
+
+
+def test_one_key_of_a_wrong_type_does_not_take_the_others_with_it(client: Any) -> None:
+    acquire(client)
+    client.set(KEYS.order("alpha", "bad"), "not a hash")
+    batch = functions.Batch()
+    batch.order(KEYS, "alpha", "bad", {"state": "FILLED"}, place="ended", end_ms=1)
+    batch.result(KEYS, "alpha", {"type": "order", "oid": "good"})
+    answer = call(client, batch.call(KEYS, 1, 1))
+    assert answer[:2] == ["applied", "2"]
+    assert "WRONGTYPE" in answer[2]
+    assert client.xlen(KEYS.results("alpha")) == 1
+
+
+def test_release_frees_only_what_has_ended(client: Any) -> None:
+    fields = intent(idem="k")
+    oid = fields["oid"]
+    admit(client, fields)
+    release = functions.release(KEYS, "alpha", "alpha", "k", oid)
+    assert call(client, release) == "live"
+    client.hset(KEYS.order("alpha", oid), "state", "UNKNOWN")
+    assert call(client, release) == "unknown"
+    client.hset(KEYS.order("alpha", oid), "state", "FAILED")
+    assert call(client, release) == "released"
+    assert call(client, release) == "free"
+
+
+def cancel_fields(oid: str) -> dict[str, str]:
+    return {"v": "1", "request": "cancel", "id": ids.new_request_id(), "oid": oid}
+
+
+def test_request_takes_own_live_orders_once(client: Any) -> None:
+    fields = intent()
+    admit(client, fields)
+    one = functions.request(
+        KEYS, "alpha", cancel_fields(fields["oid"]), valid_for_ms=1000, caps=CAPS
+    )
+    assert call(client, one) == call(client, one) == ["queued", "INITIALIZED"]
+    assert client.xlen(KEYS.intents("alpha")) == 2
+    other = functions.request(KEYS, "beta", cancel_fields(fields["oid"]), valid_for_ms=1, caps=CAPS)
+    assert call(client, other) == ["not_yours", ""]
+
+
+def test_a_new_instance_starts_at_the_end_and_a_known_one_at_its_cursor(client: Any) -> None:
+    acquire(client)
+    apply_result(client, 1, 1)
+    registration = Registration(tag=TAG).json_text()
+
+    def register(instance: str) -> Any:
+        one = functions.register(KEYS, "alpha", instance, registration, "h 2", wake=False)
+        return call(client, one)[1]
+
+    assert register("main") == "0-0"
+    assert register("second") == client.xinfo_stream(KEYS.results("alpha"))["last-generated-id"]
+
+
+def test_a_tag_belongs_to_one_strategy(client: Any) -> None:
+    one = functions.register(KEYS, "beta", "main", Registration(tag=TAG).json_text(), "", wake=True)
+    assert call(client, one) == ["tag_taken", "alpha"]
+
+
+def test_malformed_calls_are_refused_whole(client: Any) -> None:
+    acquire(client)
+    wrong = functions.Call("or1_apply", (KEYS.epoch, KEYS.applied, KEYS.seq), (1, 1, "order", 2, 9))
+    with pytest.raises(redis.ResponseError, match="INVALID apply"):
+        call(client, wrong)

@@ -1,0 +1,214 @@
+"""Folding what the venue states: any order and repetition ends in the ledger's truth."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router import ids
+from router.enums import Exists, OrderSide, OrderStatus, OrderType
+from router.evidence import Fill, OrderReport, Source, VenueState
+from router.orders import OrderRecord, Told, acked, add_fill, failed, fold, rest_fill, settle_end
+from router.state import Event, State, advance
+
+OID = ids.new_oid(ids.strategy_tag("alpha"))
+SYMBOL = "BTCUSDT-PERP.OKX"
+
+
+def sent_order(amount: str = "3") -> OrderRecord:
+    record = OrderRecord(
+        strategy="alpha",
+        oid=OID,
+        client_id=OID,
+        symbol=SYMBOL,
+        side=OrderSide.BUY,
+        type=OrderType.LIMIT,
+        amount=Decimal(amount),
+        price=Decimal(100),
+    )
+    record.state = advance(record.state, Event.SENT)
+    return record
+
+
+def report(
+    state: VenueState = VenueState.OPEN,
+    filled: str = "0",
+    *,
+    fill: Fill | None = None,
+    ts_ms: int = 1,
+    source: Source = Source.PUSH,
+    amount: str = "3",
+    price: str = "100",
+    reason: str = "",
+) -> OrderReport:
+    return OrderReport(
+        symbol=SYMBOL,
+        client_id=OID,
+        venue_id="v1",
+        state=state,
+        filled=Decimal(filled),
+        source=source,
+        ts_ms=ts_ms,
+        amount=Decimal(amount),
+        price=Decimal(price),
+        fill=fill,
+        reason=reason,
+    )
+
+
+def fill(number: int, amount: str = "1", price: str = "100") -> Fill:
+    return Fill(f"t{number}", Decimal(amount), Decimal(price), number, Decimal("0.1"), "USDT")
+
+
+def statuses(told: list[Told]) -> list[OrderStatus]:
+    return [one.status for one in told]
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[OrderReport], list[Fill], VenueState]:
+    """A true history at the venue: opened, fills, then open, filled or canceled."""
+    count = draw(st.integers(0, 3))
+    fills = [fill(number) for number in range(1, count + 1)]
+    out = [report(ts_ms=1)]
+    out += [
+        report(
+            VenueState.FILLED if n == 3 else VenueState.OPEN, str(n), fill=fills[n - 1], ts_ms=1 + n
+        )
+        for n in range(1, count + 1)
+    ]
+    end = VenueState.FILLED if count == 3 else VenueState.OPEN
+    if count < 3 and draw(st.booleans()):
+        end = VenueState.CANCELED
+        out.append(report(end, str(count), ts_ms=9, reason="1 user"))
+    return out, fills, end
+
+
+@settings(max_examples=400, deadline=None)
+@given(histories(), st.data())
+def test_any_interleaving_duplication_and_reordering_ends_in_the_truth(
+    history: tuple[list[OrderReport], list[Fill], VenueState], data: st.DataObject
+) -> None:
+    reports, fills, end = history
+    record, told = sent_order(), []
+    snapshots = [replace(one, source=Source.QUERY, fill=None) for one in reports]
+    steps: list[Callable[[], list[Told]]] = [
+        *(lambda one=one: fold(record, one) for one in reports),
+        *(lambda one=one: fold(record, one) for one in snapshots),
+        *(lambda one=one: add_fill(record, one) + settle_end(record, 1) for one in fills),
+        lambda: acked(record, "v1", 1),
+        lambda: failed(record, Event.ABSENT, "late doubt", 1) if record.ended else [],
+    ]
+    repeats = data.draw(st.lists(st.sampled_from(range(len(steps))), max_size=10))
+    order = data.draw(st.permutations(range(len(steps))))
+    for index in [*order, *repeats]:
+        told += steps[index]()
+    expected = {"OPEN": State.ACCEPTED, "FILLED": State.FILLED, "CANCELED": State.CANCELED}
+    assert record.state is expected[end.value]
+    assert record.filled == len(fills)
+    assert record.exists is Exists.TRUE
+    told_fills = [one.fill.trade_id for one in told if one.fill is not None]
+    assert sorted(told_fills) == [one.trade_id for one in fills]
+    ends = [one for one in statuses(told) if one.is_closed]
+    assert ends == ([OrderStatus(end.value)] if end is not VenueState.OPEN else [])
+    if ends:
+        assert told[-1].status.is_closed, "each fill is told before the end"
+    assert statuses(told).count(OrderStatus.ACCEPTED) <= 1
+    assert statuses(told).count(OrderStatus.PENDING) <= 1
+
+
+@given(histories())
+def test_a_record_read_back_from_its_hash_folds_on_without_repeats(
+    history: tuple[list[OrderReport], list[Fill], VenueState],
+) -> None:
+    reports, _, _ = history
+    record = sent_order()
+    stored = {
+        "oid": OID,
+        "client_id": OID,
+        "symbol": SYMBOL,
+        "side": "BUY",
+        "type": "LIMIT",
+        "amount": "3",
+        "price": "100",
+    }
+    for one in reports:
+        for told in fold(record, one):
+            if told.fill:
+                stored[f"fill:{told.fill.trade_id}"] = f"{told.fill.amount}@{told.fill.price}"
+    again = OrderRecord.from_hash("alpha", stored | record.hash_fields())
+    assert [told for one in reports for told in fold(again, one)] == []
+    assert (again.state, again.filled, again.trades) == (record.state, record.filled, record.trades)
+
+
+def test_an_end_waits_for_its_missing_fills() -> None:
+    record = sent_order()
+    assert statuses(fold(record, report(VenueState.CANCELED, "1", ts_ms=5))) == []
+    assert record.lacks_fills
+    assert statuses(add_fill(record, fill(1)) + settle_end(record, 6)) == [
+        OrderStatus.PARTIALLY_FILLED,
+        OrderStatus.CANCELED,
+    ]
+
+
+def test_a_terminal_frame_without_a_trade_ends_the_order() -> None:
+    """OKX spot market: the whole fill comes first, then "filled" with fillSz 0 (sheet §5.2)."""
+    record = sent_order("2")
+    record.type = OrderType.MARKET
+    assert statuses(fold(record, report(filled="2", fill=fill(1, "2"), amount="2"))) == [
+        OrderStatus.FILLED
+    ]
+    assert fold(record, report(VenueState.FILLED, "2", amount="2")) == []
+
+
+def test_a_failed_order_is_revived_by_a_fill() -> None:
+    record = sent_order()
+    failed(record, Event.REJECTED, "no", 1)
+    told = fold(record, report(filled="1", fill=fill(1)))
+    assert OrderStatus.PARTIALLY_FILLED in statuses(told)
+    assert (record.state, record.exists, record.reason) == (State.ACCEPTED, Exists.TRUE, "")
+
+
+def test_a_stale_snapshot_reduces_and_reopens_nothing() -> None:
+    record = sent_order()
+    for number in (1, 2, 3):
+        fold(record, report(filled=str(number), fill=fill(number), ts_ms=number))
+    assert fold(record, report(filled="1", source=Source.QUERY, ts_ms=9)) == []
+    assert (record.state, record.filled) == (State.FILLED, Decimal(3))
+
+
+def test_an_amend_keeps_fills_and_tells_the_new_terms() -> None:
+    record = sent_order()
+    fold(record, report(filled="1", fill=fill(1), ts_ms=2))
+    told = fold(record, report(filled="1", price="101", ts_ms=3))
+    assert statuses(told) == [OrderStatus.ACCEPTED]
+    assert (record.price, record.filled, record.status) == (
+        Decimal(101),
+        Decimal(1),
+        OrderStatus.PARTIALLY_FILLED,
+    )
+
+
+def test_quantity_told_without_trades_is_not_told_again_with_them() -> None:
+    record = sent_order()
+    fold(record, report(VenueState.CANCELED, "2", ts_ms=2))
+    add_fill(record, rest_fill(record, 3))
+    assert add_fill(record, fill(1)) == add_fill(record, fill(2)) == []
+    assert record.filled == 2
+
+
+@pytest.mark.parametrize("event", [Event.NOT_SENT, Event.REJECTED, Event.ABSENT])
+def test_a_failure_says_why_and_that_nothing_exists(event: Event) -> None:
+    record = sent_order()
+    [told] = failed(record, event, "because", 7)
+    assert (told.status, told.reason) == (OrderStatus.FAILED, "because")
+    assert (record.exists, record.ended_ms) == (Exists.FALSE, 7)
+
+
+def test_an_ack_after_an_end_tells_nothing() -> None:
+    record = sent_order("1")
+    fold(record, report(VenueState.FILLED, "1", fill=fill(1), amount="1"))
+    assert acked(record, "v1", 5) == []
+    assert record.state is State.FILLED

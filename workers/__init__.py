@@ -1,0 +1,1 @@
+"""The processes that touch the venue: connections, acks, the ladder, reconciling, rq jobs."""

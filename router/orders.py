@@ -211,8 +211,8 @@ def fold(record: OrderRecord, report: OrderReport) -> list[Told]:
     """Return what to tell after the venue's statement, and change the record accordingly."""
     if report.state is VenueState.REJECTED:
         return failed(record, Event.REJECTED, report.reason or "rejected", report.ts_ms)
+    told = _first_sight(record, report.venue_id, report.ts_ms)
     record.venue_id = record.venue_id or report.venue_id
-    told: list[Told] = []
     if _take_terms(record, report) and record.state is State.ACCEPTED:
         told.append(Told(OrderStatus.ACCEPTED))  # on the book with other terms: amended
     record.venue_filled = max(record.venue_filled, report.filled)
@@ -226,10 +226,18 @@ def fold(record: OrderRecord, report: OrderReport) -> list[Told]:
     return told + settle_end(record, report.ts_ms)
 
 
+def _first_sight(record: OrderRecord, venue_id: str, now_ms: int) -> list[Told]:
+    """Return PENDING at the first word of the venue: a push may outrun its ack (C6)."""
+    if record.acked_ms or record.state not in (*UNSEEN, State.FAILED):
+        return []
+    return acked(record, venue_id, now_ms)
+
+
 def add_fill(record: OrderRecord, fill: Fill) -> list[Told]:
-    """Return the fill's event; [] if this trade was told before."""
+    """Return the fill's event (after PENDING at first sight); [] if this trade was told before."""
     if fill.trade_id in record.trades:
         return []
+    told = _first_sight(record, fill.venue_id, fill.ts_ms)
     record.trades[fill.trade_id] = fill.amount
     if _told_as_rest(record) and record.filled + fill.amount > record.venue_filled:
         return []  # its quantity was told when the venue listed no trades for it
@@ -248,8 +256,8 @@ def add_fill(record: OrderRecord, fill: Fill) -> list[Told]:
         record.end = State.FILLED
         record.ended_ms = record.ended_ms or fill.ts_ms
         record.reason = ""
-        return [Told(OrderStatus.FILLED, fill)]
-    return [Told(OrderStatus.PARTIALLY_FILLED, fill)]
+        return [*told, Told(OrderStatus.FILLED, fill)]
+    return [*told, Told(OrderStatus.PARTIALLY_FILLED, fill)]
 
 
 def rest_fill(record: OrderRecord, now_ms: int) -> Fill:

@@ -52,7 +52,7 @@ class WorkerSettings(BaseModel):
     read_count: int = Field(200, ge=1, le=5_000)
     rest_threads: int = Field(8, ge=1, le=64)
     rest_connect_timeout_s: float = Field(2.0, gt=0)
-    rest_read_timeout_s: float = Field(5.0, gt=0)
+    rest_read_timeout_s: float = Field(2.5, gt=0)
     reconnect_first_s: float = Field(0.25, gt=0)
     reconnect_most_s: float = Field(10.0, gt=0)
     open_timeout_s: float = Field(5.0, gt=0)
@@ -68,6 +68,7 @@ class JobSettings(BaseModel):
     resolve_first_s: float = Field(1.0, gt=0)
     resolve_most_s: float = Field(60.0, gt=0)
     sweep_every_s: float = Field(15.0, gt=0)
+    tidy_every_s: float = Field(60.0, gt=0)
     keep_ended_s: float = Field(86_400.0, ge=0)
     keep_results_s: float = Field(86_400.0, ge=0)
     archive_dir: str = ""
@@ -164,6 +165,11 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConfigError(str(path), f"cannot be read: {error}") from None
+
+
+def shown(url: str) -> str:
+    """Return a Redis address without its password, fit for a message."""
+    return re.sub(r"//([^:@/]*):[^@/]*@", r"//\1:***@", url)
 
 
 def secret(reference: str, where: str, environ: Mapping[str, str] = os.environ) -> str:

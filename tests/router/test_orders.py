@@ -145,7 +145,9 @@ def test_a_record_read_back_from_its_hash_folds_on_without_repeats(
 
 def test_an_end_waits_for_its_missing_fills() -> None:
     record = sent_order()
-    assert statuses(fold(record, report(VenueState.CANCELED, "1", ts_ms=5))) == []
+    assert statuses(fold(record, report(VenueState.CANCELED, "1", ts_ms=5))) == [
+        OrderStatus.PENDING
+    ]
     assert record.lacks_fills
     assert statuses(add_fill(record, fill(1)) + settle_end(record, 6)) == [
         OrderStatus.PARTIALLY_FILLED,
@@ -158,7 +160,8 @@ def test_a_terminal_frame_without_a_trade_ends_the_order() -> None:
     record = sent_order("2")
     record.type = OrderType.MARKET
     assert statuses(fold(record, report(filled="2", fill=fill(1, "2"), amount="2"))) == [
-        OrderStatus.FILLED
+        OrderStatus.PENDING,
+        OrderStatus.FILLED,
     ]
     assert fold(record, report(VenueState.FILLED, "2", amount="2")) == []
 

@@ -1,0 +1,434 @@
+"""A whole stack for one test: simulator, worker, strategies; real sockets, real Redis."""
+
+import asyncio
+import itertools
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import redis
+
+from router.enums import OrderStatus, WsOrderResultType
+from router.keyspace import AccountKeys
+from router.settings import AccountSettings, OrderSettings, Settings, WorkerSettings
+from simulator.client import ControlClient, Ledger
+from simulator.server import RunningSimulator
+from strategy_sdk import Runner, Strategy
+from strategy_sdk.schema import Order
+from workers.process import WorkerProcess
+
+SYMBOL = "BTCUSDT-PERP.OKX"
+VENUE_SYMBOL = "BTC-USDT-SWAP"
+FAR_PRICE = Decimal("85500")  # rests: the simulator's market stands at about 89 500
+DEADLINE_S = 15.0
+
+T = TypeVar("T")
+_numbers = itertools.count(1)
+
+
+def until(
+    condition: Callable[[], T],
+    what: str | Callable[[], str] = "",
+    deadline_s: float = DEADLINE_S,
+) -> T:
+    """Return the first true value of ``condition``; fail loudly when it never comes."""
+    end = time.monotonic() + deadline_s
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.005)
+    missing = what() if callable(what) else what or condition
+    raise AssertionError(f"not within {deadline_s} s: {missing}")
+
+
+#: Short enough for tests, long enough that a busy machine does not time out an answering venue.
+FAST = OrderSettings(
+    ack_timeout_ms=1_500,
+    expiry_ms=300,
+    clock_skew_ms=50,
+    visibility_lag_ms=100,
+    ladder_budget_ms=800,
+    reconcile_grace_ms=150,
+    terminal_check_ms=200,
+)
+
+
+@dataclass
+class Told:
+    """One callback: its name, a copy of what it was given, and when."""
+
+    name: str
+    what: Any
+    at_s: float = field(default_factory=time.monotonic)
+
+
+class Recorder(Strategy):
+    """Remembers every callback."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[Told] = []
+        self.begin: Callable[[Recorder], None] | None = None
+
+    def _note(self, name: str, what: Any) -> None:
+        self.told.append(Told(name, what))
+
+    def on_start(self) -> None:
+        if self.begin is not None:
+            self.begin(self)
+
+    def on_pending_order(self, order: Order) -> None:
+        self._note("pending", order)
+
+    def on_accepted_order(self, order: Order) -> None:
+        self._note("accepted", order)
+
+    def on_partially_filled_order(self, order: Order) -> None:
+        self._note("partially_filled", order)
+
+    def on_filled_order(self, order: Order) -> None:
+        self._note("filled", order)
+
+    def on_canceling_order(self, order: Order) -> None:
+        self._note("canceling", order)
+
+    def on_canceled_order(self, order: Order) -> None:
+        self._note("canceled", order)
+
+    def on_expired_order(self, order: Order) -> None:
+        self._note("expired", order)
+
+    def on_failed_order(self, order: Order) -> None:
+        self._note("failed", order)
+
+    def on_cancel_failed_order(self, order: Order) -> None:
+        self._note("cancel_failed", order)
+
+    def on_private_ws_status(self, status: dict[str, Any]) -> None:
+        self._note("status", status)
+
+    def on_private_ws_resync_diff(self, payload: dict[str, Any]) -> None:
+        self._note("diff", payload)
+
+    def on_ws_order_request_result(self, result: dict[str, Any]) -> None:
+        self._note("result", result)
+
+    # --- what tests ask -------------------------------------------------------------------------
+
+    def of(self, oid: str) -> list[str]:
+        """Return the names of the order callbacks for one order, in order."""
+        return [
+            one.name
+            for one in list(self.told)
+            if isinstance(one.what, Order) and one.what.oid == oid
+        ]
+
+    def orders(self, oid: str) -> list[Order]:
+        """Return the orders as the callbacks got them."""
+        return [
+            one.what
+            for one in list(self.told)
+            if isinstance(one.what, Order) and one.what.oid == oid
+        ]
+
+    def fills(self, oid: str) -> list[tuple[str, Decimal, Decimal]]:
+        """Return (trade id, amount, price) of each fill told."""
+        return [
+            (order.trade_id, order.last_filled, order.last_filled_price)
+            for order in self.orders(oid)
+            if order.trade_id and order.last_filled is not None and order.last_filled_price
+        ]
+
+    def results(self, oid: str) -> list[dict[str, Any]]:
+        """Return the request results for one order."""
+        return [
+            one.what for one in list(self.told) if one.name == "result" and one.what["oid"] == oid
+        ]
+
+    def result_types(self, oid: str) -> list[WsOrderResultType]:
+        return [one["result_type"] for one in self.results(oid)]
+
+    def events(self) -> list[str]:
+        """Return the private socket's events told, without the worker's own."""
+        names = [one.what["event"] for one in list(self.told) if one.name == "status"]
+        return [name for name in names if not name.startswith("worker_")]
+
+    def diffs(self) -> list[dict[str, Any]]:
+        return [one.what["diff"] for one in list(self.told) if one.name == "diff"]
+
+    def wait_for(self, oid: str, name: str) -> Order:
+        """Return the order of the first callback ``name`` for ``oid``; wait for it."""
+        until(lambda: name in self.of(oid), lambda: f"{name} of {oid}; told: {self.told[-8:]}")
+        return next(
+            one.what
+            for one in list(self.told)
+            if one.name == name and isinstance(one.what, Order) and one.what.oid == oid
+        )
+
+    def wait_result(self, oid: str, kind: WsOrderResultType) -> dict[str, Any]:
+        """Return the first request result of this type; wait for it."""
+        until(lambda: kind in self.result_types(oid), lambda: f"{kind}; told: {self.told[-8:]}")
+        return next(one for one in self.results(oid) if one["result_type"] == kind)
+
+    def buy(self, **changes: Any) -> str:
+        """Place a resting limit order by WS unless told otherwise; return its oid."""
+        terms: dict[str, Any] = {
+            "symbol": SYMBOL,
+            "side": "BUY",
+            "type": "LIMIT",
+            "amount": Decimal("0.001"),
+            "price": FAR_PRICE,
+        }
+        terms |= changes
+        if terms["type"] == "MARKET":
+            terms.pop("price")
+        return self.create_order_ws(**terms)
+
+
+class WorkerThread:
+    """A worker in a thread with its own event loop; real sockets, real Redis."""
+
+    def __init__(self, settings: Settings, account: str) -> None:
+        self._settings = settings
+        self._account = account
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.process: WorkerProcess | None = None
+        self.error: BaseException | None = None
+        self._made = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"worker-{account}", daemon=True)
+
+    def _run(self) -> None:
+        async def main() -> None:
+            self._loop = asyncio.get_running_loop()
+            self.process = WorkerProcess(self._settings, [self._account])
+            self._made.set()
+            await self.process.run()
+
+        try:
+            asyncio.run(main())
+        except BaseException as error:  # noqa: BLE001 - kept for the test to look at
+            self.error = error
+            self._made.set()
+
+    def start(self) -> "WorkerThread":
+        self._thread.start()
+        self._made.wait(5)
+        return self
+
+    @property
+    def serving(self) -> bool:
+        if self.error is not None:
+            raise AssertionError("the worker failed") from self.error
+        worker = self.process and self.process.workers.get(self._account)
+        return bool(worker and worker.serving.is_set())
+
+    def wait_serving(self) -> "WorkerThread":
+        until(lambda: self.serving, "the worker serves")
+        return self
+
+    def stop(self) -> None:
+        if self._loop is not None and self.process is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self.process.stop)
+        self._thread.join(10)
+        assert not self._thread.is_alive(), "the worker did not stop"
+        if self.error is not None:
+            raise AssertionError("the worker failed") from self.error
+
+
+@dataclass
+class Stack:
+    """What one test has at hand."""
+
+    account: str
+    settings: Settings
+    simulator: RunningSimulator
+    redis: Any
+    workers: list[WorkerThread] = field(default_factory=list)
+    runners: list[Runner] = field(default_factory=list)
+
+    @property
+    def keys(self) -> AccountKeys:
+        return AccountKeys(self.account, self.settings.prefix)
+
+    @property
+    def control(self) -> ControlClient:
+        return self.simulator.control
+
+    @property
+    def here(self) -> dict[str, str]:
+        """The match of a fault that concerns this test's account only."""
+        return {"account": self.account}
+
+    def ledger(self) -> Ledger:
+        return self.control.ledger(self.account)
+
+    def start_worker(self, *, wait: bool = True) -> WorkerThread:
+        worker = WorkerThread(self.settings, self.account).start()
+        self.workers.append(worker)
+        return worker.wait_serving() if wait else worker
+
+    def start_strategy(
+        self, name: str = "alpha", strategy: Recorder | None = None, *, instance: str = "main"
+    ) -> Recorder:
+        strategy = strategy or Recorder()
+        runner = Runner(
+            strategy,
+            name,
+            {"okx": self.account},
+            instance=instance,
+            settings=self.settings,
+            redis_url=self.settings.redis_url,
+        )
+        runner.start()
+        self.runners.append(runner)
+        until(lambda: self.knows(name), "the worker reads the strategy's intents")
+        return strategy
+
+    def knows(self, name: str) -> bool:
+        """Whether the worker reads this strategy (true too while no worker is up)."""
+        for thread in self.workers:
+            worker = thread.process and thread.process.workers.get(self.account)
+            if worker and worker.serving.is_set():
+                return name in worker.strategies
+        return True
+
+    def market_price(self, symbol: str = VENUE_SYMBOL) -> tuple[Decimal, Decimal]:
+        """Return best bid and ask at the simulator."""
+        book = self.control.market(symbol)
+        return Decimal(book["bid"]), Decimal(book["ask"])
+
+    def close(self) -> None:
+        for runner in reversed(self.runners):
+            runner.stop()
+            runner.join()
+        for worker in reversed(self.workers):
+            worker.stop()
+
+    # --- the truth ------------------------------------------------------------------------------
+
+    def check(self, *strategies: Recorder) -> None:
+        """Compare what the strategies were told with the ledger, order by order."""
+        until(
+            lambda: self._differences(strategies) == [],
+            lambda: "\n".join(self._differences(strategies)),
+        )
+
+    def _differences(self, strategies: tuple[Recorder, ...]) -> list[str]:
+        ledger, out = self.ledger(), []
+        told = {
+            order.oid: (strategy, order)
+            for strategy in strategies
+            for one in list(strategy.told)
+            if isinstance(order := one.what, Order)
+        }
+        by_client = {self.client_id(strategy, oid): oid for oid, (strategy, _) in told.items()}
+        by_venue = {order.eid: oid for oid, (_, order) in told.items() if order.eid}
+        for row in ledger.orders:
+            if row["external"]:
+                continue
+            oid = by_venue.get(row["venue_id"]) or by_client.get(row["client_id"])
+            if oid is None:
+                out.append(f"the ledger has {row['client_id']}, nobody was told of it")
+                continue
+            strategy, last = told[oid]
+            out += self._order_differences(row, strategy, last)
+        for oid, (strategy, last) in told.items():
+            copies = [
+                row
+                for row in ledger.orders_of(self.client_id(strategy, oid))
+                if by_venue.get(row["venue_id"], oid) == oid
+            ]
+            if len(copies) > 1:
+                out.append(f"{oid}: {len(copies)} orders at the venue")
+            if not copies and last.status is not OrderStatus.FAILED:
+                out.append(f"{oid}: told {last.status}, the ledger has no such order")
+        return out
+
+    def client_id(self, strategy: Recorder, oid: str) -> str:
+        """Return the id under which the venue knows an order."""
+        for runner in self.runners:
+            name = runner.strategy_id
+            found = self.redis.hget(self.keys.order(name, oid), "client_id")
+            if found:
+                return str(found)
+        return oid
+
+    def _order_differences(self, row: Any, strategy: Recorder, last: Order) -> list[str]:
+        oid, out = last.oid, []
+        fills = sorted(
+            (fill["trade_id"], Decimal(fill["amount"]), Decimal(fill["price"]))
+            for fill in self.ledger().fills
+            if fill["venue_id"] == row["venue_id"]
+        )
+        if sorted(strategy.fills(oid)) != fills:
+            out.append(f"{oid}: fills told {strategy.fills(oid)}, ledger {fills}")
+        open_at_venue = row["state"] in ("live", "partially_filled")
+        ends = [name for name in strategy.of(oid) if name in ENDS]
+        if open_at_venue and ends and ends[-1] != "failed":
+            out.append(f"{oid}: told {ends}, the ledger says {row['state']}")
+        if not open_at_venue and ends[-1:] != [row["state"].removeprefix("mmp_")]:
+            out.append(f"{oid}: told {strategy.of(oid)}, the ledger says {row['state']}")
+        return out
+
+
+ENDS = ("filled", "canceled", "expired", "failed")
+
+
+def stack_settings(
+    account: str,
+    redis_url: str,
+    simulator: RunningSimulator,
+    orders: OrderSettings = FAST,
+    **worker: Any,
+) -> Settings:
+    """Return settings of a stack; the keys come from environment variables as users' do."""
+    prefix = account.upper().replace("-", "_")
+    for name in ("key", "secret", "pass"):
+        os.environ[f"{prefix}_{name.upper()}"] = f"{account}-{name}"
+    quick: dict[str, Any] = {
+        "lease_ttl_ms": 3_000,
+        "reconnect_first_s": 0.05,
+        "reconnect_most_s": 0.5,
+        "rest_read_timeout_s": 0.8,
+        "open_timeout_s": 2.0,
+    }
+    return Settings(
+        redis_url=redis_url,
+        orders=orders,
+        worker=WorkerSettings(**quick | worker),
+        accounts={
+            account: AccountSettings(
+                exchange="okx",
+                environment="demo",
+                api_key=f"env:{prefix}_KEY",
+                api_secret=f"env:{prefix}_SECRET",
+                passphrase=f"env:{prefix}_PASS",
+                rest_url=simulator.url,
+                ws_url=simulator.ws_url,
+            )
+        },
+    )
+
+
+@contextmanager
+def running_stack(
+    redis_url: str, simulator: RunningSimulator, *, orders: OrderSettings = FAST, **worker: Any
+) -> Iterator[Stack]:
+    """Yield a stack with an account of its own and no process started yet."""
+    account = f"okx-t{next(_numbers)}-{os.getpid()}"
+    simulator.control.create_account(account)
+    settings = stack_settings(account, redis_url, simulator, orders, **worker)
+    client = redis.Redis.from_url(redis_url, decode_responses=True, retry=None)
+    stack = Stack(account, settings, simulator, client)
+    try:
+        yield stack
+    finally:
+        simulator.control.disarm()
+        stack.close()
+        client.close()

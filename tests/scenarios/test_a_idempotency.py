@@ -1,0 +1,292 @@
+"""A. Idempotency: however often and wherever a signal fires, it is one order."""
+
+import contextlib
+import multiprocessing
+import os
+import re
+import signal
+import socket
+import threading
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import redis
+
+from router import functions, ids
+from router.contracts import CreateIntent, Registration
+from router.enums import OrderSide, OrderStatus, OrderType
+from router.errors import Denied, InvalidArgument
+from router.keyspace import AccountKeys
+from simulator.server import RunningSimulator
+from tests.scenarios.stack import FAR_PRICE, SYMBOL, Recorder, Stack, running_stack
+
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+def client_ids(stack: Stack) -> list[str]:
+    return [row["client_id"] for row in stack.ledger().orders]
+
+
+def test_a1_a_thousand_signals_before_the_first_ack_are_one_order(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    with stack.control.fault("delay_ack", match=stack.here, delay_ms=700):
+        oids = {strategy.buy(idempotency_key="entry:btc:long") for _ in range(1_000)}
+        assert len(oids) == 1
+    [oid] = oids
+    strategy.wait_for(oid, "accepted")
+    assert client_ids(stack) == [oid]
+    stack.check(strategy)
+
+
+def _fire(stack_account: str, url: str, rounds: int, barrier: Any, answers: Any) -> None:
+    """Fire the same key in each round, in step with the other processes."""
+    keys, tag = AccountKeys(stack_account), ids.strategy_tag("alpha")
+    client = redis.Redis.from_url(url, decode_responses=True, retry=None)
+    for number in range(rounds):
+        oid = ids.new_oid(tag)
+        intent = CreateIntent(
+            oid=oid,
+            client_id=oid,
+            idem=f"round:{number}",
+            symbol=SYMBOL,
+            side=OrderSide.BUY,
+            type=OrderType.LIMIT,
+            amount=Decimal("0.001"),
+            price=FAR_PRICE,
+        )
+        barrier.wait()
+        call = functions.admit(
+            keys,
+            "alpha",
+            intent.fields(),
+            owner="alpha",
+            valid_for_ms=60_000,
+            caps=functions.Caps(),
+        )
+        answers.put((number, client.fcall(*call.fcall())[1]))
+
+
+def test_a2_the_same_key_from_eight_processes_is_one_order_a_round(stack: Stack) -> None:
+    rounds, processes = 100, 8
+    strategy = stack.start_strategy()
+    barrier, answers = _SPAWN.Barrier(processes), _SPAWN.Queue()
+    args = (stack.account, stack.settings.redis_url, rounds, barrier, answers)
+    fleet = [_SPAWN.Process(target=_fire, args=args) for _ in range(processes)]
+    for process in fleet:
+        process.start()
+    told = [answers.get(timeout=60) for _ in range(rounds * processes)]
+    for process in fleet:
+        process.join(10)
+    by_round: dict[int, set[str]] = {}
+    for number, oid in told:
+        by_round.setdefault(number, set()).add(oid)
+    assert [len(oids) for oids in by_round.values()] == [1] * rounds
+    canonical = {oid for oids in by_round.values() for oid in oids}
+    for oid in canonical:
+        strategy.wait_for(oid, "accepted")
+    assert Counter(client_ids(stack)) == Counter(canonical)
+    stack.check(strategy)
+
+
+class ReplyEater:
+    """A TCP proxy before Redis that passes requests on and loses one reply when told to."""
+
+    def __init__(self, url: str) -> None:
+        found = re.fullmatch(r"redis://([\d.]+):(\d+)/(\d+)", url)
+        assert found
+        self._to = (found[1], int(found[2]))
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        port = self._listener.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{port}/{found[3]}"
+        self.eat_reply_to = b""
+        self.eaten = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(near,), daemon=True).start()
+
+    def _serve(self, near: socket.socket) -> None:
+        far = socket.create_connection(self._to)
+        eat = threading.Event()
+        back = threading.Thread(target=self._pump_back, args=(near, far, eat), daemon=True)
+        back.start()
+        with contextlib.suppress(OSError):
+            while data := near.recv(65_536):
+                if self.eat_reply_to and self.eat_reply_to in data:
+                    self.eat_reply_to = b""
+                    eat.set()
+                far.sendall(data)
+        far.close()
+
+    def _pump_back(self, near: socket.socket, far: socket.socket, eat: threading.Event) -> None:
+        with contextlib.suppress(OSError):
+            while data := far.recv(65_536):
+                if eat.is_set():  # the server has answered, so the call has run
+                    self.eaten += 1
+                    break
+                near.sendall(data)
+        near.close()
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+def test_a3_a_lost_reply_after_admit_ran_is_one_intent_and_one_order(stack: Stack) -> None:
+    eater = ReplyEater(stack.settings.redis_url)
+    through = stack.settings.model_copy(update={"redis_url": eater.url})
+    direct, stack.settings = stack.settings, through
+    strategy = stack.start_strategy()
+    stack.settings = direct
+    eater.eat_reply_to = b"or1_admit"
+    oid = strategy.buy(idempotency_key="k")
+    assert eater.eaten == 1
+    strategy.wait_for(oid, "accepted")
+    assert client_ids(stack) == [oid]
+    assert stack.redis.xlen(stack.keys.intents("alpha")) == 0
+    stack.check(strategy)
+    eater.close()
+
+
+def _submit_and_say(account: str, url: str, say: Any) -> None:
+    _register_and_admit(account, url, say)
+
+
+def _register_and_admit(account: str, url: str, say: Any) -> None:
+    keys, tag = AccountKeys(account), ids.strategy_tag("alpha")
+    client = redis.Redis.from_url(url, decode_responses=True, retry=None)
+    say.send("ready")
+    while True:
+        oid = ids.new_oid(tag)
+        fields = CreateIntent(
+            oid=oid,
+            client_id=oid,
+            idem=f"k:{oid}",
+            symbol=SYMBOL,
+            side=OrderSide.BUY,
+            type=OrderType.LIMIT,
+            amount=Decimal("0.001"),
+            price=FAR_PRICE,
+        ).fields()
+        call = functions.admit(
+            keys, "alpha", fields, owner="alpha", valid_for_ms=1, caps=functions.Caps()
+        )
+        client.fcall(*call.fcall())
+
+
+@pytest.mark.parametrize("kill_after_ms", [1, 4, 9, 20])
+def test_a4_a_process_killed_inside_submission_leaves_whole_intents_only(
+    redis_client: Any, redis_url: str, kill_after_ms: int
+) -> None:
+    keys = AccountKeys("okx-killed")
+    registration = Registration(tag=ids.strategy_tag("alpha")).json_text()
+    redis_client.fcall(
+        *functions.register(keys, "alpha", "main", registration, "", wake=True).fcall()
+    )
+    listen, say = _SPAWN.Pipe(duplex=False)
+    process = _SPAWN.Process(target=_submit_and_say, args=("okx-killed", redis_url, say))
+    process.start()
+    assert listen.recv() == "ready"
+    threading.Event().wait(kill_after_ms / 1_000)
+    assert process.pid
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    intents = [fields["oid"] for _, fields in redis_client.xrange(keys.intents("alpha"))]
+    orders = {key.rsplit(":", 1)[1] for key in redis_client.keys(keys.order("alpha", "*"))}
+    taken = {redis_client.get(key) for key in redis_client.keys(keys.idem("alpha", "*"))}
+    assert set(intents) == orders == taken == redis_client.smembers(keys.open("alpha"))
+    assert len(intents) == len(orders)
+
+
+def test_a5_a_restarted_strategy_fires_again_and_gets_the_same_order(stack: Stack) -> None:
+    first = stack.start_strategy()
+    oid = first.buy(idempotency_key="entry")
+    first.wait_for(oid, "accepted")
+    stack.runners[0].stop()
+    stack.runners[0].join()
+    second = stack.start_strategy()
+    assert second.buy(idempotency_key="entry") == oid
+    assert client_ids(stack) == [oid]
+
+
+def test_a7_a_rejected_key_stays_taken_until_it_is_released(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    with stack.control.fault(
+        "reject", count=1, match=stack.here, code="51008", msg="Insufficient balance"
+    ):
+        refused = strategy.buy(idempotency_key="entry")
+        strategy.wait_for(refused, "failed")
+    assert strategy.buy(idempotency_key="entry") == refused
+    assert stack.ledger().orders == []
+    assert strategy.release_idempotency_key("entry")
+    traded = strategy.buy(idempotency_key="entry")
+    assert traded != refused
+    strategy.wait_for(traded, "accepted")
+    with pytest.raises(Denied):
+        strategy.release_idempotency_key("entry")
+    assert client_ids(stack) == [traded]
+    stack.check(strategy)
+
+
+def test_a8_the_same_key_with_another_price_is_the_first_order_and_counted(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    oid = strategy.buy(idempotency_key="entry")
+    assert strategy.buy(idempotency_key="entry", price=Decimal("85000")) == oid
+    strategy.wait_for(oid, "accepted")
+    assert stack.redis.hget(stack.keys.repeats("alpha"), "entry") == "1"
+    [row] = stack.ledger().orders
+    assert (row["client_id"], Decimal(row["price"] or 0)) == (oid, FAR_PRICE)
+
+
+def test_a9_client_oid_is_what_the_venue_sees_in_a_legal_form(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    legal = strategy.buy(client_oid="entrybtc001")
+    illegal = strategy.buy(client_oid="entry_btc_001", idempotency_key="k")
+    for oid in (legal, illegal):
+        strategy.wait_for(oid, "accepted")
+    sent = ids.wire_client_id("entry_btc_001", ids.strategy_tag("alpha"))
+    assert sorted(client_ids(stack)) == sorted(["entrybtc001", sent])
+    assert strategy.orders(illegal)[-1].client_oid == "entry_btc_001"
+    with pytest.raises(InvalidArgument, match="client_oid"):
+        strategy.buy(client_oid="entrybtc001")
+    assert len(client_ids(stack)) == 2
+    strategy.cancel_order_ws(SYMBOL, legal)
+    strategy.wait_for(legal, "canceled")
+    again = strategy.buy(client_oid="entrybtc001")
+    strategy.wait_for(again, "accepted")
+    stack.check(strategy)
+
+
+def _make_ids(count: int, name: str, answers: Any) -> None:
+    tag = ids.strategy_tag(name)
+    answers.put([ids.new_oid(tag) for _ in range(count)])
+
+
+def test_a11_ids_of_ten_processes_never_collide_and_name_their_strategy(
+    redis_url: str, simulator: RunningSimulator
+) -> None:
+    answers = _SPAWN.Queue()
+    names = [f"strategy-{number}" for number in range(10)]
+    fleet = [_SPAWN.Process(target=_make_ids, args=(10_000, name, answers)) for name in names]
+    for process in fleet:
+        process.start()
+    made = [oid for _ in fleet for oid in answers.get(timeout=60)]
+    for process in fleet:
+        process.join(10)
+    assert len(set(made)) == 100_000
+    assert all(re.fullmatch(ids.PLAIN_CLIENT_ID, oid) for oid in made)
+    owners = {ids.strategy_tag(name): name for name in names}
+    assert Counter(owners[ids.tag_of(oid) or ""] for oid in made) == dict.fromkeys(names, 10_000)
+    # The venue takes such an id and gives it back unchanged.
+    with running_stack(redis_url, simulator) as stack:
+        stack.start_worker()
+        strategy: Recorder = stack.start_strategy("strategy-0")
+        oid = strategy.buy()
+        assert strategy.wait_for(oid, "accepted").status is OrderStatus.ACCEPTED
+        assert client_ids(stack) == [oid]

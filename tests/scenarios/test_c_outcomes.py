@@ -1,0 +1,308 @@
+"""C. ACK outcomes: each request ends in what the venue's word proves."""
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from router import settings as settings_module
+from router.enums import OrderStatus
+from router.enums import WsOrderResultType as Result
+from simulator.server import RunningSimulator
+from tests.scenarios.stack import (
+    FAR_PRICE,
+    FAST,
+    SYMBOL,
+    VENUE_SYMBOL,
+    Recorder,
+    Stack,
+    running_stack,
+    until,
+)
+from workers import jobs
+
+AMOUNT = Decimal("0.001")
+
+
+def resting(stack: Stack, strategy: Recorder) -> str:
+    """Return an order that stands on the book."""
+    oid = strategy.buy()
+    strategy.wait_for(oid, "accepted")
+    return oid
+
+
+def test_c1_a_refusal_carries_the_venues_code_and_text(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    oid = strategy.buy(amount=Decimal("900000"))
+    failed = strategy.wait_for(oid, "failed")
+    result = strategy.wait_result(oid, Result.ACK_REJECTED)
+    assert failed.reason == result["reason"]
+    assert str(result["reason"])[:5].isdigit()
+    assert len(str(result["reason"])) > len("51008 ")
+    assert (result["exists"], result["request"], result["exchange"]) == ("false", "create", "okx")
+    assert stack.ledger().orders == []
+    stack.check(strategy)
+
+
+def test_c2_no_ack_and_the_order_lives_is_confirmed(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    with stack.control.fault("lose_ack", count=1, match=stack.here | {"op": "order"}):
+        oid = strategy.buy()
+        result = strategy.wait_result(oid, Result.ACK_TIMEOUT_CONFIRMED)
+    assert result["exists"] == "true"
+    assert strategy.of(oid) == ["pending", "accepted"]
+    assert len(stack.ledger().orders_of(oid)) == 1
+    stack.check(strategy)
+
+
+def test_c2_no_ack_and_no_push_is_found_by_the_ladder(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    with (
+        stack.control.fault("lose_ack", count=1, match=stack.here | {"op": "order"}),
+        stack.control.fault("lose_push", count=1, match=stack.here),
+    ):
+        oid = strategy.buy()
+        strategy.wait_result(oid, Result.ACK_TIMEOUT_CONFIRMED)
+    assert strategy.of(oid) == ["pending", "accepted"]
+    stack.check(strategy)
+
+
+def test_c3_no_ack_and_failing_queries_is_unknown_until_the_job_knows(
+    redis_url: str, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_stack(redis_url, simulator) as stack:
+        monkeypatch.setattr(settings_module, "load", lambda: stack.settings)
+        stack.start_worker()
+        strategy = stack.start_strategy()
+        rest = stack.here | {"transport": "rest"}
+        with (
+            stack.control.fault("lose_ack", count=1, match=stack.here | {"op": "order"}),
+            stack.control.fault("lose_push", match=stack.here),
+            stack.control.fault("rest_5xx", match=rest, status=503, processed=False),
+        ):
+            oid = strategy.buy(idempotency_key="k")
+            result = strategy.wait_result(oid, Result.ACK_TIMEOUT)
+            assert result["exists"] == "unknown"
+            assert strategy.of(oid) == []
+            assert oid in strategy.cache.get_open_orders(SYMBOL)
+            assert jobs.resolve_unknown(stack.account, "alpha", oid) == "NO_ANSWER"
+            assert strategy.buy(idempotency_key="k") == oid
+        assert jobs.resolve_unknown(stack.account, "alpha", oid) == "FOUND"
+        late = strategy.wait_result(oid, Result.ACK_TIMEOUT_CONFIRMED)
+        assert late["exists"] == "true"
+        strategy.wait_for(oid, "accepted")
+        assert jobs.resolve_unknown(stack.account, "alpha", oid) == "known"
+        assert len(stack.ledger().orders_of(oid)) == 1
+        stack.check(strategy)
+
+
+def test_c3_an_unknown_order_that_never_arrived_is_proven_absent_by_the_job(
+    redis_url: str, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_stack(redis_url, simulator) as stack:
+        monkeypatch.setattr(settings_module, "load", lambda: stack.settings)
+        stack.start_worker()
+        strategy = stack.start_strategy()
+        rest = stack.here | {"transport": "rest"}
+        with (
+            stack.control.fault("swallow_request", count=1, match=stack.here | {"op": "order"}),
+            stack.control.fault("rest_5xx", match=rest, status=503, processed=False),
+        ):
+            oid = strategy.buy()
+            strategy.wait_result(oid, Result.ACK_TIMEOUT)
+        assert jobs.resolve_unknown(stack.account, "alpha", oid) == "NOT_FOUND"
+        strategy.wait_for(oid, "failed")
+        assert [one["exists"] for one in strategy.results(oid)] == ["unknown", "false"]
+        assert stack.ledger().orders_of(oid) == []
+        stack.check(strategy)
+
+
+def test_c4_no_ack_and_proven_absent_is_failed_with_exists_false(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    with stack.control.fault("swallow_request", count=1, match=stack.here | {"op": "order"}):
+        oid = strategy.buy()
+        result = strategy.wait_result(oid, Result.ACK_TIMEOUT)
+    assert result["exists"] == "false"
+    assert strategy.of(oid) == ["failed"]
+    assert len(stack.ledger().requests_of(oid)) == 1
+    assert stack.ledger().orders_of(oid) == []
+    stack.check(strategy)
+
+
+def test_c5_an_ack_after_the_timeout_is_taken_and_told(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    rest = stack.here | {"transport": "rest"}
+    with (
+        stack.control.fault("lose_push", count=1, match=stack.here),
+        stack.control.fault(
+            "delay_ack", count=1, delay_ms=3_500, match=stack.here | {"op": "order"}
+        ),
+    ):
+        with stack.control.fault("rest_5xx", match=rest, status=503, processed=False):
+            oid = strategy.buy()
+            assert strategy.wait_result(oid, Result.ACK_TIMEOUT)["exists"] == "unknown"
+        late = strategy.wait_result(oid, Result.ACK_TIMEOUT_CONFIRMED)
+        assert late["exists"] == "true"
+        strategy.wait_for(oid, "pending")
+    stack.control.cancel_order(oid, account=stack.account)
+    strategy.wait_for(oid, "canceled")
+    stack.check(strategy)
+
+
+def test_c6_a_fill_before_the_ack_is_told_and_makes_no_timeout(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    delay_ms = FAST.ack_timeout_ms // 2
+    with stack.control.fault(
+        "delay_ack", count=1, delay_ms=delay_ms, match=stack.here | {"op": "order"}
+    ):
+        oid = strategy.buy(type="MARKET")
+        strategy.wait_for(oid, "filled")
+        until(lambda: stack.redis.xlen(stack.keys.intents("alpha")) == 0, "the ack settles it")
+    assert strategy.results(oid) == []
+    assert strategy.of(oid)[0] == "pending"
+    assert strategy.of(oid)[-1] == "filled"
+    stack.check(strategy)
+
+
+@pytest.mark.parametrize("truth", ["filled", "canceled", "open"])
+def test_c10_a_cancel_refused_as_unknown_is_told_the_truth(stack: Stack, truth: str) -> None:
+    strategy = stack.start_strategy()
+    oid = resting(stack, strategy)
+    match = stack.here | {"op": "cancel-order"}
+    with stack.control.fault("lose_push", match=stack.here):
+        if truth == "filled":
+            stack.control.fill_order(oid, account=stack.account)
+        elif truth == "canceled":
+            stack.control.cancel_order(oid, account=stack.account)
+        with stack.control.fault(
+            "reject", count=1, match=match, code="51400", msg="Order cancellation failed"
+        ):
+            strategy.cancel_order_ws(SYMBOL, oid)
+            if truth == "open":
+                assert "51400" in str(strategy.wait_for(oid, "cancel_failed").reason)
+            else:
+                strategy.wait_for(oid, truth)
+    kept = strategy.cache.get_order(oid)
+    assert kept is not None
+    if truth == "open":
+        assert kept.status is OrderStatus.ACCEPTED
+        assert strategy.wait_result(oid, Result.ACK_REJECTED)["request"] == "cancel"
+    else:
+        assert "cancel_failed" not in strategy.of(oid)
+    stack.check(strategy)
+
+
+def test_c13_a_fill_after_cancel_failed_is_delivered(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    oid = resting(stack, strategy)
+    match = stack.here | {"op": "cancel-order"}
+    with stack.control.fault("reject", count=1, match=match, code="51400", msg="no"):
+        strategy.cancel_order_ws(SYMBOL, oid)
+        strategy.wait_for(oid, "cancel_failed")
+    stack.control.fill_order(oid, account=stack.account)
+    assert strategy.wait_for(oid, "filled").filled == AMOUNT
+    stack.check(strategy)
+
+
+@pytest.mark.parametrize("fault", ["duplicate_push", "reorder_pushes"])
+def test_c16_duplicate_and_reordered_pushes_tell_each_fill_once(stack: Stack, fault: str) -> None:
+    strategy = stack.start_strategy()
+    params: dict[str, Any] = {"shift_ms": 7} if fault == "duplicate_push" else {}
+    oid = strategy.buy(amount=Decimal("0.004"))
+    strategy.wait_for(oid, "accepted")
+    with stack.control.fault(fault, match=stack.here, **params):
+        for _ in range(4):
+            stack.control.fill_order(oid, account=stack.account, amount=AMOUNT)
+        strategy.wait_for(oid, "filled")
+    assert len({trade_id for trade_id, _, _ in strategy.fills(oid)}) == 4
+    assert sum(amount for _, amount, _ in strategy.fills(oid)) == Decimal("0.004")
+    stack.check(strategy)
+
+
+def test_c14_a_market_order_whose_end_is_not_pushed_is_fetched(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    with stack.control.fault("lose_push", match=stack.here):
+        oid = strategy.buy(type="MARKET")
+        filled = strategy.wait_for(oid, "filled")
+    assert filled.filled == AMOUNT
+    stack.check(strategy)
+
+
+def test_c9_a_cancel_before_the_creates_ack_is_held_and_both_resolve(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    with (
+        stack.control.fault("delay_ack", count=1, delay_ms=400, match=stack.here | {"op": "order"}),
+        stack.control.fault("delay_push", count=1, delay_ms=400, match=stack.here),
+    ):
+        oid = strategy.buy()
+        strategy.cancel_order_ws(SYMBOL, oid)
+        strategy.wait_for(oid, "canceled")
+    assert strategy.results(oid) == []
+    stack.check(strategy)
+
+
+def test_c18_a_modify_keeps_fills_and_fields(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    oid = strategy.buy(amount=Decimal("0.002"))
+    strategy.wait_for(oid, "accepted")
+    stack.control.fill_order(oid, account=stack.account, amount=AMOUNT)
+    strategy.wait_for(oid, "partially_filled")
+    new_price = FAR_PRICE - 100
+    strategy.modify_order_ws(SYMBOL, oid, price=new_price)
+    until(lambda: strategy.orders(oid)[-1].price == new_price)
+    last = strategy.orders(oid)[-1]
+    assert (last.filled, last.amount) == (AMOUNT, Decimal("0.002"))
+    [row] = stack.ledger().orders_of(oid)
+    assert (Decimal(row["price"] or 0), Decimal(row["filled"])) == (new_price, AMOUNT)
+    stack.check(strategy)
+
+
+def test_c20_frames_that_make_no_sense_stop_nothing(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    for text in ("{", "[]", '{"event":"error","code":"60012","msg":"what"}', '{"op":"order"}', "7"):
+        stack.control.send_text(text, "trade", account=stack.account)
+        stack.control.send_text(text, "private", account=stack.account)
+    oid = resting(stack, strategy)
+    assert strategy.results(oid) == []
+    stack.check(strategy)
+
+
+def test_c7_an_unacknowledged_market_order_that_filled_is_found(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    with (
+        stack.control.fault("hangup_after", count=1, match=stack.here | {"op": "order"}),
+        stack.control.fault("lose_push", match=stack.here),
+    ):
+        oid = strategy.buy(type="MARKET")
+        assert strategy.wait_for(oid, "filled").filled == AMOUNT
+        strategy.wait_result(oid, Result.ACK_TIMEOUT_CONFIRMED)
+    stack.check(strategy)
+
+
+def test_c11_a_fill_after_the_cancel_was_acknowledged_counts(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    oid = resting(stack, strategy)
+    with stack.control.fault("lose_push", match=stack.here):
+        stack.control.fill_order(oid, account=stack.account)
+        # The cancel crosses the fill: the venue refuses it, and the fill's push never came.
+        strategy.cancel_order_ws(SYMBOL, oid)
+        strategy.wait_for(oid, "filled")
+    assert "canceled" not in strategy.of(oid)
+    stack.check(strategy)
+
+
+def test_a_query_inside_a_callback_sees_the_venue(stack: Stack) -> None:
+    seen: list[Any] = []
+
+    class Asking(Recorder):
+        def on_accepted_order(self, order: Any) -> None:
+            super().on_accepted_order(order)
+            seen.append(self.fetch_order(SYMBOL, order.oid, force_refresh=True))
+
+    strategy = stack.start_strategy(strategy=Asking())
+    oid = resting(stack, strategy)
+    until(lambda: seen)
+    assert (seen[0].oid, seen[0].status) == (oid, OrderStatus.ACCEPTED)
+    assert stack.market_price(VENUE_SYMBOL)[0] > 0
+    assert asyncio.iscoroutinefunction(strategy.fetch_order) is False

@@ -1,0 +1,202 @@
+"""D. Reconnect: what happened meanwhile is told once, to its owner, and nothing else is."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+
+import pytest
+
+from router.enums import ExchangeType
+from tests.scenarios.stack import FAR_PRICE, SYMBOL, VENUE_SYMBOL, Recorder, Stack, until
+
+AMOUNT = Decimal("0.001")
+
+
+@contextmanager
+def outage(stack: Stack) -> Iterator[None]:
+    """Cut the private socket and keep it away while the block lasts."""
+    with stack.control.fault("refuse_connections", match={"path": "/ws/v5/private"}):
+        stack.control.close_sockets("private", account=stack.account)
+        until(lambda: stack.redis.hget(stack.keys.status, "private") == "disconnected")
+        yield
+
+
+def resynced(strategy: Recorder, times: int = 1) -> None:
+    until(
+        lambda: strategy.events().count("resynced") >= times,
+        lambda: f"resynced; told: {strategy.events()}",
+    )
+
+
+def open_order(strategy: Recorder, **terms: object) -> str:
+    oid = strategy.buy(**terms)
+    strategy.wait_for(oid, "accepted")
+    return oid
+
+
+def test_d1_the_events_come_once_each_in_order_with_the_diff_before_resynced(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    with outage(stack):
+        pass
+    resynced(strategy)
+    assert [name for name in strategy.events() if name != "connected"] == [
+        "disconnected",
+        "reconnected",
+        "resynced",
+    ]
+    order = [
+        one.what.get("event", "diff") for one in strategy.told if one.name in ("status", "diff")
+    ]
+    assert order[-3:] == ["reconnected", "diff", "resynced"]
+    assert strategy.diffs()[0]["success"] is True
+
+
+def test_d2_a_failing_resync_says_so_clears_nothing_and_is_retried(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    oid = strategy.buy(type="MARKET")
+    strategy.wait_for(oid, "filled")
+    until(lambda: stack.redis.hget(stack.keys.positions, SYMBOL))
+    rest = stack.here | {"transport": "rest"}
+    with stack.control.fault("rest_5xx", match=rest, status=503, processed=False):
+        with outage(stack):
+            pass
+        until(lambda: "resync_failed" in strategy.events())
+        failed = strategy.diffs()[-1]
+        assert failed["success"] is False
+        assert failed["error"]
+        assert stack.redis.hget(stack.keys.positions, SYMBOL)
+    resynced(strategy)
+    assert strategy.diffs()[-1]["positions_closed"] == []
+    stack.check(strategy)
+
+
+@pytest.mark.parametrize("what", ["canceled", "filled", "partly_filled"])
+def test_d3_what_happened_in_the_outage_is_told_once_and_in_the_diff(
+    stack: Stack, what: str
+) -> None:
+    strategy = stack.start_strategy()
+    oid = open_order(strategy, amount=Decimal("0.003"))
+    with outage(stack):
+        if what == "canceled":
+            stack.control.cancel_order(oid, account=stack.account)
+        else:
+            for _ in range(3 if what == "filled" else 1):
+                stack.control.fill_order(oid, account=stack.account, amount=AMOUNT)
+    resynced(strategy)
+    diff = strategy.diffs()[-1]
+    assert diff["open_orders_removed"] == ([] if what == "partly_filled" else [oid])
+    expected = {
+        "canceled": ["canceled"],
+        "filled": ["partially_filled", "partially_filled", "filled"],
+        "partly_filled": ["partially_filled"],
+    }[what]
+    assert [name for name in strategy.of(oid) if name not in ("pending", "accepted")] == expected
+    if what != "canceled":
+        assert diff["positions_opened"] == [SYMBOL]
+    stack.check(strategy)
+
+
+def test_d4_an_order_placed_by_hand_is_external_and_never_fatal(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    with outage(stack):
+        row = stack.control.place_order(
+            stack.account, VENUE_SYMBOL, "buy", AMOUNT, price=FAR_PRICE, client_id="byhand1"
+        )
+    resynced(strategy)
+    [external] = strategy.diffs()[-1]["open_orders_external"]
+    assert (external["client_id"], external["eid"]) == ("byhand1", row["venue_id"])
+    oid = open_order(strategy)
+    assert strategy.diffs()[-1]["open_orders_added"] == []
+    assert oid in strategy.cache.get_open_orders(SYMBOL)
+    stack.check(strategy)
+
+
+def test_d5_an_order_missing_from_a_stale_snapshot_stays_open(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    oid = open_order(strategy)
+    with stack.control.fault(
+        "visibility_lag", delay_ms=1_000_000, match=stack.here | {"op": "orders-pending"}
+    ):
+        with outage(stack):
+            pass
+        resynced(strategy)
+    assert strategy.diffs()[-1]["open_orders_removed"] == []
+    assert strategy.of(oid) == ["pending", "accepted"]
+    assert oid in strategy.cache.get_open_orders(SYMBOL)
+    stack.check(strategy)
+
+
+def test_d6_the_largest_grace_holds_and_a_negative_one_is_refused(stack: Stack) -> None:
+    wishes = {"alpha": 150, "beta": 600}
+    strategies = {}
+    for name, grace_ms in wishes.items():
+        recorder = Recorder()
+        recorder.begin = lambda one, ms=grace_ms: one.set_reconnect_reconcile_grace_ms(
+            ExchangeType.OKX, ms
+        )
+        strategies[name] = stack.start_strategy(name, recorder)
+    with pytest.raises(ValueError, match="grace_ms must be >= 0"):
+        strategies["alpha"].set_reconnect_reconcile_grace_ms(ExchangeType.OKX, -1)
+    oid = open_order(strategies["alpha"])
+    with outage(stack):
+        stack.control.cancel_order(oid, account=stack.account)
+    resynced(strategies["alpha"])
+    at = {
+        one.what.get("event"): one.at_s for one in strategies["alpha"].told if one.name == "status"
+    }
+    assert at["resynced"] - at["reconnected"] >= 0.6
+    stack.check(*strategies.values())
+
+
+def test_d7_unchanged_orders_are_not_told_again(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    oids = [open_order(strategy) for _ in range(3)]
+    for times in (1, 2):
+        with outage(stack):
+            pass
+        resynced(strategy, times)
+    for oid in oids:
+        assert strategy.of(oid) == ["pending", "accepted"]
+    assert all(diff["open_orders_added"] == [] for diff in strategy.diffs())
+    stack.check(strategy)
+
+
+def test_d9_a_position_flattened_meanwhile_is_cleared(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    oid = strategy.buy(type="MARKET")
+    strategy.wait_for(oid, "filled")
+    until(lambda: stack.redis.hget(stack.keys.positions, SYMBOL))
+    with outage(stack):
+        stack.control.set_position(stack.account, VENUE_SYMBOL, 0)
+    resynced(strategy)
+    assert strategy.diffs()[-1]["positions_closed"] == [SYMBOL]
+    assert not stack.redis.hget(stack.keys.positions, SYMBOL)
+    stack.check(strategy)
+
+
+def test_d11_a_service_notice_loses_no_intent(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    before = {row["connection"] for row in stack.control.connections()}
+    stack.control.notice("trade", account=stack.account, after_ms=400)
+    oids = [strategy.buy() for _ in range(20)]
+    for oid in oids:
+        strategy.wait_for(oid, "accepted")
+        assert strategy.results(oid) == []
+    until(lambda: before - {row["connection"] for row in stack.control.connections()})
+    last = open_order(strategy)
+    assert strategy.results(last) == []
+    stack.check(strategy)
+
+
+def test_d13_each_diff_names_its_own_orders_and_all_get_the_events(stack: Stack) -> None:
+    alpha, beta = stack.start_strategy("alpha"), stack.start_strategy("beta")
+    mine, other = open_order(alpha), open_order(beta)
+    with outage(stack):
+        stack.control.cancel_order(mine, account=stack.account)
+        stack.control.cancel_order(other, account=stack.account)
+    for strategy in (alpha, beta):
+        resynced(strategy)
+    assert alpha.diffs()[-1]["open_orders_removed"] == [mine]
+    assert beta.diffs()[-1]["open_orders_removed"] == [other]
+    assert alpha.events()[-3:] == beta.events()[-3:]
+    stack.check(alpha, beta)

@@ -1,0 +1,193 @@
+"""What can be said to OKX, how, and what cannot."""
+
+import re
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.enums import OrderSide, OrderType, TimeInForce
+from tests.venues.okx.samples import INVERSE, SPOT, SWAP, VENUE, WITHOUT_CODE, limit
+from workers.venue import Cancel, CannotEncode, Command, Modify, Place
+from workers.venues import load
+
+
+def args(*commands: Command) -> list[dict[str, Any]]:
+    found = orjson.loads(VENUE.encode("1", commands))["args"]
+    assert isinstance(found, list)
+    return found
+
+
+def market(of: Any, side: OrderSide = OrderSide.BUY, **params: object) -> Place:
+    return replace(limit(of), type=OrderType.MARKET, price=None, side=side, params=params)
+
+
+@pytest.mark.parametrize(
+    ("type_", "tif", "expected"),
+    [
+        (OrderType.LIMIT, TimeInForce.GTC, "limit"),
+        (OrderType.LIMIT, TimeInForce.IOC, "ioc"),
+        (OrderType.LIMIT, TimeInForce.FOK, "fok"),
+        (OrderType.POST_ONLY, TimeInForce.GTC, "post_only"),
+        (OrderType.MARKET, TimeInForce.GTC, "market"),
+        (OrderType.MARKET, TimeInForce.IOC, "market"),
+    ],
+)
+def test_order_types(type_: OrderType, tif: TimeInForce, expected: str) -> None:
+    [item] = args(replace(limit(), type=type_, time_in_force=tif))
+    assert item["ordType"] == expected
+    assert ("px" in item) is (expected != "market")
+
+
+@pytest.mark.parametrize("type_", [one for one in OrderType if "_" in one and one != "POST_ONLY"])
+def test_conditional_orders_cannot_be_said(type_: OrderType) -> None:
+    with pytest.raises(CannotEncode, match=f"type: OKX takes {type_} as an algo order"):
+        args(replace(limit(), type=type_))
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"type": OrderType.POST_ONLY, "time_in_force": TimeInForce.IOC}, "time_in_force"),
+        ({"type": OrderType.MARKET, "time_in_force": TimeInForce.FOK}, "time_in_force"),
+        ({"price": None}, "price"),
+        ({"price": Decimal("NaN")}, "price"),
+        ({"price": Decimal(0)}, "price"),
+        ({"amount": Decimal(0)}, "amount"),
+        ({"amount": Decimal(-1)}, "amount"),
+        ({"amount": Decimal("Infinity")}, "amount"),
+        ({"client_id": "entry_btc_001"}, "client_id"),
+        ({"client_id": ""}, "client_id"),
+        ({"client_id": "a" * 33}, "client_id"),
+        ({"params": {"posSide": "long"}}, "posSide"),
+        ({"params": {"zz": 1, "attachAlgoOrds": []}}, "attachAlgoOrds, zz"),
+        ({"params": {"tdMode": 1}}, "tdMode"),
+        ({"params": {"banAmend": "true"}}, "banAmend"),
+    ],
+)
+def test_what_cannot_be_said_names_its_field(change: dict[str, Any], field: str) -> None:
+    with pytest.raises(CannotEncode) as caught:
+        args(replace(limit(), **change))
+    assert caught.value.field == field
+
+
+@given(st.text(max_size=40))
+def test_client_ids_are_sent_as_they_are_or_not_at_all(client_id: str) -> None:
+    if re.fullmatch("[A-Za-z0-9]{1,32}", client_id, re.ASCII):
+        assert args(limit(client_id=client_id))[0]["clOrdId"] == client_id
+    else:
+        with pytest.raises(CannotEncode):
+            args(limit(client_id=client_id))
+        with pytest.raises(CannotEncode):
+            args(Cancel(SWAP, client_id, ""))
+
+
+def test_trade_modes() -> None:
+    assert [item["tdMode"] for item in args(limit(SPOT), limit(SWAP), limit(INVERSE))] == [
+        "cash",
+        "cross",
+        "cross",
+    ]
+    own = load("okx", "live", {"td_mode": "isolated"})
+    sent = orjson.loads(own.encode("1", [limit(SWAP)]))["args"]
+    assert sent[0]["tdMode"] == "isolated"
+    assert args(replace(limit(SWAP), params={"tdMode": "isolated"}))[0]["tdMode"] == "isolated"
+
+
+def test_spot_market_amounts_are_base_units() -> None:
+    assert args(market(SPOT))[0]["tgtCcy"] == "base_ccy"
+    assert "tgtCcy" not in args(market(SWAP))[0]
+    assert "tgtCcy" not in args(market(SPOT, OrderSide.SELL, tdMode="cross"))[0]
+    with pytest.raises(CannotEncode, match="quote units"):
+        args(market(SPOT, tdMode="cross"))
+
+
+def test_reduce_only() -> None:
+    assert args(replace(limit(SWAP), reduce_only=True))[0]["reduceOnly"] is True
+    assert "reduceOnly" not in args(limit(SWAP))[0]
+    with pytest.raises(CannotEncode) as caught:
+        args(replace(limit(SPOT), reduce_only=True))
+    assert caught.value.field == "reduce_only"
+
+
+def test_without_a_code_only_rest_can_say_it() -> None:
+    order = limit(WITHOUT_CODE, "100", "0.5")
+    for command in (order, Cancel(WITHOUT_CODE, "a1", ""), replace_price(WITHOUT_CODE)):
+        with pytest.raises(CannotEncode) as caught:
+            VENUE.encode("1", [command])
+        assert caught.value.field == "instIdCode"
+        assert orjson.loads(VENUE.rest_command(command).body)["instId"] == "XRP-USDT-SWAP"
+
+
+def replace_price(of: Any) -> Modify:
+    return Modify(of, "a1", "", Decimal("0.6"), None, 3000)
+
+
+def test_rest_says_the_same_with_the_expiry_in_a_header() -> None:
+    for command, path in (
+        (limit(), "/api/v5/trade/order"),
+        (replace_price(SWAP), "/api/v5/trade/amend-order"),
+        (Cancel(SWAP, "a1", "9"), "/api/v5/trade/cancel-order"),
+    ):
+        request = VENUE.rest_command(command)
+        body = orjson.loads(request.body)
+        assert body.pop("instId") == "BTC-USDT-SWAP"
+        [item] = args(command)
+        assert item.pop("instIdCode") == 10459
+        assert body == item
+        assert (request.method, request.path) == ("POST", path)
+        expiry = None if isinstance(command, Cancel) else str(command.expires_ms)
+        assert request.headers.get("expTime") == expiry
+        assert request.headers["Content-Type"] == "application/json"
+        assert request.headers["x-simulated-trading"] == "1"
+    assert "x-simulated-trading" not in load("okx").rest_command(limit()).headers
+
+
+def test_an_inverse_order_is_sized_by_its_price() -> None:
+    assert args(limit(INVERSE, "0.01", "50000"))[0]["sz"] == "5"
+    assert args(limit(INVERSE, "0.0119", "50000"))[0]["sz"] == "5"
+    priced = replace(market(INVERSE), reference_price=Decimal(50000))
+    assert args(priced)[0]["sz"] == "5"
+    with pytest.raises(CannotEncode) as caught:
+        args(market(INVERSE))
+    assert caught.value.field == "price"
+    with pytest.raises(CannotEncode, match="less than the smallest size"):
+        args(limit(INVERSE, "0.001", "50000"))
+    with pytest.raises(CannotEncode):
+        args(Modify(INVERSE, "a1", "", None, Decimal("0.01"), 1))
+
+
+def test_a_linear_amount_must_be_whole_in_contracts() -> None:
+    third = SWAP.model_copy(update={"contract_size": Decimal("0.03")})
+    with pytest.raises(CannotEncode) as caught:
+        args(limit(third, "0.01"))
+    assert caught.value.field == "amount"
+
+
+def test_numbers_have_no_exponent() -> None:
+    [item] = args(limit(SPOT, "1E-7", "1E+5"))
+    assert (item["sz"], item["px"]) == ("0.0000001", "100000")
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [[], [limit()] * 21, [limit(), Cancel(SWAP, "a1", "")]],
+    ids=["none", "too many", "mixed"],
+)
+def test_a_batch_is_of_one_kind_and_bounded(commands: list[Command]) -> None:
+    with pytest.raises(CannotEncode):
+        VENUE.encode("1", commands)
+
+
+def test_a_request_id_that_okx_would_not_take() -> None:
+    with pytest.raises(CannotEncode):
+        VENUE.encode("a-b", [limit()])
+
+
+def test_a_change_must_change_something() -> None:
+    with pytest.raises(CannotEncode):
+        args(Modify(SWAP, "a1", "", None, None, 1))

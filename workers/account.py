@@ -1,0 +1,496 @@
+"""One account's worker: standby, then owner; wires the parts and runs them until it must stop."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import redis.asyncio
+
+from router import functions, ids
+from router.contracts import ControlKind, Registration
+from router.errors import ConfigError
+from router.evidence import OrderReport, read_report
+from router.keyspace import GROUP, AccountKeys, VenueKeys, index
+from router.orders import OrderRecord
+from workers.checks import Checks
+from workers.clock import Clock
+from workers.connection import Connection
+from workers.desk import Desk
+from workers.doubt import Doubts
+from workers.holdings import Holdings
+from workers.inbox import Inbox
+from workers.inquiry import Inquiry
+from workers.intake import Intake
+from workers.lease import Lease
+from workers.market_data import MarketData
+from workers.outbox import Outbox, persistently
+from workers.pacing import Pacer
+from workers.registry import Registry
+from workers.rest import RestClient
+from workers.resync import Resync
+from workers.setup import AccountSetup
+from workers.statements import Statements
+from workers.teller import Teller
+from workers.venue import (
+    Answer,
+    BalancesPushed,
+    BookPushed,
+    Instruments,
+    OrderPushed,
+    PositionsPushed,
+    UnexpectedReply,
+    VenueEvent,
+)
+from workers.wiring import Wiring
+
+log = logging.getLogger(__name__)
+
+EXPIRED_SOCKET_WAIT_S = 3.0
+
+
+class AccountWorker:
+    """Serves one account as its owner, or stands by."""
+
+    def __init__(
+        self,
+        setup: AccountSetup,
+        client: "redis.asyncio.Redis",
+        *,
+        enqueue_unknown: Callable[[str, str, str], None],
+    ) -> None:
+        self._setup = setup
+        self._client = client
+        self._enqueue_unknown = enqueue_unknown
+        self._keys = AccountKeys(setup.name, setup.settings.prefix)
+        self.clock = Clock()
+        self.lease = Lease(
+            client, self._keys, self.clock, ttl_ms=setup.settings.worker.lease_ttl_ms
+        )
+        self.serving = asyncio.Event()
+        self._owner: Owner | None = None
+
+    @property
+    def strategies(self) -> set[str]:
+        """The strategies whose intents are read now."""
+        return self._owner.strategies if self._owner is not None else set()
+
+    def __repr__(self) -> str:
+        return f"AccountWorker({self._setup.name}, serving={self.serving.is_set()})"
+
+    async def run(self) -> None:
+        """Stand by, own, serve; until cancelled or the lease is lost.
+
+        Raises:
+            LeaseLost: If another worker took the account.
+        """
+        await self.lease.acquire()
+        rest = RestClient(
+            self._setup.venue,
+            self._setup.credentials,
+            self.clock,
+            threads=self._setup.settings.worker.rest_threads,
+            connect_timeout_s=self._setup.settings.worker.rest_connect_timeout_s,
+            read_timeout_s=self._setup.settings.worker.rest_read_timeout_s,
+        )
+        owner = Owner(self._setup, self._client, self._keys, self.lease, rest, self.clock)
+        owner.on_unknown = self._enqueue_unknown
+        self._owner = owner
+        try:
+            await owner.serve(self.serving)
+        finally:
+            self.serving.clear()
+            await self.lease.release()
+            rest.close()
+
+
+class Owner:
+    """The account's owner of one epoch."""
+
+    def __init__(
+        self,
+        setup: AccountSetup,
+        client: "redis.asyncio.Redis",
+        keys: AccountKeys,
+        lease: Lease,
+        rest: RestClient,
+        clock: Clock,
+    ) -> None:
+        settings, venue = setup.settings, setup.venue
+        self._setup = setup
+        self._client = client
+        self._keys = keys
+        self._lease = lease
+        self._clock = clock
+        self._rest = rest
+        self.on_unknown: Callable[[str, str, str], None] = lambda account, strategy, oid: None
+        self._outbox = Outbox(client, keys, lease.epoch)
+        self._teller = Teller(
+            keys=keys,
+            outbox=self._outbox,
+            registry=(registry := Registry()),
+            exchange=venue.exchange,
+            account_type=venue.account_type,
+            epoch=lease.epoch,
+            idempotency_ttl_ms=settings.orders.idempotency_ttl_ms,
+            now_ms=clock.now_ms,
+        )
+        inquiry = Inquiry(venue, rest, clock, lambda: self._on.instruments)
+        self._on = Wiring(
+            account=setup.name,
+            venue=venue,
+            orders=settings.orders,
+            clock=clock,
+            registry=registry,
+            teller=self._teller,
+            inquiry=inquiry,
+            rest=rest,
+        )
+        self._build()
+
+    def _build(self) -> None:
+        on, settings, venue = self._on, self._setup.settings, self._setup.venue
+        self._trade = self._connection("trade", venue.trade_socket())
+        self._private = self._connection("private", venue.private_socket())
+        self._public = self._connection("public", venue.public_socket())
+        pacer = Pacer(venue.limits, settings.worker.pacing)
+        self._desk = Desk(on, self._trade, pacer, self._lease.epoch)
+        self._statements = Statements(on)
+        self._checks = Checks(on, self._statements)
+        self._holdings = Holdings(self._keys, self._teller, venue.exchange)
+        self._resync = Resync(on, self._desk, self._checks, self._statements, self._holdings)
+        self._doubts = Doubts(on, self._desk, self._checks, self._unknown)
+        self._inbox = Inbox(on, self._desk, self._checks, self._client, self._keys)
+        self._intake = Intake(
+            self._client,
+            self._keys,
+            self._lease.epoch,
+            count=settings.worker.read_count,
+            on_intents=self._inbox.take,
+            on_control=self._control,
+        )
+        keys = VenueKeys(venue.exchange, settings.prefix)
+        self._market = MarketData(on, self._client, keys, self._public)
+        self._venue_keys = keys
+        self._statements.on_seen = self._desk.seen
+        self._statements.on_missing_fills = self._checks.fills_missing
+        self._desk.doubt = self._doubts.begin
+        self._desk.ask_truth = self._doubts.ask_truth
+        self._desk.check_later = self._checks.later
+        self._desk.may_send = self._lease.may_send
+        self._desk.reference_price = self._market.reference_price
+        self._private_was_lost = False
+        self._sockets_ready = asyncio.Event()
+        self._resyncing: asyncio.Task[None] | None = None
+
+    def _connection(self, name: str, plan: object) -> Connection:
+        worker = self._setup.settings.worker
+        return Connection(
+            name,
+            plan,  # type: ignore[arg-type]
+            self._setup.venue,
+            self._setup.credentials,
+            self._clock,
+            instruments=lambda: self._on.instruments,
+            on_event=self._event,
+            on_ready=partial(self._ready, name),
+            on_lost=partial(self._lost, name),
+            reconnect_s=(worker.reconnect_first_s, worker.reconnect_most_s),
+            open_timeout_s=worker.open_timeout_s,
+        )
+
+    @property
+    def strategies(self) -> set[str]:
+        """The strategies whose intents are read now."""
+        return self._teller.strategies
+
+    # --- life -----------------------------------------------------------------------------------
+
+    async def serve(self, serving: asyncio.Event) -> None:
+        """Prepare, then run everything until cancelled or something fails."""
+        self._on.failure = asyncio.get_running_loop().create_future()
+        background = [
+            asyncio.create_task(self._lease.keep(), name="lease"),
+            asyncio.create_task(self._outbox.run(), name="outbox"),
+        ]
+        prepare = asyncio.create_task(self._prepare(), name="prepare")
+        try:
+            await _first_failure([*background, self._on.failure], until=prepare)
+            background += [
+                asyncio.create_task(work, name=name)
+                for name, work in {
+                    "trade socket": self._trade.run(),
+                    "private socket": self._private.run(),
+                    "public socket": self._public.run(),
+                    "deadlines": self._desk.watch_deadlines(),
+                    "pacing": self._desk.release_paced(),
+                    "checks": self._checks.run(),
+                    "wanted books": self._market.follow(),
+                    "books": self._market.publish(),
+                    "venue clock": self._keep_venue_time(),
+                }.items()
+            ]
+            begin = asyncio.create_task(self._begin(serving), name="intents")
+            await _first_failure([*background, self._on.failure, begin])
+        finally:
+            prepare.cancel()
+            await self._stop(background)
+
+    async def _stop(self, background: "list[asyncio.Task[None]]") -> None:
+        """Stop reading first, then write what is known, then let everything go."""
+        outbox = [task for task in background if task.get_name() == "outbox"]
+        others = [task for task in asyncio.all_tasks() if task.get_name() == "intents"]
+        for task in [*others, *(one for one in background if one not in outbox)]:
+            task.cancel()
+        await self._on.stop()
+        if outbox and not outbox[0].done() and self._lease.epoch:
+            self._teller.hash(self._keys.status, {"worker": "stopped"})
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await self._outbox.drained()
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, *others, return_exceptions=True)
+
+    async def _prepare(self) -> None:
+        """Load instruments, strategies and orders before the first socket opens."""
+        await self._sync_venue_time()
+        await self._load_instruments()
+        await self._load_strategies()
+        await self._load_orders()
+
+    async def _begin(self, serving: asyncio.Event) -> None:
+        """Reconcile what earlier epochs left, then read intents."""
+        with contextlib.suppress(TimeoutError):
+            # Orders go by REST if the sockets stay away; nobody has to wait for them.
+            async with asyncio.timeout(EXPIRED_SOCKET_WAIT_S):
+                await self._sockets_ready.wait()
+        for strategy in sorted(self._teller.strategies):
+            await self._inbox.inherit(strategy, await self._intake.inherited(strategy))
+        if self._resyncing is None:
+            self._start_resync(tell=False)
+        self._teller.status_event("worker_up")
+        self._teller.hash(self._keys.status, {"worker": "serving"})
+        serving.set()
+        log.info("%s: serving", self._setup.name)
+        await self._intake.run()
+
+    async def _sync_venue_time(self) -> None:
+        request = self._setup.venue.query_time()
+        asked_ms = self._clock.now_ms()
+        try:
+            reply = await self._rest.ask(request, signed=False)
+            venue_ms = self._setup.venue.read_time(reply)
+        except UnexpectedReply as error:
+            log.warning("%s: the venue's time is unknown: %s", self._setup.name, error)
+            return
+        now_ms = self._clock.now_ms()
+        self._clock.venue_offset_ms = venue_ms - (asked_ms + now_ms) // 2
+
+    async def _keep_venue_time(self) -> None:
+        while True:
+            await asyncio.sleep(30)
+            await self._sync_venue_time()
+
+    async def _load_instruments(self) -> None:
+        """Read the venue's instruments and publish them; keep trying until it answers."""
+        while True:
+            try:
+                found = [
+                    instrument
+                    for request in self._setup.venue.query_instruments()
+                    for instrument in self._setup.venue.read_instruments(
+                        await self._rest.ask(request, signed=False)
+                    )
+                ]
+                await self._check_account_mode()
+                break
+            except UnexpectedReply as error:
+                log.error("%s: the venue cannot be read: %s", self._setup.name, error)
+                await asyncio.sleep(0.5)
+        self._on.instruments = Instruments(found)
+        texts = {one.symbol: one.model_dump_json() for one in found}
+        await persistently(
+            lambda: self._client.hset(self._venue_keys.instruments, mapping=texts)  # type: ignore[arg-type]
+        )
+        accounts = index(self._setup.settings.prefix)
+        await persistently(lambda: self._client.sadd(accounts, self._setup.name))
+
+    async def _check_account_mode(self) -> None:
+        request = self._setup.venue.query_account_mode()
+        if request is None:
+            return
+        problem = self._setup.venue.check_account_mode(await self._rest.ask(request))
+        if problem:
+            raise ConfigError(f"account {self._setup.name}", problem)
+
+    async def _load_strategies(self) -> None:
+        """Read who is registered; their intents, results, tags and grace."""
+        raw = functions_text(
+            await persistently(lambda: self._client.hgetall(self._keys.strategies))
+        )
+        grace_ms = [self._setup.settings.orders.reconcile_grace_ms]
+        tags: dict[str, str] = {}
+        for name, text in raw.items():
+            if "@" in name:
+                continue
+            tags[ids.strategy_tag(name)] = name
+            try:
+                registration = Registration.model_validate_json(text)
+            except ValueError as error:
+                log.error("%s: registration of %s: %s", self._setup.name, name, error)
+                continue
+            if (wish := registration.grace_ms.get(self._setup.venue.exchange)) is not None:
+                grace_ms.append(wish)
+        wishes = grace_ms[1:]
+        self._resync.grace_ms = max(wishes) if wishes else grace_ms[0]
+        self._resync.tags = tags
+        self._teller.strategies = set(tags.values())
+        await self._make_groups()
+        self._intake.watch(sorted(self._teller.strategies))
+
+    async def _make_groups(self) -> None:
+        streams = [self._keys.control]
+        streams += [self._keys.intents(name) for name in sorted(self._teller.strategies)]
+        for stream in streams:
+            with contextlib.suppress(redis.exceptions.ResponseError):  # BUSYGROUP: it is there
+                await persistently(
+                    lambda at=stream: self._client.xgroup_create(at, GROUP, "0", mkstream=True)  # type: ignore[misc]
+                )
+
+    async def _load_orders(self) -> None:
+        for strategy in sorted(self._teller.strategies):
+            key = self._keys.open(strategy)
+            for raw_oid in await persistently(lambda at=key: self._client.smembers(at)):  # type: ignore[misc]
+                oid = raw_oid.decode() if isinstance(raw_oid, bytes) else raw_oid
+                await self._inbox.find(strategy, oid)
+
+    # --- events ---------------------------------------------------------------------------------
+
+    def _event(self, event: VenueEvent, session: int) -> None:
+        now_ms = self._clock.now_ms()
+        match event:
+            case Answer():
+                self._desk.on_answer(event, session)
+            case OrderPushed(report):
+                self._pushed(report)
+            case BalancesPushed(balances, complete):
+                self._holdings.take_balances(balances, complete=complete, now_ms=now_ms)
+            case PositionsPushed(positions, complete):
+                self._holdings.take_positions(positions, complete=complete, now_ms=now_ms)
+            case BookPushed(top):
+                self._market.take(top)
+            case _:
+                log.debug("%s: %r", self._setup.name, event)
+
+    def _pushed(self, report: OrderReport) -> None:
+        record = self._on.registry.find(report.client_id, report.venue_id)
+        if record is not None:
+            self._statements.take(record, report)
+        elif report.client_id:
+            self._on.spawn(self._find_owner(report), f"owner of {report.client_id}")
+
+    async def _find_owner(self, report: OrderReport) -> None:
+        """Take a push about an order that is not in memory, if it is one of ours."""
+        holder = await persistently(lambda: self._client.hget(self._keys.clients, report.client_id))
+        if holder is None:
+            log.info("%s: external order %s", self._setup.name, report.client_id)
+            return
+        strategy, oid, *_ = (holder.decode() if isinstance(holder, bytes) else holder).split("/")
+        record = await self._inbox.find(strategy, oid)
+        if record is not None:
+            self._statements.take(record, report)
+
+    def _ready(self, name: str, session: int, why: str) -> None:
+        self._teller.hash(self._keys.status, self._socket_status(name, "connected"))
+        if self._trade.ready and self._private.ready:
+            self._sockets_ready.set()
+        if name != "private":
+            return
+        self._teller.status_event("reconnected" if self._private_was_lost else "connected")
+        self._start_resync(tell=self._private_was_lost)
+        self._private_was_lost = False
+
+    def _lost(self, name: str, session: int, why: str) -> None:
+        current = {"trade": self._trade, "private": self._private, "public": self._public}[name]
+        if name == "trade":
+            self._desk.session_lost(session, why)
+        if current.ready:
+            return  # a replaced session went; its successor serves
+        self._teller.hash(self._keys.status, self._socket_status(name, "disconnected"))
+        if name == "private":
+            if self._resyncing is not None:
+                self._resyncing.cancel()
+            self._private_was_lost = True
+            self._resync.remember()
+            self._teller.status_event("disconnected")
+
+    def _socket_status(self, name: str, state: str) -> Mapping[str, str]:
+        return {
+            name: state,
+            f"{name}_since_ms": str(self._clock.now_ms()),
+            "epoch": str(self._lease.epoch),
+        }
+
+    def _start_resync(self, *, tell: bool) -> None:
+        if self._resyncing is not None:
+            self._resyncing.cancel()
+        self._resyncing = asyncio.create_task(self._run_resync(tell), name="resync")
+        self._on.tasks.add(self._resyncing)
+        self._resyncing.add_done_callback(self._on._ended)
+
+    async def _run_resync(self, tell: bool) -> None:
+        await self._resync.run(tell=tell)
+        self._teller.hash(self._keys.status, {"resynced_ms": str(self._clock.now_ms())})
+
+    # --- control --------------------------------------------------------------------------------
+
+    async def _control(self, entries: list[tuple[str, Mapping[str, str]]]) -> None:
+        for entry_id, fields in entries:
+            kind = fields.get("kind", "")
+            if kind == ControlKind.REGISTERED:
+                await self._load_strategies()
+            elif kind == ControlKind.HALT:
+                halted = await persistently(lambda: self._client.get(self._keys.halt))
+                self._desk.halted = str(functions.text(halted) or "")
+            elif kind == ControlKind.EVIDENCE:
+                await self._evidence(entry_id, fields)
+            else:
+                self._teller.dead_letter(self._keys.control, entry_id, fields, "unknown kind")
+            self._teller.forget(entry_id)
+
+    async def _evidence(self, entry_id: str, fields: Mapping[str, str]) -> None:
+        """Take what a job found out about an unknown order."""
+        record = await self._inbox.find(fields.get("strategy", ""), fields.get("oid", ""))
+        if record is None:
+            self._teller.dead_letter(self._keys.control, entry_id, fields, "no such order")
+        elif fields.get("absent"):
+            self._statements.absent(record, fields["absent"])
+        else:
+            try:
+                report = read_report(fields.get("report", ""))
+            except ValueError as error:
+                self._teller.dead_letter(self._keys.control, entry_id, fields, str(error))
+                return
+            await self._checks.take(record, report)
+
+    def _unknown(self, record: OrderRecord) -> None:
+        self.on_unknown(self._setup.name, record.strategy, record.oid)
+
+
+def functions_text(raw: Mapping[bytes, bytes] | Mapping[str, str]) -> dict[str, str]:
+    """Return a hash reply as text."""
+    return {functions.text(name): functions.text(value) for name, value in raw.items()}
+
+
+async def _first_failure(
+    watched: "list[asyncio.Future[None]]", until: "asyncio.Task[None] | None" = None
+) -> None:
+    """Raise what ends any of these first; return once ``until`` is done."""
+    waiting: set[asyncio.Future[None]] = {*watched, *([until] if until else [])}
+    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for one in done:
+        one.result()
+    if until is None or until not in done:
+        raise RuntimeError(f"a part of the worker ended by itself: {done}")

@@ -1,0 +1,339 @@
+"""One kind of socket, held open: login, subscriptions, heartbeat, reconnect, planned replacement.
+
+Invariants:
+1. ``send`` writes only into a session that is logged in and subscribed (B6); nothing is buffered
+   for a later session, so nothing replays after a reconnect (B7).
+2. A session that is lost is reported once, with its number; whoever has requests in flight on it
+   puts them in doubt.
+3. A replacement becomes ready before the session it replaces is closed.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import websockets.asyncio.client as ws_client
+import websockets.exceptions as ws_errors
+
+from router.outcomes import backoff_s
+from workers.clock import Clock
+from workers.venue import (
+    ClosingSoon,
+    Credentials,
+    Instruments,
+    LoggedIn,
+    LoginRefused,
+    Pong,
+    SocketPlan,
+    Subscribed,
+    SubscriptionRefused,
+    Unreadable,
+    Venue,
+    VenueEvent,
+)
+
+log = logging.getLogger(__name__)
+
+_SETTLE_S = 5.0  # a replaced session may still deliver answers this long
+MOST_BYTES = 4 * 1024 * 1024
+
+
+class NotReady(Exception):
+    """There is no ready session; nothing was written."""
+
+
+class Dropped(Exception):
+    """The session ended while being opened, or was found dead."""
+
+
+@dataclass(eq=False)
+class Session:
+    """One WebSocket connection from login to close."""
+
+    number: int
+    socket: ws_client.ClientConnection
+    heard_s: float
+    waiting: set[str] = field(default_factory=set)
+    confirmed: asyncio.Event = field(default_factory=asyncio.Event)
+    ready: bool = False
+    pinged: bool = False
+
+
+Handle = Callable[[VenueEvent, int], None]
+Notify = Callable[[int, str], None]
+
+
+class Connection:
+    """Keeps one ready session of a kind; reports events, readiness and loss."""
+
+    def __init__(
+        self,
+        name: str,
+        plan: SocketPlan,
+        venue: Venue,
+        credentials: Credentials,
+        clock: Clock,
+        *,
+        instruments: Callable[[], Instruments],
+        on_event: Handle,
+        on_ready: Notify,
+        on_lost: Notify,
+        reconnect_s: tuple[float, float],
+        open_timeout_s: float,
+    ) -> None:
+        self.name = name
+        self.plan = plan
+        self._venue = venue
+        self._credentials = credentials
+        self._clock = clock
+        self._instruments = instruments
+        self._on_event = on_event
+        self._on_ready = on_ready
+        self._on_lost = on_lost
+        self._reconnect_s = reconnect_s
+        self._open_timeout_s = open_timeout_s
+        self._session: Session | None = None
+        self._count = 0
+        self._replace = asyncio.Event()
+        self._old: set[asyncio.Task[None]] = set()
+        self.problem = ""
+
+    def __repr__(self) -> str:
+        return f"Connection({self.name}, ready={self.ready}, sessions={self._count})"
+
+    @property
+    def ready(self) -> bool:
+        """Whether a request may be written now."""
+        session = self._session
+        return session is not None and session.ready and session.socket.state.name == "OPEN"
+
+    @property
+    def session_number(self) -> int:
+        """The number of the ready session; 0 when there is none."""
+        return self._session.number if self._session is not None and self.ready else 0
+
+    async def send(self, text: str) -> int:
+        """Write one frame and return the session's number.
+
+        Raises:
+            NotReady: If there is no ready session; nothing was written.
+            ConnectionClosed: If it broke during the write; the frame may have left.
+        """
+        session = self._session
+        if session is None or not self.ready:
+            raise NotReady(self.name)
+        await session.socket.send(text)
+        return session.number
+
+    async def run(self) -> None:
+        """Hold the socket until cancelled."""
+        delays = backoff_s(*self._reconnect_s, lambda: random.uniform(0.5, 1.5))
+        try:
+            while True:
+                reading = await self._open_patiently(delays)
+                delays = backoff_s(*self._reconnect_s, lambda: random.uniform(0.5, 1.5))
+                await self._hold(reading)
+        finally:
+            for task in self._old:
+                task.cancel()
+            if self._session is not None:
+                await self._close(self._session)
+                self._session = None
+
+    async def _hold(self, reading: asyncio.Task[None]) -> None:
+        """Return when the session is lost; replace it first when asked to."""
+        while True:
+            replace = asyncio.create_task(self._replace.wait())
+            try:
+                await asyncio.wait(
+                    {reading, replace},
+                    timeout=self.plan.rotate_after_s,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+            except asyncio.CancelledError:
+                reading.cancel()
+                raise
+            finally:
+                replace.cancel()
+            if reading.done():
+                self._lose(reading)
+                return
+            self._replace.clear()
+            reading = await self._rotate(reading)
+
+    def _lose(self, reading: asyncio.Task[None]) -> None:
+        session, self._session = self._session, None
+        error = None if reading.cancelled() else reading.exception()
+        self.problem = str(error or "closed by the venue")
+        log.warning("%s socket lost: %s", self.name, self.problem)
+        if session is not None:
+            self._on_lost(session.number, self.problem)
+
+    async def _rotate(self, reading: asyncio.Task[None]) -> asyncio.Task[None]:
+        """Return the reading of a new session that took over, or the old one if none would."""
+        old = self._session
+        try:
+            new = await self._open()
+        except (OSError, ws_errors.WebSocketException, Dropped, TimeoutError) as error:
+            log.warning("%s socket: no replacement yet: %s", self.name, error)
+            return reading
+        log.info("%s socket replaced as planned", self.name)
+        if old is not None:
+            self._retire(old, reading)
+        return new
+
+    def _retire(self, old: Session, reading: asyncio.Task[None]) -> None:
+        async def settle() -> None:
+            await asyncio.wait({reading}, timeout=_SETTLE_S)
+            reading.cancel()
+            await self._close(old)
+            self._on_lost(old.number, "replaced")
+
+        task = asyncio.create_task(settle())
+        self._old.add(task)
+        task.add_done_callback(self._old.discard)
+
+    async def _open_patiently(self, delays: Iterator[float]) -> asyncio.Task[None]:
+        while True:
+            try:
+                return await self._open()
+            except (OSError, ws_errors.WebSocketException, Dropped, TimeoutError) as error:
+                self.problem = str(error) or type(error).__name__
+                delay_s = next(delays)
+                log.warning(
+                    "%s socket cannot open %s: %s; again in %.2f s",
+                    self.name,
+                    self.plan.url,
+                    self.problem,
+                    delay_s,
+                )
+                await asyncio.sleep(delay_s)
+
+    async def _open(self) -> asyncio.Task[None]:
+        """Return the reading task of a session that became ready and took over."""
+        socket = await ws_client.connect(
+            self.plan.url,
+            open_timeout=self._open_timeout_s,
+            close_timeout=0.5,
+            ping_interval=None,
+            compression=None,
+            max_size=MOST_BYTES,
+            proxy=None,
+        )
+        self._count += 1
+        session = Session(self._count, socket, self._clock.monotonic_s())
+        reading = asyncio.create_task(self._read(session))
+        try:
+            async with asyncio.timeout(self._open_timeout_s):
+                await self._greet(session, reading)
+        except BaseException:
+            reading.cancel()
+            await self._close(session)
+            raise
+        session.ready = True
+        self._session = session
+        self.problem = ""
+        self._on_ready(session.number, "")
+        return reading
+
+    async def _greet(self, session: Session, reading: asyncio.Task[None]) -> None:
+        """Log in and subscribe; return when all of it is confirmed."""
+        if self.plan.login:
+            session.waiting.add("login")
+            await session.socket.send(self._venue.login(self._credentials, self._clock.venue_ms()))
+            await self._confirmed(session, reading)
+        if self.plan.channels:
+            session.waiting.update(self.plan.channels)
+            for frame in self._venue.subscribe(self.plan.channels):
+                await session.socket.send(frame)
+            await self._confirmed(session, reading)
+
+    @staticmethod
+    async def _confirmed(session: Session, reading: asyncio.Task[None]) -> None:
+        confirmed = asyncio.create_task(session.confirmed.wait())
+        try:
+            await asyncio.wait({reading, confirmed}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            confirmed.cancel()
+        if reading.done():
+            error = None if reading.cancelled() else reading.exception()
+            raise Dropped(str(error or "closed while logging in"))
+        session.confirmed.clear()
+
+    async def _read(self, session: Session) -> None:
+        """Read until the session ends; raise what ended it."""
+        watch = asyncio.create_task(self._watch(session))
+        try:
+            async for frame in session.socket:
+                session.heard_s = self._clock.monotonic_s()
+                session.pinged = False
+                text = frame if isinstance(frame, str) else frame.decode(errors="replace")
+                for event in self._venue.decode(text, self._instruments()):
+                    self._take(session, event)
+        finally:
+            watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watch
+
+    def _take(self, session: Session, event: VenueEvent) -> None:
+        match event:
+            case LoggedIn():
+                self._confirm(session, "login")
+            case Subscribed(channel):
+                self._confirm(session, channel)
+                self._on_event(event, session.number)
+            case LoginRefused(reason, fatal):
+                log.error("%s socket: login refused%s: %s", self.name, _how(fatal), reason)
+                raise Dropped(f"login refused: {reason}")
+            case SubscriptionRefused(channel, reason) if channel in self.plan.channels:
+                raise Dropped(f"subscription {channel} refused: {reason}")
+            case ClosingSoon(reason):
+                log.info("%s socket: the venue will close it: %s", self.name, reason)
+                self._replace.set()
+            case Pong():
+                pass
+            case Unreadable(reason, text):
+                log.warning("%s socket: unreadable (%s): %.300s", self.name, reason, text)
+            case _:
+                self._on_event(event, session.number)
+
+    @staticmethod
+    def _confirm(session: Session, what: str) -> None:
+        if what in session.waiting:
+            session.waiting.discard(what)
+            if not session.waiting:
+                session.confirmed.set()
+
+    async def _watch(self, session: Session) -> None:
+        """Ping an idle session; cut one that stays silent (half-open)."""
+        while True:
+            idle_s = self._clock.monotonic_s() - session.heard_s
+            if idle_s >= self.plan.dead_after_s:
+                self.problem = f"no byte for {idle_s:.1f} s"
+                session.socket.transport.abort()
+                return
+            if idle_s >= self.plan.ping_after_s and not session.pinged and self.plan.ping:
+                session.pinged = True
+                with contextlib.suppress(ws_errors.ConnectionClosed):
+                    await session.socket.send(self.plan.ping)
+            limit_s = self.plan.dead_after_s if session.pinged else self.plan.ping_after_s
+            await asyncio.sleep(max(0.005, limit_s - idle_s))
+
+    async def send_now(self, frames: list[str]) -> None:
+        """Write frames that need no answer (book subscriptions); a dead socket drops them."""
+        for frame in frames:
+            with contextlib.suppress(NotReady, ws_errors.ConnectionClosed):
+                await self.send(frame)
+
+    @staticmethod
+    async def _close(session: Session) -> None:
+        session.ready = False
+        with contextlib.suppress(ws_errors.WebSocketException, OSError, TimeoutError):
+            await session.socket.close()
+
+
+def _how(fatal: bool) -> str:
+    return ", and trying again will not help: check the keys" if fatal else ""

@@ -1,0 +1,472 @@
+"""Takes intents to the venue and its answers back: routing, pacing, ack tracking, fallback.
+
+Policy lives here once; what a frame looks like is the venue's business. Invariants:
+1. A create is written at most once per proof: never again without PAUSE (the venue did not act) or
+   a ladder that proved absence.
+2. Each flight is finished exactly once; finishing settles its intent in the batch that tells.
+3. A request that cannot leave in time is refused as not sent, never sent late (P4).
+"""
+
+import asyncio
+import itertools
+import logging
+from collections import defaultdict, deque
+from collections.abc import Callable
+
+import websockets.exceptions as ws_errors
+
+from router.enums import Exists, OrderStatus, RequestKind, WsOrderResultType
+from router.orders import OrderRecord, Told, acked, failed, fold, step
+from router.outcomes import Action, act
+from router.state import Event, State
+from workers.connection import Connection, NotReady
+from workers.flights import Flight, InFlight
+from workers.pacing import Pacer
+from workers.rest import NoAnswer, NotSent
+from workers.venue import Answer, Cancel, CannotEncode, Command, Modify, Place, Proof, Verdict
+from workers.wiring import Wiring
+
+log = logging.getLogger(__name__)
+
+_PAUSE_S = 0.25
+_LEASE_RETRY_S = 0.05
+_KIND_ORDER = (RequestKind.CANCEL, RequestKind.MODIFY, RequestKind.CREATE)
+WS_NOT_SENT = "WS_REQUEST_NOT_SENT"
+
+Doubt = Callable[[Flight, str], None]
+
+
+class Desk:
+    """Requests of one account."""
+
+    def __init__(self, wiring: Wiring, trade: Connection, pacer: Pacer, epoch: int) -> None:
+        self._on = wiring
+        self._trade = trade
+        self._pacer = pacer
+        self._in_flight = InFlight()
+        self._ids = itertools.count(1)
+        self._epoch = epoch
+        self._creating: dict[str, Flight] = {}
+        self._held: dict[str, list[Flight]] = defaultdict(list)
+        self._paced: dict[tuple[RequestKind, str], deque[Flight]] = {}
+        self._wake = asyncio.Event()
+        self._due = asyncio.Event()
+        self.halted = ""
+        self.may_send: Callable[[], bool] = lambda: True
+        self.doubt: Doubt = self._no_doubt_yet
+        self.ask_truth: Doubt = self._no_doubt_yet
+        self.check_later: Callable[[OrderRecord], None] = lambda record: None
+        self.reference_price: Callable[[str], object] = lambda symbol: None
+
+    def __repr__(self) -> str:
+        return f"Desk(in_flight={len(self._in_flight.by_request)}, creating={len(self._creating)})"
+
+    @staticmethod
+    def _no_doubt_yet(flight: Flight, why: str) -> None:
+        raise RuntimeError("the desk was not wired to a resolver of doubts")
+
+    # --- in: requests ---------------------------------------------------------------------------
+
+    async def take(self, flight: Flight) -> None:
+        """Send a request, or hold it until its order's create has an outcome."""
+        oid = flight.record.oid
+        if flight.kind is RequestKind.CREATE:
+            self._creating[oid] = flight
+        elif oid in self._creating and flight.record.exists is not Exists.TRUE:
+            # The venue cannot cancel what it may not have yet (C9).
+            self._held[oid].append(flight)
+            return
+        await self._dispatch(flight)
+
+    def recover(self, flight: Flight, why: str) -> None:
+        """Put a request in doubt that an earlier epoch may have sent."""
+        if flight.kind is RequestKind.CREATE:
+            self._creating[flight.record.oid] = flight
+        flight.sends = 1
+        self.begin_doubt(flight, why)
+
+    async def _dispatch(self, flight: Flight) -> None:
+        if flight.done or self._refused_here(flight):
+            return
+        key = (flight.kind, flight.record.symbol)
+        if self._paced.get(key):
+            self._paced[key].append(flight)
+            return
+        if self._must_wait(flight):
+            self._paced.setdefault(key, deque()).append(flight)
+            self._wake.set()
+            return
+        await self._route(flight)
+
+    def _must_wait(self, flight: Flight) -> bool:
+        now_s = self._on.clock.monotonic_s()
+        return self._pacer.wait_s(flight.kind, flight.record.symbol, now_s) > 0
+
+    def _refused_here(self, flight: Flight) -> bool:
+        """Whether our own rules end the request before it is sent."""
+        if flight.kind is RequestKind.CANCEL and flight.record.ended:
+            self._cancel_of_ended(flight)
+            return True
+        if self.halted and flight.kind is not RequestKind.CANCEL:
+            self.not_sent(flight, f"HALTED: {self.halted}")
+            return True
+        if self._on.clock.monotonic_ms() > flight.valid_until_ms:
+            why = (
+                "RATE_LIMITED: the venue's rate limit left no room for it in time"
+                if flight.throttled
+                else "INTENT_EXPIRED: it could not be sent before valid_for_ms had passed"
+            )
+            self.not_sent(flight, why)
+            return True
+        return False
+
+    def _cancel_of_ended(self, flight: Flight) -> None:
+        record = flight.record
+        if record.state is not State.CANCELED:
+            why = f"the order has ended: {record.status}"
+            self.cancel_failed(flight, WsOrderResultType.ACK_REJECTED, why)
+        else:
+            self.finish(flight)
+
+    async def _route(self, flight: Flight) -> None:
+        if not self.may_send():
+            # The lease may be gone. If it comes back the request goes on; if not, whoever owns the
+            # account next finds the intent pending and asks the venue first.
+            key = (flight.kind, flight.record.symbol)
+            self._paced.setdefault(key, deque()).append(flight)
+            asyncio.get_running_loop().call_later(_LEASE_RETRY_S, self._wake.set)
+            return
+        if flight.by_rest:
+            self._on.spawn(self._by_rest(flight), f"rest {flight.kind} {flight.record.oid}")
+        elif self._trade.ready:
+            await self._by_socket(flight)
+        else:
+            self._without_socket(flight)
+
+    def _without_socket(self, flight: Flight) -> None:
+        if flight.ws_fallback:
+            self._on.spawn(self._by_rest(flight), f"fallback {flight.kind} {flight.record.oid}")
+            return
+        why = self._trade.problem or "not connected"
+        self.not_sent(flight, f"{WS_NOT_SENT}: the trading socket is down ({why})")
+
+    # --- out ------------------------------------------------------------------------------------
+
+    def _command(self, flight: Flight) -> Command:
+        """Return what to say to the venue.
+
+        Raises:
+            CannotEncode: If the venue does not list the instrument.
+        """
+        record = flight.record
+        instrument = self._on.instruments.symbol(record.symbol)
+        if instrument is None:
+            raise CannotEncode("symbol", f"{record.symbol} is not listed by the venue")
+        expires_ms = self._on.clock.venue_ms() + self._on.orders.expiry_ms
+        flight.expires_venue_ms = expires_ms
+        if flight.kind is RequestKind.CREATE:
+            return Place(
+                instrument=instrument,
+                client_id=record.client_id,
+                side=record.side,
+                type=record.type,
+                amount=record.amount,
+                price=record.price,
+                time_in_force=record.tif,
+                reduce_only=record.reduce_only,
+                expires_ms=expires_ms,
+                reference_price=self.reference_price(record.symbol),  # type: ignore[arg-type]
+                params=record.params,
+            )
+        if isinstance(flight.command, Modify):
+            wish = flight.command
+            return Modify(
+                instrument,
+                record.client_id,
+                record.venue_id,
+                wish.price,
+                wish.amount,
+                expires_ms,
+            )
+        return Cancel(instrument, record.client_id, record.venue_id)
+
+    async def _by_socket(self, flight: Flight) -> None:
+        flight.request_id = f"{self._epoch:x}r{next(self._ids):x}"
+        try:
+            text = self._on.venue.encode(flight.request_id, [self._command(flight)])
+        except CannotEncode as error:
+            if error.field == "instIdCode" and flight.ws_fallback:
+                self._on.spawn(self._by_rest(flight), f"rest {flight.record.oid}")
+                return
+            self.not_sent(flight, f"INVALID_{error.field.upper()}: {error}")
+            return
+        flight.session = self._trade.session_number
+        self._mark_sent(flight)
+        self._in_flight.add(flight, flight.sent_ms + self._on.orders.ack_timeout_ms)
+        self._due.set()
+        try:
+            await self._trade.send(text)
+        except NotReady:
+            self._in_flight.answered(flight.request_id)
+            flight.sends -= 1
+            self._without_socket(flight)
+        except ws_errors.ConnectionClosed as error:
+            # The frame may have left before the connection broke.
+            self._in_flight.answered(flight.request_id)
+            self.begin_doubt(flight, f"the socket broke during the write: {error}")
+
+    def _mark_sent(self, flight: Flight) -> None:
+        flight.sent_ms = self._on.clock.monotonic_ms()
+        flight.first_sent_ms = flight.first_sent_ms or flight.sent_ms
+        flight.sends += 1
+        flight.doubted = False
+        if flight.kind is RequestKind.CREATE:
+            record = flight.record
+            if record.state in (State.INITIALIZED, State.PENDING, State.UNKNOWN):
+                step(record, Event.SENT)
+            record.sent_ms = self._on.clock.now_ms()
+
+    async def _by_rest(self, flight: Flight) -> None:
+        try:
+            command = self._command(flight)
+            request = self._on.venue.rest_command(command)
+        except CannotEncode as error:
+            self.not_sent(flight, f"INVALID_{error.field.upper()}: {error}")
+            return
+        self._mark_sent(flight)
+        try:
+            reply = await self._on.rest.call(request)
+        except NotSent as error:
+            flight.sends -= 1
+            self.not_sent(
+                flight, f"{WS_NOT_SENT}: no socket, and REST could not be reached ({error})"
+            )
+            return
+        except NoAnswer as error:
+            self.begin_doubt(flight, f"REST did not answer: {error}")
+            return
+        answer = self._on.venue.read_command(reply, command)
+        self._conclude(flight, answer)
+
+    # --- back: answers --------------------------------------------------------------------------
+
+    def on_answer(self, answer: Answer, session: int) -> None:
+        """Take one answer from the trading socket; late ones are evidence too (C5)."""
+        flight = self._in_flight.answered(answer.request_id)
+        if flight is None and not answer.request_id and answer.client_id:
+            flight = self._in_flight.of_client(answer.client_id)
+        if flight is None:
+            log.warning(
+                "%s: an answer to no request of this session (%s): %s",
+                self._on.account,
+                answer.request_id,
+                answer.verdict,
+            )
+            return
+        self._conclude(flight, answer)
+
+    def _conclude(self, flight: Flight, answer: Answer) -> None:
+        verdict = answer.verdict
+        resent = flight.kind is RequestKind.CREATE and flight.sends > 1
+        action = act(flight.kind, verdict.proof, sent_before=resent)
+        if action is Action.TAKE:
+            self._taken(flight, answer)
+        elif action is Action.PAUSE:
+            self._pause(flight, verdict)
+        elif flight.done and flight.kind is not RequestKind.CREATE:
+            return  # its end was told; the order's own truth came by other evidence
+        elif action is Action.REFUSE:
+            self.refused(flight, verdict)
+        elif action is Action.ASK:
+            self.ask_truth(flight, _said(verdict))
+        else:
+            flight.refusal = verdict if verdict.proof is Proof.REJECTED else flight.refusal
+            self.begin_doubt(flight, _said(verdict))
+
+    def _taken(self, flight: Flight, answer: Answer) -> None:
+        record = flight.record
+        if flight.kind is RequestKind.CREATE:
+            self._create_taken(flight, answer)
+        elif flight.kind is RequestKind.CANCEL and not flight.done and not record.ended:
+            told = record.state is not State.CANCELING
+            step(record, Event.CANCEL_ACKED)
+            self._on.teller.order(record, [Told(record.status)] if told else [])
+        if answer.report is not None:
+            self._on.teller.order(record, fold(record, answer.report))
+        self.finish(flight)
+        if not record.ended and (flight.kind is not RequestKind.CREATE or _ends_at_once(record)):
+            self.check_later(record)
+
+    def _create_taken(self, flight: Flight, answer: Answer) -> None:
+        record = flight.record
+        told = acked(record, answer.venue_id, self._on.clock.now_ms())
+        self._on.teller.order(record, told)
+        if flight.told_timeout and told:
+            self._on.teller.request(
+                record,
+                RequestKind.CREATE,
+                WsOrderResultType.ACK_TIMEOUT_CONFIRMED,
+                "the venue's acknowledgement came after the timeout",
+                Exists.TRUE,
+            )
+
+    def refused(self, flight: Flight, verdict: Verdict) -> None:
+        """Tell a create (or a request we may not make at all) that the venue refused it."""
+        if flight.kind is not RequestKind.CREATE:
+            self.cancel_failed(flight, WsOrderResultType.ACK_REJECTED, _said(verdict))
+            return
+        record = flight.record
+        told = failed(record, Event.REJECTED, _said(verdict), self._on.clock.now_ms())
+        if told:
+            self._on.teller.order(record, told)
+            self._on.teller.request(
+                record, flight.kind, WsOrderResultType.ACK_REJECTED, _said(verdict), Exists.FALSE
+            )
+        self.finish(flight)
+
+    def _pause(self, flight: Flight, verdict: Verdict) -> None:
+        """Wait for room: the venue said that it did not act."""
+        if flight.done:
+            return
+        flight.throttled = True
+        flight.sends -= 1
+        log.warning("%s: throttled by the venue: %s", self._on.account, _said(verdict))
+        key = (flight.kind, flight.record.symbol)
+        self._pacer.exhaust(*key, self._on.clock.monotonic_s())
+        self._paced.setdefault(key, deque()).appendleft(flight)
+        asyncio.get_running_loop().call_later(_PAUSE_S, self._wake.set)
+
+    # --- ends -----------------------------------------------------------------------------------
+
+    def not_sent(self, flight: Flight, reason: str) -> None:
+        """Tell that the request provably never left us."""
+        if flight.done:
+            return
+        if flight.kind is not RequestKind.CREATE:
+            self.cancel_failed(flight, WsOrderResultType.REQUEST_NOT_SENT, reason)
+            return
+        record = flight.record
+        if flight.sends:
+            # An earlier copy left; that this one did not proves nothing about it.
+            self.begin_doubt(flight, reason)
+            return
+        told = failed(record, Event.NOT_SENT, reason, self._on.clock.now_ms())
+        self._on.teller.order(record, told)
+        self._on.teller.request(
+            record, flight.kind, WsOrderResultType.REQUEST_NOT_SENT, reason, Exists.FALSE
+        )
+        self.finish(flight)
+
+    def cancel_failed(self, flight: Flight, result: WsOrderResultType, reason: str) -> None:
+        """Tell that a cancel or modify failed; the order lives on."""
+        if flight.done:
+            return
+        record = flight.record
+        told: list[Told] = []
+        if flight.kind is RequestKind.CANCEL:
+            if not record.ended:
+                step(record, Event.CANCEL_REFUSED)
+            told = [Told(OrderStatus.CANCEL_FAILED, reason=reason)]
+        self._on.teller.order(record, told)
+        self._on.teller.request(record, flight.kind, result, reason)
+        self.finish(flight)
+
+    def finish(self, flight: Flight) -> None:
+        """Settle the intent; send what waited for this create."""
+        if flight.done:
+            return
+        flight.done = True
+        self._on.teller.settle(flight.record.strategy, flight.entry_id)
+        if flight.kind is RequestKind.CREATE:
+            self._creating.pop(flight.record.oid, None)
+            self._release_held(flight.record.oid)
+
+    def _release_held(self, oid: str) -> None:
+        for held in self._held.pop(oid, []):
+            self._on.spawn(self._dispatch(held), f"held {held.kind} {oid}")
+
+    def seen(self, record: OrderRecord) -> None:
+        """Send what waited for the order to exist, once the venue has shown it.
+
+        Its create stays in flight: an ack may still come (C6); if none does, that is told (C2).
+        """
+        if record.exists is Exists.TRUE:
+            self._release_held(record.oid)
+
+    def creating(self, record: OrderRecord) -> bool:
+        """Whether the order's create has no outcome yet."""
+        return record.oid in self._creating
+
+    # --- doubt ----------------------------------------------------------------------------------
+
+    def begin_doubt(self, flight: Flight, why: str) -> None:
+        """Hand the request to the ladder, once."""
+        if not flight.doubted and not flight.done:
+            flight.doubted = True
+            self.doubt(flight, why)
+
+    def session_lost(self, session: int, why: str) -> None:
+        """Put all unanswered requests of a lost session in doubt."""
+        for flight in self._in_flight.lost(session):
+            self.begin_doubt(flight, f"the socket was lost after the write: {why}")
+
+    async def again_by_rest(self, flight: Flight) -> None:
+        """Send a create whose absence was proven, by REST, with the same client id."""
+        await self._by_rest(flight)
+
+    async def watch_deadlines(self) -> None:
+        """Put each request in doubt that has no answer in time."""
+        while True:
+            due_ms = self._in_flight.next_due_ms()
+            now_ms = self._on.clock.monotonic_ms()
+            if due_ms is None:
+                self._due.clear()
+                await self._due.wait()
+                continue
+            if due_ms > now_ms:
+                await asyncio.sleep((due_ms - now_ms) / 1000)
+            for flight in self._in_flight.overdue(self._on.clock.monotonic_ms()):
+                self.begin_doubt(flight, f"no answer within {self._on.orders.ack_timeout_ms} ms")
+
+    async def release_paced(self) -> None:
+        """Send paced requests as soon as the limits allow, cancels first."""
+        while True:
+            wait_s = await self._release_some()
+            if wait_s is None:
+                self._wake.clear()
+                await self._wake.wait()
+            else:
+                await asyncio.sleep(wait_s)
+
+    async def _release_some(self) -> float | None:
+        """Send what may go now; return the seconds to the next chance, None when nothing waits."""
+        if not self.may_send():
+            return _LEASE_RETRY_S
+        least: float | None = None
+        for key in sorted(self._paced, key=lambda key: _KIND_ORDER.index(key[0])):
+            queue = self._paced[key]
+            while queue:
+                flight = queue[0]
+                if flight.done or self._refused_here(flight):
+                    queue.popleft()
+                    continue
+                flight.throttled = True
+                wait_s = self._pacer.wait_s(*key, self._on.clock.monotonic_s())
+                if wait_s > 0:
+                    wait_s = max(0.001, min(wait_s, 0.05))
+                    least = wait_s if least is None else min(least, wait_s)
+                    break
+                queue.popleft()
+                await self._route(flight)
+            if not queue:
+                self._paced.pop(key, None)
+        return least
+
+
+def _said(verdict: Verdict) -> str:
+    return verdict.reason or verdict.code or str(verdict.proof)
+
+
+def _ends_at_once(record: OrderRecord) -> bool:
+    """Whether an acknowledged order of this kind must end within moments."""
+    return record.type.is_market or record.tif in ("IOC", "FOK")

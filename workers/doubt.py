@@ -1,0 +1,236 @@
+"""Resolves requests in doubt by the ladder (design §7): found, proven absent, or unknown.
+
+Invariants:
+1. Nothing here sends a create except after ``Finding.ABSENT``.
+2. A climb ends early when other evidence (a push, a late ack) has settled the order.
+3. Unknown keeps the order open; a durable job goes on asking.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+
+from router.enums import Exists, RequestKind, WsOrderResultType
+from router.orders import OrderRecord, failed
+from router.outcomes import Climb, Finding, Rung, absent_from, backoff_s
+from router.state import UNSEEN, Event, State, advance
+from workers.checks import Checks
+from workers.desk import Desk
+from workers.flights import Flight
+from workers.inquiry import Findings
+from workers.wiring import Wiring
+
+log = logging.getLogger(__name__)
+
+_FIRST_PAUSE_S = 0.05
+_MOST_PAUSE_S = 0.4
+_CONFIRMED = WsOrderResultType.ACK_TIMEOUT_CONFIRMED
+_TIMEOUT = WsOrderResultType.ACK_TIMEOUT
+
+
+class Doubts:
+    """The ladder's runner for one account."""
+
+    def __init__(
+        self,
+        wiring: Wiring,
+        desk: Desk,
+        checks: Checks,
+        on_unknown: Callable[[OrderRecord], None],
+    ) -> None:
+        self._on = wiring
+        self._desk = desk
+        self._checks = checks
+        self._on_unknown = on_unknown
+
+    def begin(self, flight: Flight, why: str) -> None:
+        """Start resolving a request in doubt."""
+        log.warning(
+            "%s: %s of %s in doubt: %s", self._on.account, flight.kind, flight.record.oid, why
+        )
+        create = flight.kind is RequestKind.CREATE
+        work = self._create(flight, why) if create else self._change(flight, why)
+        self._on.spawn(work, f"ladder {flight.kind} {flight.record.oid}")
+
+    def ask_truth(self, flight: Flight, why: str) -> None:
+        """Start asking what an order really is after its cancel or modify was refused."""
+        self._on.spawn(self._refused_change(flight, why), f"truth {flight.record.oid}")
+
+    # --- creates --------------------------------------------------------------------------------
+
+    async def _create(self, flight: Flight, why: str) -> None:
+        climb = self._climb(flight)
+        finding, findings = await self._up(flight, climb)
+        if flight.done:
+            return
+        if finding is None:
+            # Other evidence showed the order meanwhile.
+            self._confirmed(flight, why)
+        elif finding is Finding.FOUND:
+            if findings.report is not None:
+                await self._checks.take(flight.record, findings.report)
+            self._confirmed(flight, why)
+        elif finding is Finding.ABSENT:
+            await self._absent(flight, why)
+        else:
+            self._unknown(flight, f"{why}; {findings.problem or 'the venue did not show it'}")
+
+    def _climb(self, flight: Flight) -> Climb:
+        rules, clock = self._on.orders, self._on.clock
+        now_ms = clock.monotonic_ms()
+        flight.sent_ms = flight.sent_ms or now_ms
+        flight.first_sent_ms = flight.first_sent_ms or flight.sent_ms
+        absent_ms = absent_from(
+            flight.sent_ms,
+            expiry_ms=rules.expiry_ms,
+            clock_skew_ms=rules.clock_skew_ms,
+            visibility_lag_ms=rules.visibility_lag_ms,
+        )
+        unknown_ms = max(
+            flight.first_sent_ms + rules.ack_timeout_ms, now_ms + rules.ladder_budget_ms
+        )
+        return Climb(absent_ms, unknown_ms)
+
+    async def _up(self, flight: Flight, climb: Climb) -> tuple[Finding | None, Findings]:
+        """Return how the climb ended; None when the venue showed the order by another way."""
+        record, clock = flight.record, self._on.clock
+        pauses = backoff_s(_FIRST_PAUSE_S, _MOST_PAUSE_S, lambda: random.uniform(0.8, 1.2))
+        if _is_seen(record):
+            return None, Findings(Rung.FOUND)
+        while True:
+            begun_ms = clock.monotonic_ms()
+            ask = self._on.inquiry.whole if climb.whole(begun_ms) else self._on.inquiry.by_id
+            findings = await ask(record)
+            if _is_seen(record) or flight.done:
+                return None, findings
+            finding = climb.observe(findings.rung, begun_ms, clock.monotonic_ms())
+            if finding is not None:
+                return finding, findings
+            pause_s = next(pauses)
+            if not climb.whole(begun_ms):
+                # Be there when absence begins to count, not a whole pause later.
+                until_s = (climb.absent_from_ms - clock.monotonic_ms()) / 1000
+                pause_s = min(pause_s, max(0.005, until_s))
+            await asyncio.sleep(pause_s)
+
+    def _confirmed(self, flight: Flight, why: str) -> None:
+        record = flight.record
+        if record.state is State.FAILED:
+            self._desk.finish(flight)  # a late refusal: told already
+            return
+        self._on.teller.request(record, flight.kind, _CONFIRMED, why, Exists.TRUE)
+        self._desk.finish(flight)
+        self._checks.after_doubt(record)
+
+    async def _absent(self, flight: Flight, why: str) -> None:
+        clock = self._on.clock
+        now_ms = clock.monotonic_ms()
+        in_time = now_ms < min(
+            flight.valid_until_ms, flight.first_sent_ms + self._on.orders.ack_timeout_ms
+        )
+        if flight.refusal is not None:
+            self._desk.refused(flight, flight.refusal)
+        elif flight.ws_fallback and in_time:
+            log.info("%s: %s proven absent; by REST now", self._on.account, flight.record.oid)
+            await self._desk.again_by_rest(flight)
+        else:
+            self._proven_absent(flight, f"{why}; proven absent at the venue")
+
+    def _proven_absent(self, flight: Flight, reason: str) -> None:
+        record = flight.record
+        told = failed(record, Event.ABSENT, reason, self._on.clock.now_ms())
+        self._on.teller.order(record, told)
+        self._on.teller.request(record, flight.kind, _TIMEOUT, reason, record.exists)
+        self._desk.finish(flight)
+
+    def _unknown(self, flight: Flight, reason: str) -> None:
+        record = flight.record
+        record.state = advance(record.state, Event.OUTCOME_LOST)
+        record.exists = Exists.UNKNOWN
+        record.reason = reason
+        flight.told_timeout = True
+        self._on.teller.order(record, [])
+        self._on.teller.request(record, flight.kind, _TIMEOUT, reason, Exists.UNKNOWN)
+        self._desk.finish(flight)
+        self._on_unknown(record)
+
+    # --- cancels and modifies -------------------------------------------------------------------
+
+    async def _change(self, flight: Flight, why: str) -> None:
+        """Resolve a cancel or modify without an answer: the order's own state tells."""
+        rules, clock = self._on.orders, self._on.clock
+        deadline_ms = max(
+            flight.sent_ms + rules.ack_timeout_ms, clock.monotonic_ms() + rules.ladder_budget_ms
+        )
+        pauses = backoff_s(_FIRST_PAUSE_S, _MOST_PAUSE_S, lambda: random.uniform(0.8, 1.2))
+        while True:
+            findings = await self._checks.refresh(flight.record)
+            if flight.done:
+                return
+            if self._change_is_settled(flight, why):
+                return
+            if findings.rung is Rung.FOUND and flight.ws_fallback and flight.sends < 2:
+                # A second cancel or the same modify again can do no harm.
+                flight.doubted = False
+                await self._desk.again_by_rest(flight)
+                return
+            if clock.monotonic_ms() >= deadline_ms:
+                reason = f"{why}; {findings.problem or 'the order is still open at the venue'}"
+                self._desk.cancel_failed(flight, _TIMEOUT, reason)
+                return
+            await asyncio.sleep(next(pauses))
+
+    def _change_is_settled(self, flight: Flight, why: str) -> bool:
+        record = flight.record
+        if flight.kind is RequestKind.CANCEL:
+            settled = record.ended
+        else:
+            settled = record.ended or _has_terms(flight)
+        if settled:
+            self._on.teller.request(record, flight.kind, _CONFIRMED, why)
+            self._desk.finish(flight)
+        return settled
+
+    async def _refused_change(self, flight: Flight, why: str) -> None:
+        """Tell the truth after "already filled, canceled or unknown" (C10)."""
+        record = flight.record
+        pauses = backoff_s(_FIRST_PAUSE_S, _MOST_PAUSE_S, lambda: random.uniform(0.8, 1.2))
+        deadline_ms = self._on.clock.monotonic_ms() + self._on.orders.ladder_budget_ms
+        findings = await self._checks.refresh(record)
+        while (
+            findings.rung is not Rung.FOUND
+            and not record.ended
+            and self._on.clock.monotonic_ms() < deadline_ms
+        ):
+            await asyncio.sleep(next(pauses))
+            findings = await self._checks.refresh(record)
+        if flight.done:
+            return
+        if record.state is State.CANCELED and flight.kind is RequestKind.CANCEL:
+            self._desk.finish(flight)  # what was wished for has happened, and was told
+            return
+        if record.ended:
+            self._on.teller.request(
+                record,
+                flight.kind,
+                WsOrderResultType.ACK_REJECTED,
+                f"{why} (the order is {record.status})",
+            )
+            self._desk.finish(flight)
+            return
+        self._desk.cancel_failed(flight, WsOrderResultType.ACK_REJECTED, why)
+        self._checks.later(record)
+
+
+def _is_seen(record: OrderRecord) -> bool:
+    """Whether the venue has acknowledged or shown the order."""
+    return record.state not in UNSEEN or bool(record.acked_ms)
+
+
+def _has_terms(flight: Flight) -> bool:
+    """Whether the order already has the price and amount that a modify asked for."""
+    wish = flight.command
+    price, amount = getattr(wish, "price", None), getattr(wish, "amount", None)
+    record = flight.record
+    return (price is None or price == record.price) and (amount is None or amount == record.amount)

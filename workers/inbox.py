@@ -1,0 +1,232 @@
+"""Turns stream entries into flights: intents, queries, poison, and what an earlier epoch left."""
+
+import logging
+from collections.abc import Mapping
+
+import redis.asyncio
+
+from router import ids
+from router.contracts import (
+    CancelIntent,
+    CreateIntent,
+    Intent,
+    ModifyIntent,
+    QueryIntent,
+    QueryReply,
+    read_intent,
+)
+from router.enums import Exists, OrderStatus, RequestKind, Via, WsOrderResultType
+from router.errors import InvalidArgument
+from router.keyspace import AccountKeys
+from router.orders import OrderRecord, Told
+from router.outcomes import Rung
+from router.results import order_result, request_result
+from router.state import State
+from workers.checks import Checks
+from workers.desk import Desk
+from workers.flights import Flight
+from workers.outbox import persistently
+from workers.venue import Modify
+from workers.wiring import Wiring
+
+log = logging.getLogger(__name__)
+
+
+class Inbox:
+    """What strategies ask of one account."""
+
+    def __init__(
+        self,
+        wiring: Wiring,
+        desk: Desk,
+        checks: Checks,
+        client: "redis.asyncio.Redis",
+        keys: AccountKeys,
+    ) -> None:
+        self._on = wiring
+        self._desk = desk
+        self._checks = checks
+        self._client = client
+        self._keys = keys
+        self._seen: dict[str, None] = {}
+
+    async def take(self, strategy: str, entries: list[tuple[str, Mapping[str, str]]]) -> None:
+        """Take fresh intents of one strategy, in order. Bad ones harm nobody else (P7)."""
+        for entry_id, fields in entries:
+            if self._taken_before(strategy, entry_id):
+                continue
+            try:
+                intent = read_intent(fields)
+            except InvalidArgument as error:
+                self._on.spawn(
+                    self._poison(strategy, entry_id, fields, error), f"poison {entry_id}"
+                )
+                continue
+            flight = await self._flight(strategy, entry_id, intent, fields)
+            if flight is not None:
+                await self._desk.take(flight)
+
+    def _taken_before(self, strategy: str, entry_id: str) -> bool:
+        """Whether this entry was read before in this epoch (its first reply was not lost)."""
+        name = f"{strategy} {entry_id}"
+        if name in self._seen:
+            return True
+        self._seen[name] = None
+        if len(self._seen) > 50_000:
+            del self._seen[next(iter(self._seen))]
+        return False
+
+    async def inherit(self, strategy: str, entries: list[tuple[str, Mapping[str, str]]]) -> None:
+        """Take what an earlier epoch was given: it may have been sent, so it is in doubt."""
+        for entry_id, fields in entries:
+            self._taken_before(strategy, entry_id)
+            try:
+                intent = read_intent(fields)
+            except InvalidArgument as error:
+                await self._poison(strategy, entry_id, fields, error)
+                continue
+            flight = await self._flight(strategy, entry_id, intent, fields, inherited=True)
+            if flight is not None:
+                self._desk.recover(flight, "an earlier worker may have sent it")
+
+    async def _flight(
+        self,
+        strategy: str,
+        entry_id: str,
+        intent: Intent,
+        fields: Mapping[str, str],
+        *,
+        inherited: bool = False,
+    ) -> Flight | None:
+        if isinstance(intent, QueryIntent):
+            self._on.spawn(self._query(strategy, entry_id, intent), f"query {intent.oid}")
+            return None
+        if isinstance(intent, CreateIntent):
+            record = self._create(strategy, entry_id, intent, inherited=inherited)
+        else:
+            record = await self.find(strategy, intent.oid)
+        if record is None:
+            why = (
+                "oid is already used by another intent"
+                if isinstance(intent, CreateIntent)
+                else "no order of this strategy has this oid"
+            )
+            await self._poison(strategy, entry_id, fields, InvalidArgument("oid", why))
+            return None
+        return Flight(
+            kind=RequestKind(intent.request),
+            record=record,
+            entry_id=entry_id,
+            by_rest=intent.via is Via.REST,
+            ws_fallback=intent.ws_fallback,
+            valid_until_ms=self._valid_until_ms(intent),
+            command=self._wish(record, intent),
+        )
+
+    def _valid_until_ms(self, intent: CreateIntent | CancelIntent | ModifyIntent) -> int:
+        clock = self._on.clock
+        if not intent.expires_ms:
+            return clock.monotonic_ms() + self._on.orders.valid_for_ms
+        return clock.monotonic_ms() + intent.expires_ms - clock.redis_ms()
+
+    def _wish(self, record: OrderRecord, intent: Intent) -> Modify | None:
+        instrument = self._on.instruments.symbol(record.symbol)
+        if not isinstance(intent, ModifyIntent) or instrument is None:
+            return None
+        return Modify(instrument, record.client_id, record.venue_id, intent.price, intent.amount, 0)
+
+    def _create(
+        self, strategy: str, entry_id: str, intent: CreateIntent, *, inherited: bool
+    ) -> OrderRecord | None:
+        """Return the record of a create; None if another intent has used its oid before."""
+        known = self._on.registry.owned(strategy, intent.oid)
+        if known is not None:
+            fresh = known.state is State.INITIALIZED and known.intent_id in ("", entry_id)
+            return known if inherited or fresh else None
+        record = OrderRecord.from_intent(strategy, intent)
+        record.intent_id = entry_id
+        self._on.registry.add(record)
+        return record
+
+    async def find(self, strategy: str, oid: str) -> OrderRecord | None:
+        """Return the strategy's order, from memory or else from its hash; None if it has none."""
+        record = self._on.registry.owned(strategy, oid)
+        if record is not None:
+            return record
+        key = self._keys.order(strategy, oid)
+        raw = await persistently(lambda: self._client.hgetall(key))
+        if not raw:
+            return None
+        try:
+            record = OrderRecord.from_hash(
+                strategy, {_str(name): _str(value) for name, value in raw.items()}
+            )
+        except ValueError as error:
+            log.error("%s: the hash %s is not an order: %s", self._on.account, key, error)
+            return None
+        self._on.registry.add(record)
+        return record
+
+    async def _query(self, strategy: str, entry_id: str, intent: QueryIntent) -> None:
+        record = await self.find(strategy, intent.oid)
+        if record is None:
+            reply = QueryReply(found=None, reason=f"{strategy} has no order {intent.oid}")
+        else:
+            findings = await self._checks.refresh(record)
+            if findings.rung is Rung.FOUND:
+                fields = order_result(record, Told(record.status), self._on.clock.now_ms())
+                reply = QueryReply(found=True, order=fields)
+            elif findings.rung is Rung.NOT_FOUND:
+                reply = QueryReply(found=False, reason="the venue has no such order")
+            else:
+                reply = QueryReply(found=None, reason=findings.problem)
+        self._on.teller.reply(intent.id, reply.model_dump_json())
+        self._on.teller.settle(strategy, entry_id)
+
+    async def _poison(
+        self, strategy: str, entry_id: str, fields: Mapping[str, str], error: InvalidArgument
+    ) -> None:
+        """Dead-letter an unreadable intent and tell its strategy; end its order if it had one."""
+        log.error("%s: bad intent of %s: %s", self._on.account, strategy, error)
+        teller = self._on.teller
+        reason = f"INVALID_{error.field.upper()}: {error}"[:500]
+        teller.dead_letter(self._keys.intents(strategy), entry_id, fields, reason)
+        oid = fields.get("oid", "")[:64]
+        kind = fields.get("request", "create")
+        request = RequestKind(kind) if kind in tuple(RequestKind) else RequestKind.CREATE
+        if request is RequestKind.CREATE and ids.OID.fullmatch(oid):
+            await self._end_poisoned(strategy, oid, reason)
+        teller.tell(
+            strategy,
+            request_result(
+                oid,
+                fields.get("symbol", "")[:64],
+                request,
+                WsOrderResultType.REQUEST_NOT_SENT,
+                reason,
+                exists=Exists.FALSE if request is RequestKind.CREATE else Exists.UNKNOWN,
+                exchange=self._on.venue.exchange,
+                now_ms=self._on.clock.now_ms(),
+            ),
+        )
+        teller.settle(strategy, entry_id)
+
+    async def _end_poisoned(self, strategy: str, oid: str, reason: str) -> None:
+        """End the order that admit stored for an intent which turned out unreadable."""
+        if self._on.registry.owned(strategy, oid) is not None:
+            return  # the oid belongs to an order that is alive and well
+        key = self._keys.order(strategy, oid)
+        state = await persistently(lambda: self._client.hget(key, "state"))
+        if _str(state or "") != State.INITIALIZED:
+            return
+        fields = {
+            "state": State.FAILED.value,
+            "status": OrderStatus.FAILED.value,
+            "exists": Exists.FALSE.value,
+            "reason": reason,
+        }
+        self._on.teller.poisoned(strategy, oid, fields)
+
+
+def _str(value: "bytes | str") -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value

@@ -1,0 +1,173 @@
+"""Asks the venue about orders: one rung, the whole ladder, an order's fills, all open orders.
+
+A rung answers FOUND, NOT_FOUND (cleanly) or NO_ANSWER. A failed query is never a "not found".
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from router.evidence import Fill, OrderReport, Source, VenueState
+from router.instruments import Instrument
+from router.orders import OrderRecord
+from router.outcomes import Rung, ladder_answer
+from workers.clock import Clock
+from workers.rest import RestClient
+from workers.venue import Instruments, Page, RestRequest, UnexpectedReply, Venue
+
+log = logging.getLogger(__name__)
+
+#: A report created this much before our request belongs to an earlier user of the same client id.
+OLDER_ORDER_MS = 5_000
+#: History and fills are asked from a little before the order, since clocks differ.
+LOOK_BACK_MS = 60_000
+MOST_PAGES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What one ladder found."""
+
+    rung: Rung
+    report: OrderReport | None = None
+    fills: tuple[Fill, ...] = field(default=())
+    problem: str = ""
+
+
+class Inquiry:
+    """Queries of one account, by REST."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        rest: RestClient,
+        clock: Clock,
+        instruments: Callable[[], Instruments],
+    ) -> None:
+        self._venue = venue
+        self._rest = rest
+        self._clock = clock
+        self._instruments = instruments
+
+    async def by_id(self, record: OrderRecord) -> Findings:
+        """Return what the query by id says (first rung)."""
+        instrument = self._instruments().symbol(record.symbol)
+        if instrument is None:
+            return Findings(Rung.NO_ANSWER, problem=f"{record.symbol} is not listed any more")
+        request = self._venue.query_order(instrument, record.client_id, record.venue_id)
+        try:
+            reply = await self._rest.ask(request)
+            report = self._venue.read_order(reply, self._instruments())
+        except UnexpectedReply as error:
+            return Findings(Rung.NO_ANSWER, problem=str(error))
+        if report is None or not self._is_ours(record, report):
+            return Findings(Rung.NOT_FOUND)
+        return Findings(Rung.FOUND, report)
+
+    async def whole(self, record: OrderRecord) -> Findings:
+        """Return what all rungs say: by id, open orders, history, fills."""
+        first = await self.by_id(record)
+        instrument = self._instruments().symbol(record.symbol)
+        if first.rung is not Rung.NOT_FOUND or instrument is None:
+            return first
+        since_ms = self._since_ms(record)
+        try:
+            listed = await self.open_orders()
+            for request in self._venue.query_history(instrument, since_ms):
+                listed += (await self._pages(request)).orders
+            fills = await self._fills_since(instrument, "", since_ms)
+        except UnexpectedReply as error:
+            return Findings(ladder_answer([first.rung, Rung.NO_ANSWER]), problem=str(error))
+        for report in listed:
+            if _names(record, report.client_id, report.venue_id) and self._is_ours(record, report):
+                return Findings(Rung.FOUND, report)
+        return self._from_fills(record, fills)
+
+    def _from_fills(self, record: OrderRecord, fills: Iterable[Fill]) -> Findings:
+        mine = tuple(fill for fill in fills if _names(record, fill.client_id, fill.venue_id))
+        if not mine:
+            return Findings(Rung.NOT_FOUND)
+        return Findings(Rung.FOUND, _report_of(record, mine), mine)
+
+    async def fills(self, record: OrderRecord) -> list[Fill]:
+        """Return all trades of the order.
+
+        Raises:
+            UnexpectedReply: If the venue could not be asked.
+        """
+        instrument = self._instruments().symbol(record.symbol)
+        if instrument is None:
+            return []
+        found = await self._fills_since(instrument, record.venue_id, self._since_ms(record))
+        return [fill for fill in found if _names(record, fill.client_id, fill.venue_id)]
+
+    async def open_orders(self) -> list[OrderReport]:
+        """Return all open orders of the account, whoever placed them.
+
+        Raises:
+            UnexpectedReply: If the venue could not be asked.
+        """
+        return list((await self._pages(self._venue.query_open_orders())).orders)
+
+    async def _fills_since(
+        self, instrument: Instrument, venue_id: str, since_ms: int
+    ) -> list[Fill]:
+        found: list[Fill] = []
+        for request in self._venue.query_fills(
+            instrument, venue_id, since_ms, self._clock.venue_ms()
+        ):
+            found += (await self._pages(request)).fills
+        return found
+
+    async def _pages(self, request: RestRequest) -> Page:
+        """Return all pages as one."""
+        orders: list[OrderReport] = []
+        fills: list[Fill] = []
+        following: RestRequest | None = request
+        for _ in range(MOST_PAGES):
+            if following is None:
+                break
+            reply = await self._rest.ask(following)
+            page = self._venue.read_page(following, reply, self._instruments())
+            orders += page.orders
+            fills += page.fills
+            following = page.next
+        else:
+            log.error("%s: more than %d pages; the rest was not read", request.path, MOST_PAGES)
+        return Page(tuple(orders), tuple(fills))
+
+    def _since_ms(self, record: OrderRecord) -> int:
+        created_ms = record.created_ms or self._clock.now_ms()
+        return created_ms + self._clock.venue_offset_ms - LOOK_BACK_MS
+
+    def _is_ours(self, record: OrderRecord, report: OrderReport) -> bool:
+        """Whether the report speaks of this order, not of an earlier one with the same id.
+
+        OKX and Binance free a client id once its order has ended, and answer with the latest.
+        """
+        if record.venue_id and report.venue_id and record.venue_id != report.venue_id:
+            return False
+        if record.venue_id or not report.created_ms or not record.created_ms:
+            return True
+        ours_ms = record.created_ms - self._clock.redis_offset_ms + self._clock.venue_offset_ms
+        return report.created_ms >= ours_ms - OLDER_ORDER_MS
+
+
+def _names(record: OrderRecord, client_id: str, venue_id: str) -> bool:
+    if record.venue_id and venue_id:
+        return record.venue_id == venue_id
+    return bool(client_id) and client_id == record.client_id
+
+
+def _report_of(record: OrderRecord, fills: tuple[Fill, ...]) -> OrderReport:
+    """Return what fills alone prove: it exists and has traded; its end is asked for later."""
+    return OrderReport(
+        symbol=record.symbol,
+        client_id=record.client_id,
+        venue_id=fills[0].venue_id,
+        state=VenueState.OPEN,
+        filled=sum((fill.amount for fill in fills), start=fills[0].amount * 0),
+        source=Source.HISTORY,
+        ts_ms=max(fill.ts_ms for fill in fills),
+        amount=record.amount,
+    )

@@ -1,0 +1,126 @@
+"""Reads the intents of all strategies, many at a time, and the control stream with them.
+
+Delivery is the claim: an entry in the group's pending list under a consumer named after an epoch
+may have been sent by that epoch. Entries of earlier epochs go to the ladder, never to the socket;
+entries of this epoch whose read reply was lost are found in our own pending list and sent.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+import redis.asyncio
+import redis.exceptions
+
+from router.functions import text
+from router.keyspace import GROUP, AccountKeys
+from workers.outbox import persistently
+
+log = logging.getLogger(__name__)
+
+BLOCK_MS = 1_000
+Entry = tuple[str, Mapping[str, str]]
+OnIntents = Callable[[str, list[Entry]], Awaitable[None]]
+OnControl = Callable[[list[Entry]], Awaitable[None]]
+
+
+class Intake:
+    """The reading side of one account."""
+
+    def __init__(
+        self,
+        client: "redis.asyncio.Redis",
+        keys: AccountKeys,
+        epoch: int,
+        *,
+        count: int,
+        on_intents: OnIntents,
+        on_control: OnControl,
+    ) -> None:
+        self._client = client
+        self._keys = keys
+        self._consumer = f"epoch-{epoch}"
+        self._count = count
+        self._on_intents = on_intents
+        self._on_control = on_control
+        self._strategies: dict[str, str] = {}  # stream → strategy
+
+    def __repr__(self) -> str:
+        return f"Intake({self._keys.account}, {len(self._strategies)} strategies)"
+
+    def watch(self, strategies: Iterable[str]) -> None:
+        """Read these strategies' intents from the next read on."""
+        self._strategies = {self._keys.intents(name): name for name in strategies}
+
+    async def inherited(self, strategy: str) -> list[Entry]:
+        """Return the entries that earlier epochs were given and did not settle; now ours."""
+        found: list[Entry] = []
+        stream, start = self._keys.intents(strategy), "0-0"
+        while True:
+            reply = text(
+                await persistently(
+                    lambda at=start: self._client.xautoclaim(  # type: ignore[misc]
+                        stream, GROUP, self._consumer, 0, at, count=500
+                    )
+                )
+            )
+            found += [(entry[0], _fields(entry[1])) for entry in reply[1] if entry[1]]
+            start = reply[0]
+            if start == "0-0":
+                return found
+
+    async def run(self) -> None:
+        """Read until cancelled."""
+        while True:
+            try:
+                reply = await self._read(">", BLOCK_MS)
+            except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:
+                log.warning("%s: reading intents failed: %s", self._keys.account, error)
+                await asyncio.sleep(0.05)
+                await self._recover_own()
+                continue
+            await self._take(reply)
+
+    async def _recover_own(self) -> None:
+        """Take the entries that were given to us in a reply that never arrived."""
+        reply = await persistently(lambda: self._read("0", None))
+        await self._take(reply)
+
+    async def _read(self, start: str, block_ms: int | None) -> Any:
+        streams: dict[Any, Any] = dict.fromkeys([self._keys.control, *self._strategies], start)
+        return await self._client.xreadgroup(
+            GROUP, self._consumer, streams, count=self._count, block=block_ms
+        )
+
+    async def _take(self, reply: Any) -> None:
+        for stream, entries in text_entries(reply):
+            if stream == self._keys.control:
+                await self._on_control(entries)
+            elif stream in self._strategies:
+                await self._on_intents(self._strategies[stream], entries)
+
+
+def text_entries(reply: Any) -> list[tuple[str, list[Entry]]]:
+    """Return an XREADGROUP reply as (stream, entries); deleted entries are left out."""
+    if not reply:
+        return []
+    pairs = reply.items() if isinstance(reply, dict) else reply
+    return [
+        (
+            stream.decode() if isinstance(stream, bytes) else stream,
+            [(_str(entry_id), _fields(fields)) for entry_id, fields in entries if fields],
+        )
+        for stream, entries in pairs
+    ]
+
+
+def _str(value: "bytes | str") -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+def _fields(raw: Any) -> dict[str, str]:
+    """Return an entry's fields as text, whether the client gave a dict or a flat list."""
+    if isinstance(raw, dict):
+        return {_str(name): _str(value) for name, value in raw.items()}
+    return {_str(raw[i]): _str(raw[i + 1]) for i in range(0, len(raw), 2)}

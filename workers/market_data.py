@@ -1,0 +1,109 @@
+"""Best bid and ask of the symbols that strategies want, one stream entry each (latest only)."""
+
+import asyncio
+import logging
+from decimal import Decimal
+
+import redis.asyncio
+import redis.exceptions
+
+from router.contracts import plain
+from router.evidence import BookTop
+from router.instruments import Instrument
+from router.keyspace import VenueKeys
+from workers.connection import Connection
+from workers.wiring import Wiring
+
+log = logging.getLogger(__name__)
+
+WANTED_FOR_MS = 60_000
+_LOOK_EVERY_S = 0.2
+
+
+class MarketData:
+    """The public socket's subscriptions and what it publishes."""
+
+    def __init__(
+        self, wiring: Wiring, client: "redis.asyncio.Redis", keys: VenueKeys, public: Connection
+    ) -> None:
+        self._on = wiring
+        self._client = client
+        self._keys = keys
+        self._public = public
+        self._subscribed: set[str] = set()
+        self._session = 0
+        self._latest: dict[str, BookTop] = {}
+        self._dirty: set[str] = set()
+        self._changed = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return f"MarketData({sorted(self._subscribed)})"
+
+    def reference_price(self, symbol: str) -> Decimal | None:
+        """Return the latest price known for a symbol; None without a book."""
+        top = self._latest.get(symbol)
+        return (top.ask or top.bid) if top is not None else None
+
+    def take(self, top: BookTop) -> None:
+        """Take one book top; only the latest of each symbol is published."""
+        self._latest[top.symbol] = top
+        self._dirty.add(top.symbol)
+        self._changed.set()
+
+    async def follow(self) -> None:
+        """Keep the subscriptions equal to what strategies want."""
+        while True:
+            try:
+                await self._align()
+            except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:
+                log.warning("wanted symbols could not be read: %s", error)
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _align(self) -> None:
+        if not self._public.ready:
+            return
+        if self._public.session_number != self._session:
+            self._session = self._public.session_number
+            self._subscribed.clear()
+        since_ms = self._on.clock.now_ms() - WANTED_FOR_MS
+        names = await self._client.zrangebyscore(self._keys.wanted, since_ms, "+inf")
+        wanted = {name.decode() if isinstance(name, bytes) else str(name) for name in names}
+        listed = {symbol for symbol in wanted if self._on.instruments.symbol(symbol)}
+        venue = self._on.venue
+        if fresh := listed - self._subscribed:
+            await self._public.send_now(venue.subscribe_books(self._instruments(fresh)))
+        if stale := self._subscribed - listed:
+            await self._public.send_now(venue.unsubscribe_books(self._instruments(stale)))
+        self._subscribed = listed
+
+    def _instruments(self, symbols: set[str]) -> list[Instrument]:
+        found = (self._on.instruments.symbol(symbol) for symbol in sorted(symbols))
+        return [instrument for instrument in found if instrument is not None]
+
+    async def publish(self) -> None:
+        """Write changed books until cancelled; while one write is on its way the next gathers."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            dirty, self._dirty = self._dirty, set()
+            pipeline = self._client.pipeline(transaction=False)
+            for symbol in dirty:
+                fields = book_fields(self._latest[symbol])
+                pipeline.xadd(self._keys.bookl1(symbol), fields, maxlen=1, approximate=False)  # type: ignore[arg-type]
+            try:
+                await pipeline.execute()
+            except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:
+                log.warning("books were not published: %s", error)
+                await asyncio.sleep(0.1)
+
+
+def book_fields(top: BookTop) -> dict[str, str]:
+    """Return a book top as stream fields; an empty side is left out."""
+    values = {
+        "bid": top.bid,
+        "bid_size": top.bid_size,
+        "ask": top.ask,
+        "ask_size": top.ask_size,
+    }
+    out = {name: plain(value) for name, value in values.items() if value is not None}
+    return {"symbol": top.symbol, "ts_ms": str(top.ts_ms)} | out

@@ -1,0 +1,104 @@
+"""What the worker writes to Redis: collected, then one fenced ``apply`` a turn.
+
+While one batch is on its way the next one grows, so the faster orders come the larger batches get.
+A batch whose reply was lost is sent again with its number; ``apply`` takes each number once.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import redis.asyncio
+import redis.exceptions
+
+from router import functions
+from router.errors import LeaseLost
+from router.keyspace import AccountKeys
+from router.outcomes import backoff_s
+
+log = logging.getLogger(__name__)
+
+MOST_OPERATIONS = 1_000
+
+
+class Outbox:
+    """The one way by which a worker changes Redis."""
+
+    def __init__(self, client: "redis.asyncio.Redis", keys: AccountKeys, epoch: int) -> None:
+        self._client = client
+        self._keys = keys
+        self._epoch = epoch
+        self._number = 0
+        self._batches: list[functions.Batch] = [functions.Batch()]
+        self._filled = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def __repr__(self) -> str:
+        return f"Outbox(epoch={self._epoch}, sent={self._number}, waiting={self.waiting})"
+
+    @property
+    def waiting(self) -> int:
+        """How many operations are not yet written."""
+        return sum(batch.count for batch in self._batches)
+
+    @property
+    def batch(self) -> functions.Batch:
+        """The batch to add operations to; what is added before the next await is written whole."""
+        self._filled.set()
+        self._idle.clear()
+        return self._batches[-1]
+
+    async def run(self) -> None:
+        """Write batches until cancelled.
+
+        Raises:
+            LeaseLost: If another worker owns the account; nothing more was written.
+        """
+        while True:
+            await self._filled.wait()
+            while self._batches[0]:
+                await self._write(self._take())
+            self._filled.clear()
+            self._idle.set()
+
+    def _take(self) -> functions.Batch:
+        first = self._batches.pop(0)
+        if not self._batches:
+            self._batches.append(functions.Batch())
+        return first
+
+    def cut(self) -> None:
+        """Start a new batch once the present one is large, so that no call grows without bound."""
+        if self._batches[-1].count >= MOST_OPERATIONS:
+            self._batches.append(functions.Batch())
+
+    async def drained(self) -> None:
+        """Return when everything added so far is written."""
+        await self._idle.wait()
+
+    async def _write(self, batch: functions.Batch) -> None:
+        self._number += 1
+        call = batch.call(self._keys, self._epoch, self._number)
+        reply = functions.text(await persistently(lambda: self._client.fcall(*call.fcall())))
+        if reply[0] == "fenced":
+            raise LeaseLost(self._keys.account, self._epoch, int(reply[1]))
+        for problem in reply[2:]:
+            log.error("%s: Redis refused a write: %s", self._keys.account, problem)
+
+
+async def persistently(act: Callable[[], Awaitable[Any]]) -> Any:
+    """Return what ``act`` returns, repeating it with backoff while Redis is unreachable.
+
+    Only for calls that may be repeated.
+    """
+    delays = backoff_s(0.02, 1.0, lambda: random.uniform(0.7, 1.3))
+    while True:
+        try:
+            return await act()
+        except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:
+            delay_s = next(delays)
+            log.warning("Redis does not answer (%s); again in %.2f s", error, delay_s)
+            await asyncio.sleep(delay_s)

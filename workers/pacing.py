@@ -1,0 +1,73 @@
+"""The venue's rate limits, kept on our side so that it never has to say no. Pure."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from router.enums import RequestKind
+from workers.venue import Limits, RateLimit
+
+#: The venue counts arrivals, we departures: leave room for what the network squeezes together.
+COUNT_SHARE = 0.95
+PERIOD_SHARE = 1.05
+
+
+@dataclass(slots=True)
+class Window:
+    """At most ``count`` departures in any ``period_s``; exact, whatever windows the venue uses."""
+
+    count: int
+    period_s: float
+    departures_s: deque[float] = field(default_factory=deque)
+
+    def wait_s(self, now_s: float) -> float:
+        """Return the seconds until one more may leave; 0.0 if it may now."""
+        while self.departures_s and self.departures_s[0] <= now_s - self.period_s:
+            self.departures_s.popleft()
+        if len(self.departures_s) < self.count:
+            return 0.0
+        return self.departures_s[-self.count] + self.period_s - now_s
+
+    def take(self, now_s: float) -> None:
+        self.departures_s.append(now_s)
+
+
+@dataclass(slots=True)
+class Pacer:
+    """All windows of one account."""
+
+    limits: Limits
+    enabled: bool = True
+    _windows: dict[tuple[str, str], Window] = field(default_factory=dict)
+
+    def wait_s(self, kind: RequestKind, symbol: str, now_s: float) -> float:
+        """Return the seconds to wait before this request may leave; 0.0 counts it as leaving."""
+        if not self.enabled:
+            return 0.0
+        windows = self._for(kind, symbol)
+        wait = max((window.wait_s(now_s) for window in windows), default=0.0)
+        if wait <= 0.0:
+            for window in windows:
+                window.take(now_s)
+            return 0.0
+        return wait
+
+    def exhaust(self, kind: RequestKind, symbol: str, now_s: float) -> None:
+        """Close the windows of a request that the venue throttled nevertheless."""
+        for window in self._for(kind, symbol):
+            window.departures_s.extend([now_s] * (window.count - len(window.departures_s)))
+
+    def _for(self, kind: RequestKind, symbol: str) -> list[Window]:
+        found: list[Window] = []
+        if limit := self.limits.requests.get(kind):
+            found.append(self._window(kind.value, symbol if limit.per_symbol else "", limit))
+        # Cancels only reduce exposure; no venue here counts them against the account's limit.
+        if self.limits.account and kind is not RequestKind.CANCEL:
+            found.append(self._window("account", "", self.limits.account))
+        return found
+
+    def _window(self, name: str, symbol: str, limit: RateLimit) -> Window:
+        window = self._windows.get((name, symbol))
+        if window is None:
+            count = max(1, int(limit.count * COUNT_SHARE))
+            window = self._windows[name, symbol] = Window(count, limit.period_s * PERIOD_SHARE)
+        return window

@@ -1,0 +1,141 @@
+"""The worker process: one task an account, each owner or standby, until a signal."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable, Sequence
+
+import redis
+import redis.asyncio
+import redis.exceptions
+
+from router import functions
+from router.errors import ConfigError, LeaseLost, RedisUnavailable
+from router.settings import Settings, shown
+from workers.account import AccountWorker
+from workers.jobs import enqueue_resolve
+from workers.setup import AccountSetup, account_setup
+
+log = logging.getLogger(__name__)
+
+_AGAIN_S = 0.5
+#: Longer than any BLOCK: redis-py's default of 5 s would end a longer read with an error.
+_SOCKET_TIMEOUT_S = 10.0
+
+
+def connect(settings: Settings) -> "redis.asyncio.Redis":
+    """Return a client that never repeats a command by itself (we repeat what is idempotent)."""
+    return redis.asyncio.Redis.from_url(
+        settings.redis_url,
+        retry=None,
+        socket_timeout=_SOCKET_TIMEOUT_S,
+        socket_connect_timeout=2.0,
+        health_check_interval=0,
+    )
+
+
+async def load_functions(client: "redis.asyncio.Redis", url: str) -> None:
+    """Load the functions library.
+
+    Raises:
+        RedisUnavailable: If Redis does not answer at this address.
+        ConfigError: If the server has no functions (older than Redis 7) or forbids loading them.
+    """
+    try:
+        await client.function_load(functions.source(), replace=True)
+    except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:
+        raise RedisUnavailable(
+            f"Redis does not answer at {url}: {error}. Start it or give --redis-url"
+        ) from error
+    except redis.exceptions.ResponseError as error:
+        raise ConfigError(url, f"functions cannot be loaded ({error}); Redis 7 is needed") from None
+
+
+class WorkerProcess:
+    """Serves several accounts in one event loop."""
+
+    def __init__(self, settings: Settings, accounts: Sequence[str]) -> None:
+        self._settings = settings
+        self.setups = [account_setup(name, settings) for name in accounts]
+        self.workers: dict[str, AccountWorker] = {}
+        self._stop = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return f"WorkerProcess({[setup.name for setup in self.setups]})"
+
+    def stop(self) -> None:
+        """Ask ``run`` to end cleanly."""
+        self._stop.set()
+
+    async def run(self, on_serving: Callable[[], None] | None = None) -> None:
+        """Serve until ``stop``; a lost lease turns an account into a standby again."""
+        client = connect(self._settings)
+        try:
+            await load_functions(client, shown(self._settings.redis_url))
+            tasks = [asyncio.create_task(self._account(setup)) for setup in self.setups]
+            stopping = asyncio.create_task(self._stop.wait())
+            await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (stopping, *tasks):
+                if not task.done():
+                    task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+            for result in results:
+                if isinstance(result, Exception):
+                    raise result
+        finally:
+            await client.aclose()
+
+    async def _account(self, setup: AccountSetup) -> None:
+        while True:
+            client = connect(self._settings)
+            worker = AccountWorker(setup, client, enqueue_unknown=self._enqueue)
+            self.workers[setup.name] = worker
+            try:
+                await worker.run()
+            except LeaseLost as error:
+                log.warning("%s; standing by", error)
+            except (redis.exceptions.RedisError, OSError) as error:
+                log.error("%s: %s; starting over", setup.name, error)
+                await asyncio.sleep(_AGAIN_S)
+            finally:
+                await client.aclose()
+
+    def _enqueue(self, account: str, strategy: str, oid: str) -> None:
+        """Hand an unknown order to the durable resolver; the sweep finds it if this fails."""
+        work = asyncio.to_thread(enqueue_resolve, self._settings, account, strategy, oid)
+        task = asyncio.ensure_future(work)
+        task.add_done_callback(_log_failure)
+
+
+def _log_failure(task: "asyncio.Future[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("the resolver was not enqueued (the sweep will do it): %s", error)
+
+
+def serve(settings: Settings, accounts: Sequence[str]) -> None:
+    """Run a worker for these accounts until SIGINT or SIGTERM.
+
+    Raises:
+        ConfigError: If a setting, secret or account is wrong.
+        RedisUnavailable: If Redis does not answer at the start.
+    """
+
+    async def main() -> None:
+        process = WorkerProcess(settings, accounts)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, process.stop)
+        await process.run()
+
+    with contextlib.suppress(KeyboardInterrupt):
+        _runner()(main())
+
+
+def _runner() -> Callable[..., None]:
+    """Return uvloop's runner where it is installed, else asyncio's."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run
+    return uvloop.run

@@ -1,0 +1,73 @@
+"""The orders that the owner knows, found by oid, client id or venue id."""
+
+from collections.abc import Iterator
+
+from router.orders import OrderRecord
+
+#: Ended orders kept in memory, so that late pushes and repeated cancels find them without Redis.
+ENDED_KEPT = 20_000
+
+
+class Registry:
+    """Live orders of one account, and the latest ended ones."""
+
+    def __init__(self) -> None:
+        self._by_oid: dict[str, OrderRecord] = {}
+        self._by_client: dict[str, OrderRecord] = {}
+        self._by_venue: dict[str, OrderRecord] = {}
+        self._ended: dict[str, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_oid)
+
+    def __repr__(self) -> str:
+        return f"Registry({len(self)} orders, {len(self._ended)} of them ended)"
+
+    def add(self, record: OrderRecord) -> None:
+        self._by_oid[record.oid] = record
+        self._by_client[record.client_id] = record
+        if record.venue_id:
+            self._by_venue[record.venue_id] = record
+
+    def owned(self, strategy: str, oid: str) -> OrderRecord | None:
+        """Return the strategy's order; None if it is unknown or another's (P5)."""
+        record = self._by_oid.get(oid)
+        return record if record is not None and record.strategy == strategy else None
+
+    def find(self, client_id: str, venue_id: str) -> OrderRecord | None:
+        """Return the order the venue speaks of; None if it is not among those known.
+
+        The venue id decides, since a client id may be used again once its order has ended.
+        """
+        if venue_id and (record := self._by_venue.get(venue_id)) is not None:
+            return record
+        record = self._by_client.get(client_id) if client_id else None
+        if record is not None and record.venue_id and venue_id and record.venue_id != venue_id:
+            return None
+        return record
+
+    def note_venue_id(self, record: OrderRecord) -> None:
+        """Make the order findable by its venue id once that is known."""
+        if record.venue_id:
+            self._by_venue[record.venue_id] = record
+
+    def note_end(self, record: OrderRecord) -> None:
+        """Count the order as ended, and forget the oldest ended ones beyond the cap."""
+        self._ended[record.oid] = None
+        while len(self._ended) > ENDED_KEPT:
+            oid = next(iter(self._ended))
+            del self._ended[oid]
+            old = self._by_oid.get(oid)
+            if old is not None and old.ended:
+                self._forget(old)
+
+    def _forget(self, record: OrderRecord) -> None:
+        del self._by_oid[record.oid]
+        if self._by_client.get(record.client_id) is record:
+            del self._by_client[record.client_id]
+        if self._by_venue.get(record.venue_id) is record:
+            del self._by_venue[record.venue_id]
+
+    def live(self) -> Iterator[OrderRecord]:
+        """Yield the orders not ended."""
+        return (record for record in list(self._by_oid.values()) if not record.ended)

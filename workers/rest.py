@@ -1,0 +1,112 @@
+"""REST in threads: one ``requests`` session a thread, foreign errors mapped to what they prove."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import requests
+import urllib3.exceptions
+
+from router.outcomes import Verdict
+from workers.clock import Clock
+from workers.venue import Credentials, Proof, RestReply, RestRequest, UnexpectedReply, Venue
+
+
+class NotSent(Exception):
+    """The request provably never reached the venue: no connection was made."""
+
+
+class NoAnswer(Exception):
+    """The request may have reached the venue; nothing is known of its fate."""
+
+
+_CANNOT_CONNECT = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.NameResolutionError,
+)
+
+
+class RestClient:
+    """Signed and public REST calls of one account."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        credentials: Credentials,
+        clock: Clock,
+        *,
+        threads: int,
+        connect_timeout_s: float,
+        read_timeout_s: float,
+    ) -> None:
+        self._venue = venue
+        self._credentials = credentials
+        self._clock = clock
+        self._timeout = (connect_timeout_s, read_timeout_s)
+        self._local = threading.local()
+        self._sessions: list[requests.Session] = []
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rest")
+
+    def __repr__(self) -> str:
+        return f"RestClient({self._venue.rest_url()})"
+
+    async def call(self, request: RestRequest, *, signed: bool = True) -> RestReply:
+        """Return the venue's reply, whatever its status.
+
+        Raises:
+            NotSent: If no connection could be made.
+            NoAnswer: If the connection broke or timed out after that.
+        """
+        return await asyncio.get_running_loop().run_in_executor(
+            self._pool, self.call_blocking, request, signed
+        )
+
+    def call_blocking(self, request: RestRequest, signed: bool = True) -> RestReply:
+        """Do what ``call`` does, in the calling thread."""
+        if signed:
+            request = self._venue.sign(request, self._credentials, self._clock.venue_ms())
+        try:
+            response = self._session().request(
+                request.method,
+                self._venue.rest_url() + request.path,
+                data=request.body.encode() if request.body else None,
+                headers=dict(request.headers),
+                timeout=self._timeout,
+                allow_redirects=False,
+            )
+        except requests.ConnectTimeout as error:
+            raise NotSent(str(error)) from error
+        except requests.ConnectionError as error:
+            # A refused connection sent nothing; a connection cut later proves nothing.
+            if isinstance(getattr(error.args[0], "reason", None), _CANNOT_CONNECT):
+                raise NotSent(str(error)) from error
+            raise NoAnswer(str(error)) from error
+        except requests.RequestException as error:
+            raise NoAnswer(str(error)) from error
+        return RestReply(response.status_code, response.text)
+
+    async def ask(self, request: RestRequest, *, signed: bool = True) -> RestReply:
+        """Return the reply to a query.
+
+        Raises:
+            UnexpectedReply: If the venue could not be asked; that says nothing about the order.
+        """
+        try:
+            return await self.call(request, signed=signed)
+        except (NotSent, NoAnswer) as error:
+            raise UnexpectedReply(Verdict(Proof.UNKNOWN, "", str(error))) from error
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = requests.Session()
+            session.trust_env = False  # a proxy variable must not reroute orders unseen
+            self._sessions.append(session)
+        return session
+
+    def close(self) -> None:
+        """Wait for running calls, then close all connections."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        for session in self._sessions:
+            session.close()

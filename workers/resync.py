@@ -1,0 +1,216 @@
+"""After a reconnect: refetch, wait out the grace, confirm what is missing, tell the diff."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from router.enums import Exists, OrderSide, OrderStatus, OrderType, TimeInForce
+from router.evidence import BalanceReport, OrderReport, PositionReport
+from router.orders import OrderRecord, Told, step
+from router.outcomes import MISSES_FOR_PROOF, Rung, backoff_s
+from router.state import UNSEEN, Event
+from workers import reconcile
+from workers.checks import Checks
+from workers.desk import Desk
+from workers.holdings import Holdings
+from workers.statements import Statements
+from workers.venue import UnexpectedReply
+from workers.wiring import Wiring
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 4
+Before = tuple[dict[str, PositionReport], dict[str, BalanceReport]]
+VANISHED = "the venue no longer lists it anywhere"
+
+
+class Resync:
+    """Reconciles one account with its venue."""
+
+    def __init__(
+        self,
+        wiring: Wiring,
+        desk: Desk,
+        checks: Checks,
+        statements: Statements,
+        holdings: Holdings,
+    ) -> None:
+        self._on = wiring
+        self._statements = statements
+        self._desk = desk
+        self._checks = checks
+        self._holdings = holdings
+        self._gate = asyncio.Semaphore(_AT_ONCE)
+        self.grace_ms = wiring.orders.reconcile_grace_ms
+        self.tags: Mapping[str, str] = {}
+        self._before: Before | None = None
+
+    def remember(self) -> None:
+        """Note the holdings as they were when the private socket was lost.
+
+        The socket's own snapshot after the reconnect would otherwise hide what changed meanwhile.
+        """
+        if self._before is None:
+            self._before = dict(self._holdings.positions), dict(self._holdings.balances)
+
+    async def run(self, *, tell: bool) -> None:
+        """Reconcile until it succeeds; ``tell``: with diff and ``resynced`` to the strategies."""
+        pauses = backoff_s(0.25, 5.0, lambda: random.uniform(0.7, 1.3))
+        told_failure = False
+        while True:
+            try:
+                diffs = await self._once()
+            except UnexpectedReply as error:
+                log.error("%s: resync failed: %s", self._on.account, error)
+                if not told_failure:
+                    self._tell_failure(str(error))
+                    told_failure = True
+                await asyncio.sleep(next(pauses))
+                continue
+            if tell or told_failure:
+                for strategy, diff in diffs.items():
+                    self._on.teller.diff(strategy, diff)
+                self._on.teller.status_event("resynced")
+            self._before = None
+            log.info("%s: resynced", self._on.account)
+            return
+
+    def _tell_failure(self, error: str) -> None:
+        for strategy in sorted(self._on.teller.strategies):
+            self._on.teller.diff(strategy, reconcile.failed_diff(error))
+        self._on.teller.status_event("resync_failed")
+
+    async def _once(self) -> dict[str, dict[str, Any]]:
+        """Return each strategy's diff; the changes are told on the way.
+
+        Raises:
+            UnexpectedReply: If the venue could not be asked; nothing was changed.
+        """
+        asked_ms = self._on.clock.now_ms()
+        balances, positions, reports = await asyncio.gather(
+            self._balances(), self._positions(), self._on.inquiry.open_orders()
+        )
+        shared = self._take_holdings(balances, positions)
+        snapshot = reconcile.sort_snapshot(
+            reports,
+            self._on.registry.live(),
+            self._on.registry.find,
+            self.tags,
+            asked_ms=asked_ms,
+        )
+        added = self._take_known(snapshot.known) + self._take_orphans(snapshot.orphans)
+        await self._fetch_missing_fills(snapshot.known)
+        removed = await self._confirm_missing(snapshot.missing)
+        shared["open_orders_external"] = [
+            reconcile.external_order(report) for report in snapshot.external
+        ]
+        return {
+            strategy: shared
+            | {
+                "open_orders_added": [one.oid for one in added if one.strategy == strategy],
+                "open_orders_removed": [one.oid for one in removed if one.strategy == strategy],
+            }
+            for strategy in sorted(self._on.teller.strategies)
+        }
+
+    async def _balances(self) -> tuple[BalanceReport, ...]:
+        reply = await self._on.rest.ask(self._on.venue.query_balances())
+        return self._on.venue.read_balances(reply)
+
+    async def _positions(self) -> tuple[PositionReport, ...]:
+        reply = await self._on.rest.ask(self._on.venue.query_positions())
+        return self._on.venue.read_positions(reply, self._on.instruments)
+
+    def _take_holdings(
+        self, balances: tuple[BalanceReport, ...], positions: tuple[PositionReport, ...]
+    ) -> dict[str, Any]:
+        holdings, now_ms = self._holdings, self._on.clock.now_ms()
+        before = self._before or (dict(holdings.positions), dict(holdings.balances))
+        holdings.take_balances(balances, complete=True, now_ms=now_ms)
+        holdings.take_positions(positions, complete=True, now_ms=now_ms)
+        return (
+            reconcile.empty_diff()
+            | reconcile.positions_diff(before[0], holdings.positions)
+            | {"balances_changed": reconcile.balances_diff(before[1], holdings.balances)}
+        )
+
+    def _take_known(self, known: list[tuple[OrderRecord, OrderReport]]) -> list[OrderRecord]:
+        """Fold the snapshot of our own orders; return those seen on the book for the first time."""
+        added: list[OrderRecord] = []
+        for record, report in known:
+            unseen = record.state in UNSEEN
+            self._statements.take(record, report)
+            if unseen and not record.ended:
+                added.append(record)
+        return added
+
+    def _take_orphans(self, orphans: list[tuple[str, OrderReport]]) -> list[OrderRecord]:
+        """Give open orders back to the strategies that their ids name (Redis lost them)."""
+        added: list[OrderRecord] = []
+        for strategy, report in orphans:
+            if report.amount is None or not report.side:
+                continue
+            record = OrderRecord(
+                strategy=strategy,
+                oid=report.client_id,
+                client_id=report.client_id,
+                symbol=report.symbol,
+                side=OrderSide(report.side),
+                type=OrderType(report.order_type or OrderType.LIMIT),
+                amount=report.amount,
+                price=report.price,
+                tif=TimeInForce(report.time_in_force or TimeInForce.GTC),
+                reduce_only=report.reduce_only,
+                created_ms=report.created_ms,
+                sent_ms=report.created_ms,
+            )
+            self._on.registry.add(record)
+            self._on.teller.adopted(record)
+            self._statements.take(record, report)
+            log.warning("%s: %s given back to %s", self._on.account, record.oid, strategy)
+            added.append(record)
+        return added
+
+    async def _fetch_missing_fills(self, known: list[tuple[OrderRecord, OrderReport]]) -> None:
+        """Tell the fills made during the outage before the diff is told."""
+        await asyncio.gather(*(self._fill(record) for record, _ in known if record.lacks_fills))
+
+    async def _fill(self, record: OrderRecord) -> None:
+        async with self._gate:
+            await self._checks.fetch_fills(record)
+
+    async def _confirm_missing(self, missing: list[OrderRecord]) -> list[OrderRecord]:
+        """Ask about each missing order once the grace has passed; return those that have ended."""
+        missing = [record for record in missing if not self._desk.creating(record)]
+        if not missing:
+            return []
+        await asyncio.sleep(self.grace_ms / 1000)
+        await asyncio.gather(*(self._confirm(record) for record in missing))
+        return [record for record in missing if record.ended]
+
+    async def _confirm(self, record: OrderRecord) -> None:
+        async with self._gate:
+            misses = 0
+            while not record.ended and misses < MISSES_FOR_PROOF:
+                findings = await self._on.inquiry.whole(record)
+                if findings.rung is Rung.FOUND and findings.report is not None:
+                    await self._checks.take(record, findings.report)
+                    return
+                if findings.rung is Rung.NO_ANSWER:
+                    self._checks.later(record)
+                    return
+                misses += 1
+                await asyncio.sleep(self._on.orders.visibility_lag_ms / 1000)
+            if not record.ended:
+                self._vanished(record)
+
+    def _vanished(self, record: OrderRecord) -> None:
+        """End an order that the venue forgot (OKX drops unfilled canceled ones after two hours)."""
+        if record.exists is Exists.UNKNOWN and not record.acked_ms and not record.venue_id:
+            return  # never seen: the resolver of unknown orders decides
+        step(record, Event.VANISHED)
+        record.reason = VANISHED
+        record.ended_ms = self._on.clock.now_ms()
+        self._on.teller.order(record, [Told(OrderStatus(record.state.value), reason=VANISHED)])

@@ -1,0 +1,54 @@
+"""What the venue states about an order, from whatever source: folded, told, its consequences."""
+
+import logging
+from collections.abc import Callable
+
+from router.enums import Exists, RequestKind, WsOrderResultType
+from router.evidence import OrderReport
+from router.orders import OrderRecord, failed, fold
+from router.state import Event, State
+from workers.wiring import Wiring
+
+log = logging.getLogger(__name__)
+
+
+class Statements:
+    """The one place where reports change orders."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._on = wiring
+        self.on_seen: Callable[[OrderRecord], None] = lambda record: None
+        self.on_missing_fills: Callable[[OrderRecord], None] = lambda record: None
+
+    def take(self, record: OrderRecord, report: OrderReport) -> None:
+        """Fold one report and tell what is new; an unknown order's truth is told as such."""
+        was_unknown = record.state is State.UNKNOWN
+        before = record.venue_id, record.venue_filled, record.end
+        told = fold(record, report)
+        if told or before != (record.venue_id, record.venue_filled, record.end):
+            self._on.teller.order(record, told)
+        if was_unknown and record.state not in (State.UNKNOWN, State.FAILED):
+            self._on.teller.request(
+                record,
+                RequestKind.CREATE,
+                WsOrderResultType.ACK_TIMEOUT_CONFIRMED,
+                "the venue has shown the order that was unknown",
+                Exists.TRUE,
+            )
+        if report.amend_failed:
+            self._on.teller.request(
+                record, RequestKind.MODIFY, WsOrderResultType.ACK_REJECTED, report.amend_failed
+            )
+        self.on_seen(record)
+        if record.lacks_fills:
+            self.on_missing_fills(record)
+
+    def absent(self, record: OrderRecord, reason: str) -> None:
+        """Take the proof, found by a job, that an unknown order never reached the venue."""
+        if record.state is not State.UNKNOWN:
+            return  # other evidence came first
+        told = failed(record, Event.ABSENT, reason, self._on.clock.now_ms())
+        self._on.teller.order(record, told)
+        self._on.teller.request(
+            record, RequestKind.CREATE, WsOrderResultType.ACK_TIMEOUT, reason, Exists.FALSE
+        )

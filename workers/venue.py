@@ -1,0 +1,356 @@
+"""The port between policy and one venue: what every folder in ``workers/venues/`` must offer.
+
+A venue is pure functions and values. Text in, events out; command in, frame out; REST request
+described, reply read. It opens no socket, reads no clock, keeps no policy. Amounts in commands and
+events are base units; converting to contracts or quote units is the venue's business.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Protocol
+
+from router.enums import ExchangeType, OrderSide, OrderType, RequestKind, TimeInForce
+from router.evidence import BalanceReport, BookTop, Fill, OrderReport, PositionReport
+from router.instruments import Instrument
+from router.outcomes import Proof as Proof
+from router.outcomes import Verdict as Verdict
+
+# --- commands -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Create one order. ``amount`` base units. ``expires_ms``: the venue must refuse it later.
+
+    ``reference_price`` is the book's price, for venues that size an inverse market order in
+    contracts of quote value; None where no book is known.
+    """
+
+    instrument: Instrument
+    client_id: str
+    side: OrderSide
+    type: OrderType
+    amount: Decimal
+    price: Decimal | None
+    time_in_force: TimeInForce
+    reduce_only: bool
+    expires_ms: int
+    reference_price: Decimal | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Cancel one order; by ``venue_id`` when it is known ("" when not)."""
+
+    instrument: Instrument
+    client_id: str
+    venue_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Modify:
+    """Change price and/or total amount (base units, fills included); None keeps the value."""
+
+    instrument: Instrument
+    client_id: str
+    venue_id: str
+    price: Decimal | None
+    amount: Decimal | None
+    expires_ms: int
+
+
+Command = Place | Cancel | Modify
+
+
+class CannotEncode(Exception):
+    """The venue has no way to say this command; nothing was sent."""
+
+    def __init__(self, field_name: str, problem: str) -> None:
+        super().__init__(f"{field_name}: {problem}")
+        self.field = field_name
+
+
+# --- events -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """The session is authenticated."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRefused:
+    """The venue refused the login; ``fatal`` when trying again with the same keys is no use."""
+
+    reason: str
+    fatal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """A subscription is in force; ``channel`` equals the text in ``SocketPlan.channels``."""
+
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionRefused:
+    """A subscription failed or was ended by the venue."""
+
+    channel: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The venue's answer to one item of one request.
+
+    ``request_id`` is "" when the venue's refusal named none and it could not be found in the text.
+    For a batch there is one Answer an item, matched by ``client_id``/``venue_id``, else by
+    ``index``.
+    """
+
+    request_id: str
+    verdict: Verdict
+    client_id: str = ""
+    venue_id: str = ""
+    index: int = 0
+    ts_ms: int = 0
+    report: OrderReport | None = None  # where the answer already carries the order's state
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPushed:
+    report: OrderReport
+
+
+@dataclass(frozen=True, slots=True)
+class BalancesPushed:
+    """``complete``: a full snapshot, so an asset left out is zero."""
+
+    balances: tuple[BalanceReport, ...]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PositionsPushed:
+    """``complete``: a full snapshot, so a symbol left out is flat."""
+
+    positions: tuple[PositionReport, ...]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BookPushed:
+    top: BookTop
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The answer to our heartbeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClosingSoon:
+    """The venue will cut this connection; open another first."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A frame or item that says nothing we understand; logged, never fatal."""
+
+    reason: str
+    text: str
+
+
+VenueEvent = (
+    LoggedIn
+    | LoginRefused
+    | Subscribed
+    | SubscriptionRefused
+    | Answer
+    | OrderPushed
+    | BalancesPushed
+    | PositionsPushed
+    | BookPushed
+    | Pong
+    | ClosingSoon
+    | Unreadable
+)
+
+
+# --- sockets and REST ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Secrets by value, never shown in a repr."""
+
+    key: str = field(repr=False)
+    secret: str = field(repr=False)
+    passphrase: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SocketPlan:
+    """How to hold one kind of socket.
+
+    ``channels`` are what must be confirmed before the socket is ready. ``ping`` is sent after
+    ``ping_after_s`` without a received byte; the socket is dead after ``dead_after_s`` without
+    one. ``rotate_after_s``: replace it before the venue's own cut; None if the venue has none.
+    """
+
+    url: str
+    login: bool
+    channels: tuple[str, ...]
+    ping: str | None
+    ping_after_s: float
+    dead_after_s: float
+    rotate_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RestRequest:
+    """A REST call described. ``path`` includes the query string; ``body`` is the exact text."""
+
+    method: str
+    path: str
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RestReply:
+    status: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list query. ``next`` is the request for the next page; None at the end."""
+
+    orders: tuple[OrderReport, ...] = ()
+    fills: tuple[Fill, ...] = ()
+    next: RestRequest | None = None
+
+
+class UnexpectedReply(Exception):
+    """A REST reply that answers nothing (5xx, HTML, unknown code): it proves nothing.
+
+    ``verdict`` says what the venue's code means where it gave one.
+    """
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(f"{verdict.code} {verdict.reason}".strip())
+        self.verdict = verdict
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """``count`` requests per ``period_s``; ``per_symbol``: for each instrument on its own."""
+
+    count: int
+    period_s: float
+    per_symbol: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The venue's published limits that a worker must keep."""
+
+    requests: Mapping[RequestKind, RateLimit]
+    account: RateLimit | None  # creates and modifies together
+    batch_size: int
+    connects: RateLimit
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How late the venue's truth may be."""
+
+    visibility_lag_ms: int  # a placed order may be missing from queries this long
+    clock_skew_ms: int  # our clock against the venue's, after syncing
+    expiry_ms: int  # default life of a create request before the venue must refuse it
+
+
+class Venue(Protocol):
+    """One venue and environment (live, demo or a simulator), without any state of its own."""
+
+    exchange: ExchangeType
+    account_type: str
+    limits: Limits
+    timing: Timing
+    client_id_pattern: str
+
+    # sockets
+    def trade_socket(self) -> SocketPlan: ...
+    def private_socket(self) -> SocketPlan: ...
+    def public_socket(self) -> SocketPlan: ...
+    def login(self, credentials: Credentials, now_ms: int) -> str: ...
+    def subscribe(self, channels: Sequence[str]) -> list[str]: ...
+    def book_channel(self, instrument: Instrument) -> str: ...
+    def subscribe_books(self, instruments: Sequence[Instrument]) -> list[str]: ...
+    def unsubscribe_books(self, instruments: Sequence[Instrument]) -> list[str]: ...
+
+    # requests by socket; ``commands`` are all of one kind, at most ``limits.batch_size``
+    def encode(self, request_id: str, commands: Sequence[Command]) -> str: ...
+    def decode(self, text: str, instruments: "Instruments") -> list[VenueEvent]: ...
+
+    # requests by REST
+    def rest_url(self) -> str: ...
+    def sign(self, request: RestRequest, credentials: Credentials, now_ms: int) -> RestRequest: ...
+    def rest_command(self, command: Command) -> RestRequest: ...
+    def read_command(self, reply: RestReply, command: Command) -> Answer: ...
+
+    # queries: describe, then read. Readers raise UnexpectedReply unless the venue answered.
+    def query_order(self, instrument: Instrument, client_id: str, venue_id: str) -> RestRequest: ...
+    def read_order(self, reply: RestReply, instruments: "Instruments") -> OrderReport | None: ...
+    def query_open_orders(self) -> RestRequest: ...
+    def query_history(self, instrument: Instrument, since_ms: int) -> list[RestRequest]: ...
+    def query_fills(
+        self, instrument: Instrument, venue_id: str, since_ms: int, now_ms: int
+    ) -> list[RestRequest]: ...
+    def read_page(
+        self, request: RestRequest, reply: RestReply, instruments: "Instruments"
+    ) -> Page: ...
+    def query_balances(self) -> RestRequest: ...
+    def read_balances(self, reply: RestReply) -> tuple[BalanceReport, ...]: ...
+    def query_positions(self) -> RestRequest: ...
+    def read_positions(
+        self, reply: RestReply, instruments: "Instruments"
+    ) -> tuple[PositionReport, ...]: ...
+    def query_instruments(self) -> list[RestRequest]: ...
+    def read_instruments(self, reply: RestReply) -> list[Instrument]: ...
+    def query_time(self) -> RestRequest: ...
+    def read_time(self, reply: RestReply) -> int: ...
+    def query_account_mode(self) -> RestRequest | None: ...
+    def check_account_mode(self, reply: RestReply) -> str | None: ...
+
+
+class Instruments:
+    """The instruments of one venue, found by our symbol or by the venue's own name."""
+
+    def __init__(self, instruments: Sequence[Instrument] = ()) -> None:
+        self._by_symbol = {one.symbol: one for one in instruments}
+        self._by_venue_symbol = {one.venue_symbol: one for one in instruments}
+
+    def __len__(self) -> int:
+        return len(self._by_symbol)
+
+    def __repr__(self) -> str:
+        return f"Instruments({len(self)})"
+
+    def symbol(self, symbol: str) -> Instrument | None:
+        """Return the instrument with our symbol; None if the venue does not list it."""
+        return self._by_symbol.get(symbol)
+
+    def venue_symbol(self, name: str) -> Instrument | None:
+        """Return the instrument that the venue calls ``name``; None if it is unknown."""
+        return self._by_venue_symbol.get(name)
+
+    def all(self) -> list[Instrument]:
+        return list(self._by_symbol.values())

@@ -1,0 +1,74 @@
+"""Read single values of OKX's items: all are texts, absent is "", and numbers are decimals."""
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from router.evidence import ZERO
+
+Item = Mapping[str, Any]
+
+#: No price or size has more digits before or after the point; larger exponents are nonsense that
+#: would fill the memory when written out.
+_MOST_DIGITS = 40
+
+
+class Malformed(ValueError):
+    """An item that does not say what it must; the text says which field."""
+
+
+class UnknownInstrument(Malformed):
+    """An item about an instrument that was not loaded."""
+
+
+def mapping(value: object, what: str) -> dict[str, Any]:
+    """Return ``value`` if it is a JSON object; raise Malformed otherwise."""
+    if type(value) is not dict:
+        raise Malformed(f"{what} is not an object")
+    return value
+
+
+def text(item: Item, key: str) -> str:
+    """Return the text under ``key``; "" if it is absent."""
+    value = item.get(key)
+    if type(value) is str:
+        return value
+    if value is None:
+        return ""
+    raise Malformed(f"{key} is not a text: {value!r:.60}")
+
+
+def decimal(value: object, key: str) -> Decimal:
+    """Return the decimal that ``value`` writes; a binary float is refused."""
+    if type(value) is not str and type(value) is not int:
+        raise Malformed(f"{key} is not a decimal text: {value!r:.60}")
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise Malformed(f"{key} is not a decimal: {value!r:.60}") from None
+    if not number.is_finite() or abs(number.adjusted()) > _MOST_DIGITS:
+        raise Malformed(f"{key} is out of range: {value!r:.60}")
+    return number
+
+
+def amount(item: Item, key: str) -> Decimal:
+    """Return the number under ``key``; 0 if it is absent."""
+    value = item.get(key)
+    return ZERO if value is None or value in ("", "0") else decimal(value, key)
+
+
+def price(item: Item, key: str) -> Decimal | None:
+    """Return the price under ``key``; None if it is absent or 0 (an unfilled average)."""
+    return amount(item, key) or None
+
+
+def moment(item: Item, key: str) -> int:
+    """Return the time under ``key`` in ms; 0 if it is absent."""
+    value = item.get(key)
+    if value is None or value == "":
+        return 0
+    if type(value) is int:
+        return value
+    if type(value) is str and value.isdecimal() and len(value) <= 20:
+        return int(value)
+    raise Malformed(f"{key} is not a time: {value!r:.60}")

@@ -1,0 +1,250 @@
+"""Read OKX's order, fill, position and balance items, which pushes and REST share."""
+
+from decimal import Decimal
+
+from router.evidence import (
+    ZERO,
+    BalanceReport,
+    Fill,
+    OrderReport,
+    PositionReport,
+    Source,
+    VenueState,
+)
+from router.instruments import Instrument
+from workers.venue import Instruments
+from workers.venues.okx.fields import (
+    Item,
+    Malformed,
+    UnknownInstrument,
+    amount,
+    mapping,
+    moment,
+    price,
+    text,
+)
+from workers.venues.okx.sizes import fill_base, filled_base, to_base
+
+STATES = {
+    "live": VenueState.OPEN,
+    "partially_filled": VenueState.OPEN,
+    "filled": VenueState.FILLED,
+    "canceled": VenueState.CANCELED,
+    "mmp_canceled": VenueState.CANCELED,
+}
+_SIDES = {"buy": "BUY", "sell": "SELL"}
+#: Our words for type and time in force; types that we never send keep both empty.
+_TYPES = {
+    "limit": ("LIMIT", "GTC"),
+    "ioc": ("LIMIT", "IOC"),
+    "fok": ("LIMIT", "FOK"),
+    "post_only": ("POST_ONLY", "GTC"),
+    "market": ("MARKET", "GTC"),
+    "optimal_limit_ioc": ("MARKET", "IOC"),
+}
+#: Every end that is not a fill is a cancel at OKX, remainders of IOC and FOK too; so nothing here
+#: is EXPIRED. "Order channel", cancelSource, read 2026-11.
+CANCEL_SOURCES = {
+    "0": "system",
+    "1": "user",
+    "2": "liquidation or delivery",
+    "3": "liquidation or delivery",
+    "4": "liquidation or delivery",
+    "6": "liquidation or delivery",
+    "7": "liquidation or delivery",
+    "9": "liquidation or delivery",
+    "10": "liquidation or delivery",
+    "13": "FOK could not fill whole",
+    "14": "IOC remainder",
+    "15": "price limit",
+    "20": "cancel-all-after",
+    "31": "post-only would take",
+    "32": "self-trade prevention",
+    "33": "too many matches",
+    "38": "market maker protection",
+    "39": "market maker protection",
+}
+
+
+def instrument_of(item: Item, instruments: Instruments) -> Instrument:
+    """Return the instrument that ``item`` is about.
+
+    Raises:
+        UnknownInstrument: If it was not loaded.
+    """
+    name = text(item, "instId")
+    found = instruments.venue_symbol(name)
+    if found is None:
+        raise UnknownInstrument(f"unknown instrument {name!r:.60}")
+    return found
+
+
+def pushed_order(item: Item, instruments: Instruments) -> OrderReport:
+    """Return what a push says; fillX fields are for this update, so they are its fill."""
+    instrument = instrument_of(item, instruments)
+    fill = _pushed_fill(item, instrument)
+    return _report(item, instrument, Source.PUSH, fill)
+
+
+def queried_order(item: Item, instruments: Instruments, source: Source) -> OrderReport:
+    """Return what REST says; its fillX fields are the *last* fill's, so they are left out."""
+    return _report(item, instrument_of(item, instruments), source, None)
+
+
+def _report(item: Item, instrument: Instrument, source: Source, fill: Fill | None) -> OrderReport:
+    client_id, venue_id = text(item, "clOrdId"), text(item, "ordId")
+    if not client_id and not venue_id:
+        raise Malformed("an order with neither ordId nor clOrdId")
+    # orders-pending lists nothing else than open orders, so a state yet unknown there is open.
+    pending = source is Source.OPEN_ORDERS
+    state = VenueState.OPEN if pending else STATES.get(text(item, "state"))
+    if state is None:
+        raise Malformed(f"unknown order state {item.get('state')!r:.60}")
+    average = price(item, "avgPx")
+    order_type, time_in_force = _TYPES.get(text(item, "ordType"), ("", ""))
+    fee, fee_currency = _fee(item)
+    return OrderReport(
+        symbol=instrument.symbol,
+        client_id=client_id,
+        venue_id=venue_id,
+        state=state,
+        filled=filled_base(instrument, amount(item, "accFillSz"), average),
+        source=source,
+        ts_ms=moment(item, "uTime"),
+        avg_price=average,
+        amount=_order_amount(item, instrument),
+        price=price(item, "px"),
+        side=_SIDES.get(text(item, "side"), ""),
+        order_type=order_type,
+        time_in_force=time_in_force,
+        reduce_only=item.get("reduceOnly") in ("true", True),
+        created_ms=moment(item, "cTime"),
+        fee=fee,
+        fee_currency=fee_currency,
+        fill=fill,
+        reason=_end_reason(item) if state is VenueState.CANCELED else "",
+        amend_failed=_amend_failure(item),
+    )
+
+
+def _order_amount(item: Item, instrument: Instrument) -> Decimal | None:
+    """Return the order's size in base units; None where the venue holds it in quote units."""
+    if instrument.kind == "spot" and item.get("ordType") == "market":
+        # Without tgtCcy a market buy, spot or margin, is sized in quote units: "Place order",
+        # sz and tgtCcy, read 2026-11.
+        target = text(item, "tgtCcy")
+        if target == "quote_ccy" or (target == "" and item.get("side") == "buy"):
+            return None
+    return to_base(instrument, amount(item, "sz")) or None
+
+
+def _pushed_fill(item: Item, instrument: Instrument) -> Fill | None:
+    trade_id = text(item, "tradeId")
+    size = amount(item, "fillSz")
+    if not trade_id or not size:
+        return None
+    return _fill(item, instrument, size, -amount(item, "fillFee"), text(item, "fillFeeCcy"))
+
+
+def queried_fill(item: Item, instruments: Instruments) -> Fill:
+    """Return one trade of the fills queries."""
+    instrument = instrument_of(item, instruments)
+    size = amount(item, "fillSz")
+    if not text(item, "tradeId") or not size:
+        raise Malformed("a fill without tradeId or fillSz")
+    return _fill(item, instrument, size, -amount(item, "fee"), text(item, "feeCcy"))
+
+
+def _fill(item: Item, instrument: Instrument, size: Decimal, fee: Decimal, currency: str) -> Fill:
+    fill_price = price(item, "fillPx")
+    if fill_price is None:
+        raise Malformed("a fill without fillPx")
+    return Fill(
+        trade_id=text(item, "tradeId"),
+        amount=fill_base(instrument, size, fill_price),
+        price=fill_price,
+        ts_ms=moment(item, "fillTime") or moment(item, "uTime") or moment(item, "ts"),
+        fee=fee,
+        fee_currency=currency,
+        client_id=text(item, "clOrdId"),
+        venue_id=text(item, "ordId"),
+        symbol=instrument.symbol,
+    )
+
+
+def _fee(item: Item) -> tuple[Decimal, str]:
+    """Return what was paid (positive) and in what; OKX writes fees paid as negative.
+
+    A rebate in another currency than a fee cannot be said in one number and is left out.
+    """
+    fee, currency = -amount(item, "fee"), text(item, "feeCcy")
+    rebate, rebate_currency = amount(item, "rebate"), text(item, "rebateCcy")
+    if not rebate or (fee and rebate_currency != currency):
+        return fee, currency
+    return fee - rebate, rebate_currency
+
+
+def _end_reason(item: Item) -> str:
+    source = text(item, "cancelSource")
+    said = CANCEL_SOURCES.get(source) or text(item, "cancelSourceReason")
+    if not said and item.get("state") == "mmp_canceled":
+        said = "market maker protection"
+    if source and not said:
+        said = "canceled by the venue"
+    return f"{source} {said}".strip() or _said(item)
+
+
+def _amend_failure(item: Item) -> str:
+    # "-1" failed; "1" failed and the order was canceled for it: "Order channel", read 2026-11.
+    if text(item, "amendResult") not in ("-1", "1"):
+        return ""
+    return _said(item) or "the amendment failed, no reason given"
+
+
+def _said(item: Item) -> str:
+    code = text(item, "code")
+    return "" if code in ("", "0") else f"{code} {text(item, 'msg')}".strip()
+
+
+def position(item: Item, instruments: Instruments) -> PositionReport | None:
+    """Return one position; None for margin positions, which are no position of an instrument.
+
+    Long/short mode writes shorts as positive numbers; they are negative here.
+    """
+    instrument = instrument_of(item, instruments)
+    if instrument.kind == "spot":
+        return None
+    size = amount(item, "pos")
+    side = text(item, "posSide")
+    entry = price(item, "avgPx")
+    at = entry or price(item, "markPx") or price(item, "last")
+    return PositionReport(
+        symbol=instrument.symbol,
+        signed_amount=filled_base(instrument, -abs(size) if side == "short" else size, at),
+        entry_price=entry or ZERO,
+        unrealized_pnl=amount(item, "upl"),
+        realized_pnl=amount(item, "realizedPnl"),
+        ts_ms=moment(item, "uTime") or moment(item, "pTime"),
+    )
+
+
+def balances(account: Item) -> list[BalanceReport]:
+    """Return the assets of one account item (``details`` of push and query)."""
+    details = account.get("details")
+    if type(details) is not list:
+        raise Malformed("an account without details")
+    return [_balance(mapping(detail, "a balance"), account) for detail in details]
+
+
+def _balance(detail: Item, account: Item) -> BalanceReport:
+    asset = text(detail, "ccy")
+    if not asset:
+        raise Malformed("a balance without ccy")
+    # availBal is empty in some account modes, where availEq stands for it.
+    free = "availBal" if text(detail, "availBal") else "availEq"
+    return BalanceReport(
+        asset=asset,
+        free=amount(detail, free),
+        locked=amount(detail, "frozenBal"),
+        ts_ms=moment(detail, "uTime") or moment(account, "uTime"),
+    )

@@ -8,11 +8,10 @@ from functools import partial
 
 import redis.asyncio
 
-from router import functions, ids
-from router.contracts import ControlKind, Registration
-from router.errors import ConfigError
+from router import functions
+from router.contracts import ControlKind
 from router.evidence import OrderReport, read_report
-from router.keyspace import GROUP, AccountKeys, VenueKeys, index
+from router.keyspace import AccountKeys, VenueKeys
 from router.orders import OrderRecord
 from workers.checks import Checks
 from workers.clock import Clock
@@ -31,16 +30,15 @@ from workers.registry import Registry
 from workers.rest import RestClient
 from workers.resync import Resync
 from workers.setup import AccountSetup
+from workers.startup import Startup
 from workers.statements import Statements
 from workers.teller import Teller
 from workers.venue import (
     Answer,
     BalancesPushed,
     BookPushed,
-    Instruments,
     OrderPushed,
     PositionsPushed,
-    UnexpectedReply,
     VenueEvent,
 )
 from workers.wiring import Wiring
@@ -172,7 +170,6 @@ class Owner:
         )
         keys = VenueKeys(venue.exchange, settings.prefix)
         self._market = MarketData(on, self._client, keys, self._public)
-        self._venue_keys = keys
         self._statements.on_seen = self._desk.seen
         self._statements.on_missing_fills = self._checks.fills_missing
         self._desk.doubt = self._doubts.begin
@@ -180,6 +177,9 @@ class Owner:
         self._desk.check_later = self._checks.later
         self._desk.may_send = self._lease.may_send
         self._desk.reference_price = self._market.reference_price
+        self._startup = Startup(
+            self._setup, on, self._client, self._keys, keys, self._intake, self._inbox, self._resync
+        )
         self._private_was_lost = False
         self._sockets_ready = asyncio.Event()
         self._resyncing: asyncio.Task[None] | None = None
@@ -214,7 +214,7 @@ class Owner:
             asyncio.create_task(self._lease.keep(), name="lease"),
             asyncio.create_task(self._outbox.run(), name="outbox"),
         ]
-        prepare = asyncio.create_task(self._prepare(), name="prepare")
+        prepare = asyncio.create_task(self._startup.prepare(), name="prepare")
         try:
             await _first_failure([*background, self._on.failure], until=prepare)
             background += [
@@ -228,7 +228,7 @@ class Owner:
                     "checks": self._checks.run(),
                     "wanted books": self._market.follow(),
                     "books": self._market.publish(),
-                    "venue clock": self._keep_venue_time(),
+                    "venue clock": self._startup.keep_venue_time(),
                 }.items()
             ]
             begin = asyncio.create_task(self._begin(serving), name="intents")
@@ -253,13 +253,6 @@ class Owner:
             task.cancel()
         await asyncio.gather(*background, *others, return_exceptions=True)
 
-    async def _prepare(self) -> None:
-        """Load instruments, strategies and orders before the first socket opens."""
-        await self._sync_venue_time()
-        await self._load_instruments()
-        await self._load_strategies()
-        await self._load_orders()
-
     async def _begin(self, serving: asyncio.Event) -> None:
         """Reconcile what earlier epochs left, then read intents."""
         with contextlib.suppress(TimeoutError):
@@ -275,96 +268,6 @@ class Owner:
         serving.set()
         log.info("%s: serving", self._setup.name)
         await self._intake.run()
-
-    async def _sync_venue_time(self) -> None:
-        request = self._setup.venue.query_time()
-        asked_ms = self._clock.now_ms()
-        try:
-            reply = await self._rest.ask(request, signed=False)
-            venue_ms = self._setup.venue.read_time(reply)
-        except UnexpectedReply as error:
-            log.warning("%s: the venue's time is unknown: %s", self._setup.name, error)
-            return
-        now_ms = self._clock.now_ms()
-        self._clock.venue_offset_ms = venue_ms - (asked_ms + now_ms) // 2
-
-    async def _keep_venue_time(self) -> None:
-        while True:
-            await asyncio.sleep(30)
-            await self._sync_venue_time()
-
-    async def _load_instruments(self) -> None:
-        """Read the venue's instruments and publish them; keep trying until it answers."""
-        while True:
-            try:
-                found = [
-                    instrument
-                    for request in self._setup.venue.query_instruments()
-                    for instrument in self._setup.venue.read_instruments(
-                        await self._rest.ask(request, signed=False)
-                    )
-                ]
-                await self._check_account_mode()
-                break
-            except UnexpectedReply as error:
-                log.error("%s: the venue cannot be read: %s", self._setup.name, error)
-                await asyncio.sleep(0.5)
-        self._on.instruments = Instruments(found)
-        texts = {one.symbol: one.model_dump_json() for one in found}
-        await persistently(
-            lambda: self._client.hset(self._venue_keys.instruments, mapping=texts)  # type: ignore[arg-type]
-        )
-        accounts = index(self._setup.settings.prefix)
-        await persistently(lambda: self._client.sadd(accounts, self._setup.name))
-
-    async def _check_account_mode(self) -> None:
-        request = self._setup.venue.query_account_mode()
-        if request is None:
-            return
-        problem = self._setup.venue.check_account_mode(await self._rest.ask(request))
-        if problem:
-            raise ConfigError(f"account {self._setup.name}", problem)
-
-    async def _load_strategies(self) -> None:
-        """Read who is registered; their intents, results, tags and grace."""
-        raw = functions_text(
-            await persistently(lambda: self._client.hgetall(self._keys.strategies))
-        )
-        grace_ms = [self._setup.settings.orders.reconcile_grace_ms]
-        tags: dict[str, str] = {}
-        for name, text in raw.items():
-            if "@" in name:
-                continue
-            tags[ids.strategy_tag(name)] = name
-            try:
-                registration = Registration.model_validate_json(text)
-            except ValueError as error:
-                log.error("%s: registration of %s: %s", self._setup.name, name, error)
-                continue
-            if (wish := registration.grace_ms.get(self._setup.venue.exchange)) is not None:
-                grace_ms.append(wish)
-        wishes = grace_ms[1:]
-        self._resync.grace_ms = max(wishes) if wishes else grace_ms[0]
-        self._resync.tags = tags
-        self._teller.strategies = set(tags.values())
-        await self._make_groups()
-        self._intake.watch(sorted(self._teller.strategies))
-
-    async def _make_groups(self) -> None:
-        streams = [self._keys.control]
-        streams += [self._keys.intents(name) for name in sorted(self._teller.strategies)]
-        for stream in streams:
-            with contextlib.suppress(redis.exceptions.ResponseError):  # BUSYGROUP: it is there
-                await persistently(
-                    lambda at=stream: self._client.xgroup_create(at, GROUP, "0", mkstream=True)  # type: ignore[misc]
-                )
-
-    async def _load_orders(self) -> None:
-        for strategy in sorted(self._teller.strategies):
-            key = self._keys.open(strategy)
-            for raw_oid in await persistently(lambda at=key: self._client.smembers(at)):  # type: ignore[misc]
-                oid = raw_oid.decode() if isinstance(raw_oid, bytes) else raw_oid
-                await self._inbox.find(strategy, oid)
 
     # --- events ---------------------------------------------------------------------------------
 
@@ -450,7 +353,7 @@ class Owner:
         for entry_id, fields in entries:
             kind = fields.get("kind", "")
             if kind == ControlKind.REGISTERED:
-                await self._load_strategies()
+                await self._startup.load_strategies()
             elif kind == ControlKind.HALT:
                 halted = await persistently(lambda: self._client.get(self._keys.halt))
                 self._desk.halted = str(functions.text(halted) or "")
@@ -477,11 +380,6 @@ class Owner:
 
     def _unknown(self, record: OrderRecord) -> None:
         self.on_unknown(self._setup.name, record.strategy, record.oid)
-
-
-def functions_text(raw: Mapping[bytes, bytes] | Mapping[str, str]) -> dict[str, str]:
-    """Return a hash reply as text."""
-    return {functions.text(name): functions.text(value) for name, value in raw.items()}
 
 
 async def _first_failure(

@@ -80,8 +80,12 @@ class Desk:
 
     def recover(self, flight: Flight, why: str) -> None:
         """Put a request in doubt that an earlier epoch may have sent."""
+        oid = flight.record.oid
         if flight.kind is RequestKind.CREATE:
-            self._creating[flight.record.oid] = flight
+            self._creating[oid] = flight
+        elif oid in self._creating:
+            self._held[oid].append(flight)
+            return
         flight.sends = 1
         self.begin_doubt(flight, why)
 

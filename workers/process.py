@@ -59,6 +59,7 @@ class WorkerProcess:
         self._settings = settings
         self.setups = [account_setup(name, settings) for name in accounts]
         self.workers: dict[str, AccountWorker] = {}
+        self.defects = 0
         self._stop = asyncio.Event()
 
     def __repr__(self) -> str:
@@ -95,8 +96,15 @@ class WorkerProcess:
                 await worker.run()
             except LeaseLost as error:
                 log.warning("%s; standing by", error)
+            except ConfigError:
+                raise
             except (redis.exceptions.RedisError, OSError) as error:
                 log.error("%s: %s; starting over", setup.name, error)
+                await asyncio.sleep(_AGAIN_S)
+            except Exception:
+                # It ends this epoch, not the other accounts; unresolved requests are pending.
+                self.defects += 1
+                log.exception("%s: a defect; a new epoch recovers by the ladder", setup.name)
                 await asyncio.sleep(_AGAIN_S)
             finally:
                 await client.aclose()

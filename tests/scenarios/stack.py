@@ -237,6 +237,7 @@ class WorkerThread:
             self._loop.call_soon_threadsafe(self.process.stop)
         self._thread.join(10)
         assert not self._thread.is_alive(), "the worker did not stop"
+        assert self.process is None or self.process.defects == 0, "see the worker's log"
         if self.error is not None:
             raise AssertionError("the worker failed") from self.error
 

@@ -1,0 +1,152 @@
+"""What an owner reads before it serves: the venue's clock and instruments, strategies, orders."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+
+import redis.asyncio
+import redis.exceptions
+
+from router import functions, ids
+from router.contracts import Registration
+from router.errors import ConfigError
+from router.keyspace import GROUP, AccountKeys, VenueKeys, index
+from workers.inbox import Inbox
+from workers.intake import Intake
+from workers.outbox import persistently
+from workers.resync import Resync
+from workers.setup import AccountSetup
+from workers.venue import Instruments, UnexpectedReply
+from workers.wiring import Wiring
+
+log = logging.getLogger(__name__)
+
+_CLOCK_EVERY_S = 30.0
+
+
+class Startup:
+    """Loads one account; strategies again whenever one registers."""
+
+    def __init__(
+        self,
+        setup: AccountSetup,
+        wiring: Wiring,
+        client: "redis.asyncio.Redis",
+        keys: AccountKeys,
+        venue_keys: VenueKeys,
+        intake: Intake,
+        inbox: Inbox,
+        resync: Resync,
+    ) -> None:
+        self._setup = setup
+        self._on = wiring
+        self._client = client
+        self._keys = keys
+        self._venue_keys = venue_keys
+        self._intake = intake
+        self._inbox = inbox
+        self._resync = resync
+
+    def __repr__(self) -> str:
+        return f"Startup({self._setup.name})"
+
+    async def prepare(self) -> None:
+        """Load instruments, strategies and orders before the first socket opens."""
+        await self._sync_venue_time()
+        await self._load_instruments()
+        await self.load_strategies()
+        await self._load_orders()
+
+    async def _sync_venue_time(self) -> None:
+        request = self._setup.venue.query_time()
+        asked_ms = self._on.clock.now_ms()
+        try:
+            reply = await self._on.rest.ask(request, signed=False)
+            venue_ms = self._setup.venue.read_time(reply)
+        except UnexpectedReply as error:
+            log.warning("%s: the venue's time is unknown: %s", self._setup.name, error)
+            return
+        now_ms = self._on.clock.now_ms()
+        self._on.clock.venue_offset_ms = venue_ms - (asked_ms + now_ms) // 2
+
+    async def keep_venue_time(self) -> None:
+        while True:
+            await asyncio.sleep(_CLOCK_EVERY_S)
+            await self._sync_venue_time()
+
+    async def _load_instruments(self) -> None:
+        """Read the venue's instruments and publish them; keep trying until it answers."""
+        while True:
+            try:
+                found = [
+                    instrument
+                    for request in self._setup.venue.query_instruments()
+                    for instrument in self._setup.venue.read_instruments(
+                        await self._on.rest.ask(request, signed=False)
+                    )
+                ]
+                await self._check_account_mode()
+                break
+            except UnexpectedReply as error:
+                log.error("%s: the venue cannot be read: %s", self._setup.name, error)
+                await asyncio.sleep(0.5)
+        self._on.instruments = Instruments(found)
+        texts = {one.symbol: one.model_dump_json() for one in found}
+        await persistently(
+            lambda: self._client.hset(self._venue_keys.instruments, mapping=texts)  # type: ignore[arg-type]
+        )
+        accounts = index(self._setup.settings.prefix)
+        await persistently(lambda: self._client.sadd(accounts, self._setup.name))
+
+    async def _check_account_mode(self) -> None:
+        request = self._setup.venue.query_account_mode()
+        if request is None:
+            return
+        problem = self._setup.venue.check_account_mode(await self._on.rest.ask(request))
+        if problem:
+            raise ConfigError(f"account {self._setup.name}", problem)
+
+    async def load_strategies(self) -> None:
+        """Read who is registered; their intents, results, tags and grace."""
+        raw = _text(await persistently(lambda: self._client.hgetall(self._keys.strategies)))
+        grace_ms = [self._setup.settings.orders.reconcile_grace_ms]
+        tags: dict[str, str] = {}
+        for name, text in raw.items():
+            if "@" in name:
+                continue
+            tags[ids.strategy_tag(name)] = name
+            try:
+                registration = Registration.model_validate_json(text)
+            except ValueError as error:
+                log.error("%s: registration of %s: %s", self._setup.name, name, error)
+                continue
+            if (wish := registration.grace_ms.get(self._setup.venue.exchange)) is not None:
+                grace_ms.append(wish)
+        wishes = grace_ms[1:]
+        self._resync.grace_ms = max(wishes) if wishes else grace_ms[0]
+        self._resync.tags = tags
+        self._on.teller.strategies = set(tags.values())
+        await self._make_groups()
+        self._intake.watch(sorted(self._on.teller.strategies))
+
+    async def _make_groups(self) -> None:
+        streams = [self._keys.control]
+        streams += [self._keys.intents(name) for name in sorted(self._on.teller.strategies)]
+        for stream in streams:
+            with contextlib.suppress(redis.exceptions.ResponseError):  # BUSYGROUP: it is there
+                await persistently(
+                    lambda at=stream: self._client.xgroup_create(at, GROUP, "0", mkstream=True)  # type: ignore[misc]
+                )
+
+    async def _load_orders(self) -> None:
+        for strategy in sorted(self._on.teller.strategies):
+            key = self._keys.open(strategy)
+            for raw_oid in await persistently(lambda at=key: self._client.smembers(at)):  # type: ignore[misc]
+                oid = raw_oid.decode() if isinstance(raw_oid, bytes) else raw_oid
+                await self._inbox.find(strategy, oid)
+
+
+def _text(raw: Mapping[bytes, bytes] | Mapping[str, str]) -> dict[str, str]:
+    """Return a hash reply as text."""
+    return {functions.text(name): functions.text(value) for name, value in raw.items()}

@@ -1,0 +1,1 @@
+"""Measures the router beside its floor: the same hops with the same libraries and no logic."""

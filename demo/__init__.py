@@ -1,1 +1,1 @@
-"""The demo: an embedded Redis, the simulator, a worker, jobs and strategies, and the verdict."""
+"""The demo: a whole stack on one machine, faults, and a verdict. A composition root."""

@@ -106,6 +106,7 @@ class RedisServer:
                 stdout=log,
                 stderr=log,
                 preexec_fn=die_with_parent,
+                start_new_session=True,  # a terminal's Ctrl-C is not for the server
                 pass_fds=(self._lock,) if self._lock is not None else (),
             )
         wait_until_answering(self.url, self.process.poll, self.folder / "valkey.log")

@@ -82,6 +82,9 @@ class Desk:
         """Put a request in doubt that an earlier epoch may have sent."""
         oid = flight.record.oid
         if flight.kind is RequestKind.CREATE:
+            if flight.record.ended:
+                self.finish(flight)  # its outcome was written; only the settlement was not
+                return
             self._creating[oid] = flight
         elif oid in self._creating:
             self._held[oid].append(flight)
@@ -138,7 +141,7 @@ class Desk:
             # account next finds the intent pending and asks the venue first.
             key = (flight.kind, flight.record.symbol)
             self._paced.setdefault(key, deque()).append(flight)
-            asyncio.get_running_loop().call_later(_LEASE_RETRY_S, self._wake.set)
+            self._wake.set()
             return
         if flight.by_rest:
             self._on.spawn(self._by_rest(flight), f"rest {flight.kind} {flight.record.oid}")
@@ -381,6 +384,7 @@ class Desk:
             return
         flight.done = True
         self._on.teller.settle(flight.record.strategy, flight.entry_id)
+        self._on.teller.cut()
         if flight.kind is RequestKind.CREATE:
             self._creating.pop(flight.record.oid, None)
             self._release_held(flight.record.oid)
@@ -415,8 +419,12 @@ class Desk:
             self.begin_doubt(flight, f"the socket was lost after the write: {why}")
 
     async def again_by_rest(self, flight: Flight) -> None:
-        """Send a create whose absence was proven, by REST, with the same client id."""
-        await self._by_rest(flight)
+        """Send a create whose absence was proven, or a change again, by REST with the same id.
+
+        Lease, halt, validity and pacing hold for it as for any request.
+        """
+        flight.by_rest, flight.doubted = True, False
+        await self._dispatch(flight)
 
     async def watch_deadlines(self) -> None:
         """Put each request in doubt that has no answer in time."""

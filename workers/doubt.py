@@ -131,7 +131,7 @@ class Doubts:
         )
         if flight.refusal is not None:
             self._desk.refused(flight, flight.refusal)
-        elif flight.ws_fallback and in_time:
+        elif flight.ws_fallback and in_time and not self._desk.halted:
             log.info("%s: %s proven absent; by REST now", self._on.account, flight.record.oid)
             await self._desk.again_by_rest(flight)
         else:
@@ -172,7 +172,6 @@ class Doubts:
                 return
             if findings.rung is Rung.FOUND and flight.ws_fallback and flight.sends < 2:
                 # A second cancel or the same modify again can do no harm.
-                flight.doubted = False
                 await self._desk.again_by_rest(flight)
                 return
             if clock.monotonic_ms() >= deadline_ms:

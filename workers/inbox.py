@@ -101,8 +101,9 @@ class Inbox:
         if isinstance(intent, QueryIntent):
             self._on.spawn(self._query(strategy, entry_id, intent), f"query {intent.oid}")
             return None
-        if isinstance(intent, CreateIntent):
-            record = self._create(strategy, entry_id, intent, inherited=inherited)
+        record: OrderRecord | None
+        if isinstance(intent, CreateIntent) and not inherited:
+            record = self._create(strategy, entry_id, intent)
         else:
             record = await self.find(strategy, intent.oid)
         if record is None:
@@ -135,14 +136,12 @@ class Inbox:
             return None
         return Modify(instrument, record.client_id, record.venue_id, intent.price, intent.amount, 0)
 
-    def _create(
-        self, strategy: str, entry_id: str, intent: CreateIntent, *, inherited: bool
-    ) -> OrderRecord | None:
+    def _create(self, strategy: str, entry_id: str, intent: CreateIntent) -> OrderRecord | None:
         """Return the record of a create; None if another intent has used its oid before."""
         known = self._on.registry.owned(strategy, intent.oid)
         if known is not None:
             fresh = known.state is State.INITIALIZED and known.intent_id in ("", entry_id)
-            return known if inherited or fresh else None
+            return known if fresh else None
         record = OrderRecord.from_intent(strategy, intent)
         record.intent_id = entry_id
         self._on.registry.add(record)

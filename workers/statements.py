@@ -39,6 +39,7 @@ class Statements:
             self._on.teller.request(
                 record, RequestKind.MODIFY, WsOrderResultType.ACK_REJECTED, report.amend_failed
             )
+        self._on.teller.cut()
         self.on_seen(record)
         if record.lacks_fills:
             self.on_missing_fills(record)

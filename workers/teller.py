@@ -56,7 +56,6 @@ class Teller:
         self._mark_ids(record)
         for one in told:
             batch.result(self._keys, record.strategy, results.order_result(record, one, now_ms))
-        self._outbox.cut()
 
     def adopted(self, record: OrderRecord) -> None:
         """Write the terms of an order found at the venue alone, as admit would have."""
@@ -106,6 +105,10 @@ class Teller:
             now_ms=self._now_ms(),
         )
         self._outbox.batch.result(self._keys, record.strategy, fields)
+
+    def cut(self) -> None:
+        """Allow a new batch here: everything said so far belongs together and is complete."""
+        self._outbox.cut()
 
     def settle(self, strategy: str, entry_id: str) -> None:
         """Take an intent off its stream: its outcome stands in the same batch or before."""

@@ -11,6 +11,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+import orjson
+
 from router.keyspace import AccountKeys
 
 LIBRARY = "order_router_1"
@@ -143,16 +145,20 @@ def lease(
 class Batch:
     """Operations of one ``apply`` call, in order; keys are named once and by index."""
 
-    __slots__ = ("_args", "_index", "_keys", "count")
+    __slots__ = ("_index", "_keys", "_operations")
 
     def __init__(self) -> None:
         self._keys: list[str] = []
         self._index: dict[str, int] = {}
-        self._args: list[str | int] = []
-        self.count = 0
+        self._operations: list[tuple[str | int, ...]] = []
 
     def __bool__(self) -> bool:
-        return self.count > 0
+        return bool(self._operations)
+
+    @property
+    def count(self) -> int:
+        """How many operations it holds."""
+        return len(self._operations)
 
     def __repr__(self) -> str:
         return f"Batch({self.count} operations, {len(self._keys)} keys)"
@@ -164,9 +170,8 @@ class Batch:
             index = self._index[key] = len(self._keys) + 3
         return index
 
-    def _add(self, kind: str, *args: str | int) -> None:
-        self._args += (kind, len(args), *args)
-        self.count += 1
+    def _add(self, *operation: str | int) -> None:
+        self._operations.append(operation)
 
     def order(
         self,
@@ -186,7 +191,7 @@ class Batch:
             self._at(keys.ended(strategy)),
             oid,
             place,
-            end_ms,
+            str(end_ms),
             *_flat(fields),
         )
 
@@ -204,7 +209,7 @@ class Batch:
 
     def idem(self, key: str, oid: str, ttl_ms: int | None) -> None:
         """Let an idempotency key expire in ``ttl_ms``; None keeps it."""
-        self._add("idem", self._at(key), oid, "" if ttl_ms is None else ttl_ms)
+        self._add("idem", self._at(key), oid, "" if ttl_ms is None else str(ttl_ms))
 
     def hash(self, key: str, fields: Mapping[str, str]) -> None:
         """Set fields; a value of "" removes the field."""
@@ -216,14 +221,14 @@ class Batch:
 
     def reply(self, key: str, text: str, ttl_ms: int = 60_000) -> None:
         """Answer a query."""
-        self._add("reply", self._at(key), ttl_ms, text)
+        self._add("reply", self._at(key), str(ttl_ms), text)
 
     def call(self, keys: AccountKeys, epoch: int, number: int) -> Call:
         """Return the batch as one function call."""
         return Call(
             "or1_apply",
             (keys.epoch, keys.applied, keys.seq, *self._keys),
-            (epoch, number, *self._args),
+            (epoch, number, orjson.dumps(self._operations).decode()),
         )
 
 

@@ -144,12 +144,20 @@ def load(
         for name in settings.accounts:
             check_name(name, "accounts")
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        raise ConfigError(f"{folder or 'settings'}: {where}", problem["msg"]) from None
+        raise _config_error(error, str(folder or "settings")) from None
     except ValueError as error:
         raise ConfigError(str(folder or "settings"), str(error)) from None
     return settings.model_copy(update=overrides) if overrides else settings
+
+
+def _config_error(error: ValidationError, source: str) -> ConfigError:
+    """Return the complaint that helps most: an unknown key before what is missing in its place."""
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    unknown = [one for one in problems if one["type"] == "extra_forbidden"]
+    first = (unknown or problems)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    text = "unknown key; see router/settings.py for those known" if unknown else first["msg"]
+    return ConfigError(f"{source}: {where}", text)
 
 
 def _default_dir() -> Path | None:

@@ -9,7 +9,8 @@
 -- KEYS[3]  seq       hash    {a}:seq
 -- KEYS[4…] the keys that the operations name by their index in KEYS
 -- ARGV[1]  epoch   ARGV[2]  batch number, growing within the epoch
--- ARGV[3…] operations, each: kind, count of its arguments, arguments
+-- ARGV[3]  operations: a JSON list of lists [kind, argument …], keys by their number, all else text
+--          (one argument: packing hundreds of them cost the worker more than all else together)
 --   order   order-key open-key ended-key oid open|ended|same end_ms field value …
 --   result  results-key strategy field value …       (seq is added)
 --   settle  intents-key entry-id                     (acknowledged and deleted)
@@ -88,29 +89,25 @@ local SHAPES = {
   hash = { 1, 3 }, dead = { 1, 3 }, reply = { 1, 3 }, forget = { 1, 2 }, book = { 1, 3 },
 }
 
-local function parse(keys, args)
-  local batch, at = {}, 3
-  while at <= #args do
-    local kind, count = args[at], tonumber(args[at + 1])
-    local shape = SHAPES[kind]
-    if not shape or not count or count < shape[2] or at + 1 + count > #args then
-      return nil, 'operation ' .. tostring(kind) .. ' at argument ' .. at .. ' is malformed'
-    end
-    local a = {}
-    for i = 1, count do
-      a[i] = args[at + 1 + i]
+local function parse(keys, json)
+  local readable, listed = pcall(cjson.decode, json)
+  if not readable or type(listed) ~= 'table' then
+    return nil, 'the operations are not a JSON list'
+  end
+  for at, a in ipairs(listed) do
+    local kind = type(a) == 'table' and table.remove(a, 1)
+    local shape = kind and SHAPES[kind]
+    if not shape or #a < shape[2] then
+      return nil, 'operation ' .. at .. ' (' .. tostring(kind) .. ') is malformed'
     end
     for i = 1, shape[1] do
-      local index = tonumber(a[i])
-      if not index or not keys[index] then
+      if not keys[a[i]] then
         return nil, kind .. ' names key number ' .. tostring(a[i])
       end
-      a[i] = index
     end
-    batch[#batch + 1] = { kind, a }
-    at = at + 2 + count
+    listed[at] = { kind, a }
   end
-  return batch
+  return listed
 end
 
 local function apply(keys, args)
@@ -118,7 +115,7 @@ local function apply(keys, args)
   if not epoch or not number then
     return redis.error_reply('INVALID apply: epoch or batch number is not a number')
   end
-  local batch, problem = parse(keys, args)
+  local batch, problem = parse(keys, args[3])
   if not batch then
     return redis.error_reply('INVALID apply: ' .. problem)
   end

@@ -214,8 +214,15 @@ def test_a_tag_belongs_to_one_strategy(client: Any) -> None:
     assert call(client, one) == ["tag_taken", "alpha"]
 
 
-def test_malformed_calls_are_refused_whole(client: Any) -> None:
+@pytest.mark.parametrize(
+    "operations",
+    ["", "7", "[7]", '[["order",4]]', '[["unknown",4,"a"]]', '[["settle",9,"1-0"]]', "{"],
+)
+def test_malformed_calls_are_refused_whole(client: Any, operations: str) -> None:
     acquire(client)
-    wrong = functions.Call("or1_apply", (KEYS.epoch, KEYS.applied, KEYS.seq), (1, 1, "order", 2, 9))
+    keys = (KEYS.epoch, KEYS.applied, KEYS.seq, KEYS.results("alpha"))
+    good = '["result",4,"alpha","type","order"]'
+    text = operations.replace("[[", f"[{good},[") if operations.startswith("[[") else operations
     with pytest.raises(redis.ResponseError, match="INVALID apply"):
-        call(client, wrong)
+        call(client, functions.Call("or1_apply", keys, (1, 1, text)))
+    assert client.xlen(KEYS.results("alpha")) == 0

@@ -40,7 +40,7 @@ class Checks:
         self._heap: list[_Check] = []
         self._numbers = itertools.count()
         self._wake = asyncio.Event()
-        self._filling: set[str] = set()
+        self._filling: set[tuple[str, str]] = set()
 
     def __repr__(self) -> str:
         return f"Checks({len(self._heap)} planned)"
@@ -58,8 +58,8 @@ class Checks:
 
     def fills_missing(self, record: OrderRecord) -> None:
         """Fetch the trades that the venue counted and we were not told of, unless they come."""
-        if record.oid not in self._filling:
-            self._filling.add(record.oid)
+        if (record.strategy, record.oid) not in self._filling:
+            self._filling.add((record.strategy, record.oid))
             self._plan(record, _FILL_PAUSE_S, tries=0, for_fills=True)
 
     def _plan(self, record: OrderRecord, delay_s: float, *, tries: int, for_fills: bool) -> None:
@@ -95,11 +95,11 @@ class Checks:
         if record.lacks_fills:
             await self.fetch_fills(record)
         if not record.lacks_fills:
-            self._filling.discard(record.oid)
+            self._filling.discard((record.strategy, record.oid))
             return
         if check.tries + 1 >= _MOST_FILL_TRIES:
             self._tell_remainder(record)
-            self._filling.discard(record.oid)
+            self._filling.discard((record.strategy, record.oid))
             return
         delay_s = min(5.0, _FILL_PAUSE_S * 2**check.tries)
         self._plan(record, delay_s, tries=check.tries + 1, for_fills=True)

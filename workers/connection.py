@@ -60,6 +60,7 @@ class Session:
     confirmed: asyncio.Event = field(default_factory=asyncio.Event)
     ready: bool = False
     pinged: bool = False
+    dead_because: str = ""
 
 
 Handle = Callable[[VenueEvent, int], None]
@@ -167,7 +168,8 @@ class Connection:
     def _lose(self, reading: asyncio.Task[None]) -> None:
         session, self._session = self._session, None
         error = None if reading.cancelled() else reading.exception()
-        self.problem = str(error or "closed by the venue")
+        silent = session.dead_because if session is not None else ""
+        self.problem = silent or str(error or "closed by the venue")
         log.warning("%s socket lost: %s", self.name, self.problem)
         if session is not None:
             self._on_lost(session.number, self.problem)
@@ -312,7 +314,7 @@ class Connection:
         while True:
             idle_s = self._clock.monotonic_s() - session.heard_s
             if idle_s >= self.plan.dead_after_s:
-                self.problem = f"no byte for {idle_s:.1f} s"
+                session.dead_because = f"no byte for {idle_s:.1f} s"
                 session.socket.transport.abort()
                 return
             if idle_s >= self.plan.ping_after_s and not session.pinged and self.plan.ping:

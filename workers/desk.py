@@ -46,8 +46,8 @@ class Desk:
         self._in_flight = InFlight()
         self._ids = itertools.count(1)
         self._epoch = epoch
-        self._creating: dict[str, Flight] = {}
-        self._held: dict[str, list[Flight]] = defaultdict(list)
+        self._creating: dict[tuple[str, str], Flight] = {}
+        self._held: dict[tuple[str, str], list[Flight]] = defaultdict(list)
         self._paced: dict[tuple[RequestKind, str], deque[Flight]] = {}
         self._wake = asyncio.Event()
         self._due = asyncio.Event()
@@ -69,25 +69,25 @@ class Desk:
 
     async def take(self, flight: Flight) -> None:
         """Send a request, or hold it until its order's create has an outcome."""
-        oid = flight.record.oid
+        order = _key(flight.record)
         if flight.kind is RequestKind.CREATE:
-            self._creating[oid] = flight
-        elif oid in self._creating and flight.record.exists is not Exists.TRUE:
+            self._creating[order] = flight
+        elif order in self._creating and flight.record.exists is not Exists.TRUE:
             # The venue cannot cancel what it may not have yet (C9).
-            self._held[oid].append(flight)
+            self._held[order].append(flight)
             return
         await self._dispatch(flight)
 
     def recover(self, flight: Flight, why: str) -> None:
         """Put a request in doubt that an earlier epoch may have sent."""
-        oid = flight.record.oid
+        order = _key(flight.record)
         if flight.kind is RequestKind.CREATE:
             if flight.record.ended:
                 self.finish(flight)  # its outcome was written; only the settlement was not
                 return
-            self._creating[oid] = flight
-        elif oid in self._creating:
-            self._held[oid].append(flight)
+            self._creating[order] = flight
+        elif order in self._creating:
+            self._held[order].append(flight)
             return
         flight.sends = 1
         self.begin_doubt(flight, why)
@@ -386,12 +386,12 @@ class Desk:
         self._on.teller.settle(flight.record.strategy, flight.entry_id)
         self._on.teller.cut()
         if flight.kind is RequestKind.CREATE:
-            self._creating.pop(flight.record.oid, None)
-            self._release_held(flight.record.oid)
+            self._creating.pop(_key(flight.record), None)
+            self._release_held(flight.record)
 
-    def _release_held(self, oid: str) -> None:
-        for held in self._held.pop(oid, []):
-            self._on.spawn(self._dispatch(held), f"held {held.kind} {oid}")
+    def _release_held(self, record: OrderRecord) -> None:
+        for held in self._held.pop(_key(record), []):
+            self._on.spawn(self._dispatch(held), f"held {held.kind} {record.oid}")
 
     def seen(self, record: OrderRecord) -> None:
         """Send what waited for the order to exist, once the venue has shown it.
@@ -399,11 +399,11 @@ class Desk:
         Its create stays in flight: an ack may still come (C6); if none does, that is told (C2).
         """
         if record.exists is Exists.TRUE:
-            self._release_held(record.oid)
+            self._release_held(record)
 
     def creating(self, record: OrderRecord) -> bool:
         """Whether the order's create has no outcome yet."""
-        return record.oid in self._creating
+        return _key(record) in self._creating
 
     # --- doubt ----------------------------------------------------------------------------------
 
@@ -473,6 +473,10 @@ class Desk:
             if not queue:
                 self._paced.pop(key, None)
         return least
+
+
+def _key(record: OrderRecord) -> tuple[str, str]:
+    return record.strategy, record.oid
 
 
 def _said(verdict: Verdict) -> str:

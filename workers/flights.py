@@ -39,13 +39,13 @@ class InFlight:
     """Flights that wait for an answer, by request id, and their deadlines."""
 
     by_request: dict[str, Flight] = field(default_factory=dict)
-    deadlines: deque[tuple[int, Flight, int]] = field(default_factory=deque)
+    deadlines: deque[tuple[int, Flight, str]] = field(default_factory=deque)
 
     def add(self, flight: Flight, due_ms: int) -> None:
         """Wait for an answer until ``due_ms``; all requests of one worker have one timeout, so
         deadlines come in order."""
         self.by_request[flight.request_id] = flight
-        self.deadlines.append((due_ms, flight, flight.sends))
+        self.deadlines.append((due_ms, flight, flight.request_id))
 
     def answered(self, request_id: str) -> Flight | None:
         """Return the flight that this answer is for; None if there is none (any more)."""
@@ -54,8 +54,9 @@ class InFlight:
     def overdue(self, now_ms: int) -> Iterator[Flight]:
         """Yield the flights without an answer in time, each once."""
         while self.deadlines and self.deadlines[0][0] <= now_ms:
-            _, flight, sends = self.deadlines.popleft()
-            if not flight.done and not flight.doubted and flight.sends == sends:
+            _, flight, request_id = self.deadlines.popleft()
+            # A request sent again has an id, hence a deadline, of its own; so has an answered one.
+            if request_id in self.by_request and not flight.done and not flight.doubted:
                 yield flight
 
     def next_due_ms(self) -> int | None:

@@ -3,6 +3,7 @@
 A rung answers FOUND, NOT_FOUND (cleanly) or NO_ANSWER. A failed query is never a "not found".
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -65,23 +66,64 @@ class Inquiry:
         return Findings(Rung.FOUND, report)
 
     async def whole(self, record: OrderRecord) -> Findings:
-        """Return what all rungs say: by id, open orders, history, fills."""
+        """Return what all rungs say together: by id, open orders, history, fills.
+
+        Found if any shows it, "not found" only if each answered so: a rung that fails takes no
+        other rung's evidence away.
+        """
         first = await self.by_id(record)
-        instrument = self._instruments().symbol(record.symbol)
-        if first.rung is not Rung.NOT_FOUND or instrument is None:
+        if first.rung is Rung.FOUND:
             return first
-        since_ms = self._since_ms(record)
+        rungs = [
+            first,
+            *await asyncio.gather(
+                self._among_open(record), self._among_history(record), self._among_fills(record)
+            ),
+        ]
+        for findings in rungs:
+            if findings.rung is Rung.FOUND:
+                return findings
+        problems = [findings.problem for findings in rungs if findings.problem]
+        answer = ladder_answer([findings.rung for findings in rungs])
+        return Findings(answer, problem="; ".join(dict.fromkeys(problems)))
+
+    async def _among_open(self, record: OrderRecord) -> Findings:
         try:
-            listed = await self.open_orders()
-            for request in self._venue.query_history(instrument, since_ms):
-                listed += (await self._pages(request)).orders
-            fills = await self._fills_since(instrument, "", since_ms)
+            return self._pick(record, await self.open_orders())
         except UnexpectedReply as error:
-            return Findings(ladder_answer([first.rung, Rung.NO_ANSWER]), problem=str(error))
+            return Findings(Rung.NO_ANSWER, problem=str(error))
+
+    async def _among_history(self, record: OrderRecord) -> Findings:
+        instrument = self._instruments().symbol(record.symbol)
+        if instrument is None:
+            return Findings(Rung.NO_ANSWER, problem=f"{record.symbol} is not listed any more")
+        listed: list[OrderReport] = []
+        problem = ""
+        for request in self._venue.query_history(instrument, self._since_ms(record)):
+            try:
+                listed += (await self._pages(request)).orders
+            except UnexpectedReply as error:
+                problem = str(error)
+        found = self._pick(record, listed)
+        if problem and found.rung is Rung.NOT_FOUND:
+            return Findings(Rung.NO_ANSWER, problem=problem)
+        return found
+
+    async def _among_fills(self, record: OrderRecord) -> Findings:
+        instrument = self._instruments().symbol(record.symbol)
+        if instrument is None:
+            return Findings(Rung.NO_ANSWER, problem=f"{record.symbol} is not listed any more")
+        try:
+            fills = await self._fills_since(instrument, "", self._since_ms(record))
+        except UnexpectedReply as error:
+            return Findings(Rung.NO_ANSWER, problem=str(error))
+        return self._from_fills(record, fills)
+
+    def _pick(self, record: OrderRecord, listed: Iterable[OrderReport]) -> Findings:
         for report in listed:
             if _names(record, report.client_id, report.venue_id) and self._is_ours(record, report):
                 return Findings(Rung.FOUND, report)
-        return self._from_fills(record, fills)
+        return Findings(Rung.NOT_FOUND)
 
     def _from_fills(self, record: OrderRecord, fills: Iterable[Fill]) -> Findings:
         mine = tuple(fill for fill in fills if _names(record, fill.client_id, fill.venue_id))

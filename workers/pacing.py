@@ -21,14 +21,22 @@ class Window:
 
     def wait_s(self, now_s: float) -> float:
         """Return the seconds until one more may leave; 0.0 if it may now."""
-        while self.departures_s and self.departures_s[0] <= now_s - self.period_s:
-            self.departures_s.popleft()
+        self._forget(now_s)
         if len(self.departures_s) < self.count:
             return 0.0
         return self.departures_s[-self.count] + self.period_s - now_s
 
     def take(self, now_s: float) -> None:
         self.departures_s.append(now_s)
+
+    def close(self, now_s: float) -> None:
+        """Let nothing more leave for a whole period: the venue said that it is full."""
+        self.departures_s.clear()
+        self.departures_s.extend([now_s] * self.count)
+
+    def _forget(self, now_s: float) -> None:
+        while self.departures_s and self.departures_s[0] <= now_s - self.period_s:
+            self.departures_s.popleft()
 
 
 @dataclass(slots=True)
@@ -54,7 +62,7 @@ class Pacer:
     def exhaust(self, kind: RequestKind, symbol: str, now_s: float) -> None:
         """Close the windows of a request that the venue throttled nevertheless."""
         for window in self._for(kind, symbol):
-            window.departures_s.extend([now_s] * (window.count - len(window.departures_s)))
+            window.close(now_s)
 
     def _for(self, kind: RequestKind, symbol: str) -> list[Window]:
         found: list[Window] = []

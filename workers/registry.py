@@ -12,10 +12,10 @@ class Registry:
     """Live orders of one account, and the latest ended ones."""
 
     def __init__(self) -> None:
-        self._by_oid: dict[str, OrderRecord] = {}
+        self._by_oid: dict[tuple[str, str], OrderRecord] = {}
         self._by_client: dict[str, OrderRecord] = {}
         self._by_venue: dict[str, OrderRecord] = {}
-        self._ended: dict[str, None] = {}
+        self._ended: dict[tuple[str, str], None] = {}
 
     def __len__(self) -> int:
         return len(self._by_oid)
@@ -24,15 +24,14 @@ class Registry:
         return f"Registry({len(self)} orders, {len(self._ended)} of them ended)"
 
     def add(self, record: OrderRecord) -> None:
-        self._by_oid[record.oid] = record
+        self._by_oid[record.strategy, record.oid] = record
         self._by_client[record.client_id] = record
         if record.venue_id:
             self._by_venue[record.venue_id] = record
 
     def owned(self, strategy: str, oid: str) -> OrderRecord | None:
         """Return the strategy's order; None if it is unknown or another's (P5)."""
-        record = self._by_oid.get(oid)
-        return record if record is not None and record.strategy == strategy else None
+        return self._by_oid.get((strategy, oid))
 
     def find(self, client_id: str, venue_id: str) -> OrderRecord | None:
         """Return the order the venue speaks of; None if it is not among those known.
@@ -53,16 +52,16 @@ class Registry:
 
     def note_end(self, record: OrderRecord) -> None:
         """Count the order as ended, and forget the oldest ended ones beyond the cap."""
-        self._ended[record.oid] = None
+        self._ended[record.strategy, record.oid] = None
         while len(self._ended) > ENDED_KEPT:
-            oid = next(iter(self._ended))
-            del self._ended[oid]
-            old = self._by_oid.get(oid)
+            oldest = next(iter(self._ended))
+            del self._ended[oldest]
+            old = self._by_oid.get(oldest)
             if old is not None and old.ended:
                 self._forget(old)
 
     def _forget(self, record: OrderRecord) -> None:
-        del self._by_oid[record.oid]
+        del self._by_oid[record.strategy, record.oid]
         if self._by_client.get(record.client_id) is record:
             del self._by_client[record.client_id]
         if self._by_venue.get(record.venue_id) is record:

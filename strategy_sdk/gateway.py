@@ -1,0 +1,305 @@
+"""All of a strategy's traffic with Redis but for the reader's blocking reads.
+
+One method, one question. Answers are Redis's own words; what they mean for an order is decided in
+``desk.py``. Keys are those of ``router.keyspace``.
+"""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis.exceptions import (
+    AuthenticationError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ResponseError,
+)
+
+from router import functions
+from router.contracts import Registration
+from router.errors import ConfigError, Denied, RedisUnavailable
+from router.ids import strategy_tag
+from router.settings import Settings
+from strategy_sdk.accounts import Account
+from strategy_sdk.decode import fields_of
+from strategy_sdk.link import Link, LinkLost
+from strategy_sdk.timing import Timing
+
+_LOG = logging.getLogger(__name__)
+Fields = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The answer to a registration. ``before``: who was seen last as this instance, "" if none."""
+
+    cursor: str
+    before: str
+    before_ms: int
+    now_ms: int
+
+
+class Gateway:
+    """One strategy instance's questions to Redis; safe from any thread."""
+
+    def __init__(
+        self, link: Link, settings: Settings, timing: Timing, strategy: str, instance: str
+    ) -> None:
+        self.link = link
+        self.strategy = strategy
+        self.instance = instance
+        self.tag = strategy_tag(strategy)
+        self.who = f"{socket.gethostname()} {os.getpid()}"
+        self.valid_for_ms = settings.orders.valid_for_ms
+        self.grace_ms: dict[str, int] = {}
+        self.forgotten: Callable[[Account, Registered], None] = lambda account, registered: None
+        """Called when a registration that this run had made was gone."""
+        self._known: set[str] = set()
+        self._timing = timing
+        self._caps = functions.Caps(
+            intents=settings.orders.max_intents_per_strategy,
+            open_orders=settings.orders.max_open_orders_per_strategy,
+        )
+
+    def __repr__(self) -> str:
+        return f"Gateway({self.strategy}@{self.instance})"
+
+    # --- the strategy itself
+
+    def register(self, account: Account, *, wake: bool) -> Registered:
+        """Make this instance known at the account; ``wake`` tells its worker at once.
+
+        Raises:
+            ConfigError: If another strategy's name has the same tag.
+            RedisUnavailable: If Redis does not answer.
+        """
+        registration = Registration(tag=self.tag, grace_ms=dict(self.grace_ms)).json_text()
+        call = functions.register(
+            account.keys, self.strategy, self.instance, registration, self.who, wake=wake
+        )
+        answer = self._fcall(call, "the strategy may not be registered; start it again")
+        if answer[0] == "tag_taken":
+            raise ConfigError(
+                "strategy_id",
+                f"{self.strategy!r} and {answer[1]!r} make the same order id tag; choose another "
+                "name for one of them",
+            )
+        seen_ms, _, who = str(answer[2]).partition(" ")
+        registered = Registered(
+            cursor=answer[1],
+            before=who,
+            before_ms=int(seen_ms) if seen_ms.isdigit() else 0,
+            now_ms=int(answer[3]),
+        )
+        if account.id in self._known and not who:
+            _LOG.error("Redis had forgotten %s at %s; it is registered anew", self, account.id)
+            self.forgotten(account, registered)
+            if not wake:
+                return self.register(account, wake=True)
+        self._known.add(account.id)
+        return registered
+
+    # --- orders
+
+    def admit(
+        self, account: Account, fields: Mapping[str, str], owner: str, valid_for_ms: int | None
+    ) -> list[str]:
+        """Return admit's answer for one create intent."""
+        return self.admit_all(account, [(fields, owner, valid_for_ms)])[0]
+
+    def admit_all(
+        self, account: Account, intents: Sequence[tuple[Mapping[str, str], str, int | None]]
+    ) -> list[list[str]]:
+        """Return admit's answers for several create intents, sent together, in order."""
+        calls = [
+            functions.admit(
+                account.keys,
+                self.strategy,
+                fields,
+                owner=owner,
+                valid_for_ms=self.valid_for_ms if valid_for_ms is None else valid_for_ms,
+                caps=self._caps,
+            )
+            for fields, owner, valid_for_ms in intents
+        ]
+        oids = ", ".join(fields["oid"] for fields, _, _ in intents)
+        maybe = (
+            f"order {oids} MAY have been admitted. Calling again with the same idempotency_key is "
+            "safe; without a key, ask with fetch_order first"
+        )
+        answers = self._fcall_all(calls, maybe)
+        if any(answer[0] == "unregistered" for answer in answers):
+            _LOG.warning("%s is not registered at %s any more", self.strategy, account.id)
+            self.register(account, wake=True)
+            answers = self._fcall_all(calls, maybe)
+        return answers
+
+    def request(
+        self, account: Account, fields: Mapping[str, str], valid_for_ms: int | None = None
+    ) -> list[str]:
+        """Return request's answer for one cancel, modify or query."""
+        return self.request_all(account, [fields], valid_for_ms)[0]
+
+    def request_all(
+        self,
+        account: Account,
+        requests: Sequence[Mapping[str, str]],
+        valid_for_ms: int | None = None,
+    ) -> list[list[str]]:
+        """Return request's answers for several, sent together, in order."""
+        calls = [
+            functions.request(
+                account.keys,
+                self.strategy,
+                fields,
+                valid_for_ms=self.valid_for_ms if valid_for_ms is None else valid_for_ms,
+                caps=self._caps,
+            )
+            for fields in requests
+        ]
+        return self._fcall_all(calls, "the request MAY have been queued; ask again, that is safe")
+
+    def await_reply(self, account: Account, request_id: str) -> str | None:
+        """Return the worker's answer to a query as JSON; None if none came in time."""
+        give_up_at = time.monotonic() + self._timing.query_timeout_s
+        while (left_s := give_up_at - time.monotonic()) > 0:
+            wait_s = max(0.01, min(self._timing.block_s, left_s))
+            reply = self._call("BLPOP", account.keys.reply(request_id), f"{wait_s:.3f}")
+            if reply is not None:
+                return str(reply[1])
+        return None
+
+    def holders(self, account: Account, key: str, owners: Sequence[str]) -> list[str | None]:
+        """Return which oid holds the idempotency key for each owner; None where it is free."""
+        names = [account.keys.idem(owner, key) for owner in owners]
+        reply: list[str | None] = self._call("MGET", *names)
+        return reply
+
+    def release(self, account: Account, owner: str, key: str, oid: str) -> str:
+        """Return release's answer for a key held by ``oid``."""
+        call = functions.release(account.keys, owner, self.strategy, key, oid)
+        return str(self._fcall(call, "the key MAY have been released; call again, that is safe"))
+
+    # --- what Redis knows
+
+    def order(self, account: Account, oid: str) -> Fields:
+        """Return the stored order's fields; {} if this strategy has none with that oid."""
+        return fields_of(self._call("HGETALL", account.keys.order(self.strategy, oid)))
+
+    def open_oids(self, account: Account) -> list[str]:
+        """Return the oids not ended, those of other instances included."""
+        return sorted(self._call("SMEMBERS", account.keys.open(self.strategy)))
+
+    def orders(self, account: Account, oids: Sequence[str]) -> list[Fields]:
+        """Return the stored fields of several orders; {} for one that is gone."""
+        keys = [account.keys.order(self.strategy, oid) for oid in oids]
+        return [fields_of(reply) for reply in self._call_many([("HGETALL", key) for key in keys])]
+
+    def snapshot(self, account: Account) -> tuple[str, Fields, Fields]:
+        """Return the id of the newest result, the positions and the balances (field → JSON)."""
+        newest, positions, balances = self._call_many(
+            [
+                ("XREVRANGE", account.keys.results(self.strategy), "+", "-", "COUNT", 1),
+                ("HGETALL", account.keys.positions),
+                ("HGETALL", account.keys.balances),
+            ]
+        )
+        return (newest[0][0] if newest else "0-0"), fields_of(positions), fields_of(balances)
+
+    def result_at(self, account: Account, entry_id: str) -> Fields:
+        """Return the result entry with this id; {} if it was trimmed or never was."""
+        found = self._call("XRANGE", account.keys.results(self.strategy), entry_id, entry_id)
+        return fields_of(found[0][1]) if found else {}
+
+    def store_cursor(self, account: Account, entry_id: str) -> None:
+        """Remember the last result handled by this instance."""
+        self._call(*self.cursor_command(account, entry_id))
+
+    def cursor_command(self, account: Account, entry_id: str) -> tuple[str, str, str, str]:
+        """Return the command that remembers the last result handled, for sending with others."""
+        return ("HSET", account.keys.cursor(self.strategy), self.instance, entry_id)
+
+    def fetch(self, *command: str | int | float) -> Any:
+        """Return the answer to a plain read or a signal without consequences for orders."""
+        return self._call(*command)
+
+    # --- how
+
+    def _call(self, *command: str | int | float) -> Any:
+        return self._call_many([command])[0]
+
+    def _call_many(self, commands: Sequence[Sequence[str | int | float]]) -> list[Any]:
+        try:
+            replies = self.link.call_many(commands)
+        except AuthenticationError as refusal:
+            raise _refused(refusal) from refusal
+        except LinkLost as lost:
+            raise RedisUnavailable(f"Redis does not answer: {lost}. Nothing was sent") from lost
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                raise _refused(reply) from reply
+        return replies
+
+    def _fcall(self, call: functions.Call, maybe: str) -> Any:
+        return self._fcall_all([call], maybe)[0]
+
+    def _fcall_all(self, calls: Sequence[functions.Call], maybe: str) -> list[Any]:
+        """Return the functions' answers; ``maybe`` says what a lost answer leaves open."""
+        commands = [("FCALL", *call.fcall()) for call in calls]
+        try:
+            replies = self.link.call_many(commands)
+            if any(_is_missing(reply) for reply in replies):
+                self._load_functions()
+                replies = self.link.call_many(commands)
+        except AuthenticationError as refusal:
+            raise _refused(refusal) from refusal
+        except LinkLost as lost:
+            if lost.sent:
+                raise RedisUnavailable(f"Redis stopped answering: {lost}; {maybe}") from lost
+            raise RedisUnavailable(
+                f"Redis cannot be reached: {lost}. Nothing was sent; call again when it is back"
+            ) from lost
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                raise _refused(reply) from reply
+        return replies
+
+    def _load_functions(self) -> None:
+        _LOG.warning("the server lacks the function library %s; loading it", functions.LIBRARY)
+        try:
+            self.link.call("FUNCTION", "LOAD", functions.source())
+        except ResponseError as refusal:
+            if "already exists" in str(refusal):
+                return  # another process was faster
+            raise ConfigError(
+                "redis",
+                f"the server lacks the function library {functions.LIBRARY} and this user may not "
+                f"load it ({refusal}); nothing was sent. Start a worker first: it loads it",
+            ) from refusal
+
+
+def _is_missing(reply: Any) -> bool:
+    return isinstance(reply, ResponseError) and "function not found" in str(reply).lower()
+
+
+def _refused(refusal: Exception) -> Exception:
+    """Return the error of ours for a command that Redis refused; nothing was written then."""
+    if isinstance(refusal, OutOfMemoryError):
+        return Denied(
+            "REDIS_FULL",
+            f"Redis has no memory left and takes no new orders ({refusal}); nothing was admitted. "
+            "Free memory or raise maxmemory",
+        )
+    lacks_rights = isinstance(refusal, (NoPermissionError, AuthenticationError))
+    if lacks_rights or "ACL failure" in str(refusal):  # inside a function it is a plain error
+        return ConfigError(
+            "redis_url",
+            f"Redis refused the user ({refusal}); nothing was sent. Check user, password and ACL",
+        )
+    return ConfigError(
+        "redis", f"Redis refused a command ({refusal}); nothing was written. See the server's state"
+    )

@@ -1,0 +1,311 @@
+"""A worker by hand, for tests: writes what a worker would write, by the router's own functions.
+
+It holds no socket and asks no venue; each method is one statement of the venue, folded into the
+order by ``router.orders`` and told by ``router.results``. Works on any Redis, faked or real.
+"""
+
+import secrets
+import time
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import redis
+
+from router import functions, results
+from router.contracts import Intent, QueryReply, read_intent
+from router.enums import Exists, OrderStatus, RequestKind, WsOrderResultType
+from router.errors import InvalidArgument, RouterError
+from router.evidence import (
+    BalanceReport,
+    Fill,
+    OrderReport,
+    PositionReport,
+    Source,
+    VenueState,
+)
+from router.instruments import Instrument
+from router.keyspace import AccountKeys, VenueKeys
+from router.orders import OrderRecord, Told, acked, failed, fold, step
+from router.state import Event
+
+IDEMPOTENCY_TTL_MS = 86_400_000
+
+
+class ScriptedWorker:
+    """The owner of one account, for one strategy."""
+
+    def __init__(
+        self, client: "redis.Redis", keys: AccountKeys, strategy: str, exchange: str
+    ) -> None:
+        self.client = client
+        self.keys = keys
+        self.strategy = strategy
+        self.exchange = exchange
+        self._venue = VenueKeys(exchange, keys.prefix)
+        self._number = 0
+        owner = f"scripted-{secrets.token_hex(4)}"
+        call = functions.lease(keys, "acquire", owner=owner, epoch=0, ttl_ms=3_600_000)
+        answer = functions.text(client.fcall(*call.fcall()))
+        if answer[0] != "owner":
+            raise RouterError(f"account {keys.account} is owned by {answer[1]}; stop that worker")
+        self._epoch = int(answer[1])
+
+    def __repr__(self) -> str:
+        return f"ScriptedWorker({self.keys.account}, {self._number} batches)"
+
+    # --- what the strategy asked
+
+    def intents(self) -> list[Intent]:
+        """Return the requests waiting, oldest first."""
+        entries: Any = self.client.xrange(self.keys.intents(self.strategy))
+        return [read_intent(fields) for _, fields in entries]
+
+    def record(self, oid: str) -> OrderRecord:
+        """Return the stored order.
+
+        Raises:
+            InvalidArgument: If the strategy has no order with that oid.
+        """
+        fields: Any = self.client.hgetall(self.keys.order(self.strategy, oid))
+        if not fields:
+            raise InvalidArgument("oid", f"{self.strategy} has no order {oid}")
+        return OrderRecord.from_hash(self.strategy, fields)
+
+    # --- what the venue says of an order
+
+    def acknowledge(self, oid: str) -> None:
+        """The venue took the create request: PENDING."""
+        record = self.record(oid)
+        self._tell(record, acked(record, self._venue_id(oid), self.now_ms()))
+
+    def accept(self, oid: str) -> None:
+        """The order is on the book: ACCEPTED."""
+        self._report(oid, VenueState.OPEN)
+
+    def fill(
+        self,
+        oid: str,
+        amount: Decimal | str,
+        price: Decimal | str,
+        *,
+        fee: Decimal | str = "0",
+        fee_currency: str = "",
+        trade_id: str = "",
+    ) -> None:
+        """A trade: PARTIALLY_FILLED, or FILLED when it leaves nothing."""
+        record = self.record(oid)
+        filled = record.filled + Decimal(amount)
+        one = Fill(
+            trade_id or f"trade-{secrets.token_hex(4)}",
+            Decimal(amount),
+            Decimal(price),
+            self.now_ms(),
+            Decimal(fee),
+            fee_currency,
+        )
+        state = VenueState.FILLED if filled >= record.amount else VenueState.OPEN
+        self._report(oid, state, filled=filled, fill=one)
+
+    def cancel(self, oid: str, reason: str = "") -> None:
+        """The order was canceled: CANCELED."""
+        self._report(oid, VenueState.CANCELED, reason=reason)
+
+    def expire(self, oid: str, reason: str = "") -> None:
+        """The order ended by its time in force: EXPIRED."""
+        self._report(oid, VenueState.EXPIRED, reason=reason)
+
+    def reject(self, oid: str, reason: str) -> None:
+        """The venue refused the create request: ACK_REJECTED, then FAILED."""
+        record = self.record(oid)
+        told = failed(record, Event.REJECTED, reason, self.now_ms())
+        self._tell(record, told, (RequestKind.CREATE, WsOrderResultType.ACK_REJECTED, reason))
+
+    def not_sent(self, oid: str, reason: str = "WS_REQUEST_NOT_SENT: socket down") -> None:
+        """The create request provably never left: REQUEST_NOT_SENT, then FAILED."""
+        record = self.record(oid)
+        told = failed(record, Event.NOT_SENT, reason, self.now_ms())
+        self._tell(record, told, (RequestKind.CREATE, WsOrderResultType.REQUEST_NOT_SENT, reason))
+
+    def take_cancel(self, oid: str) -> None:
+        """The venue took the cancel request: CANCELING."""
+        record = self.record(oid)
+        step(record, Event.CANCEL_ACKED)
+        self._tell(record, [Told(OrderStatus.CANCELING)])
+
+    def refuse_cancel(self, oid: str, reason: str) -> None:
+        """The venue refused the cancel request: ACK_REJECTED, then CANCEL_FAILED."""
+        record = self.record(oid)
+        step(record, Event.CANCEL_REFUSED)
+        told = [Told(OrderStatus.CANCEL_FAILED, reason=reason)]
+        self._tell(record, told, (RequestKind.CANCEL, WsOrderResultType.ACK_REJECTED, reason))
+
+    def lose_ack(self, oid: str, *, confirmed: bool, reason: str = "no ACK in 5000 ms") -> None:
+        """No ACK came: ACK_TIMEOUT_CONFIRMED when the venue has the order, else ACK_TIMEOUT."""
+        record = self.record(oid)
+        step(record, Event.OPENED if confirmed else Event.OUTCOME_LOST)
+        outcome = (
+            WsOrderResultType.ACK_TIMEOUT_CONFIRMED if confirmed else WsOrderResultType.ACK_TIMEOUT
+        )
+        self._tell(record, [], (RequestKind.CREATE, outcome, reason))
+
+    # --- what the account says
+
+    def status(self, event: str) -> None:
+        """The connection changed: connected, disconnected, reconnected, resynced, …"""
+        self.result(results.status_result(self.exchange, "demo", event, self.now_ms()))
+
+    def resync_diff(self, diff: Mapping[str, Any]) -> None:
+        """What changed during an outage."""
+        self.result(results.diff_result(self.exchange, "demo", diff, self.now_ms()))
+
+    def balance(self, asset: str, free: Decimal | str, locked: Decimal | str = "0") -> None:
+        """One asset changed."""
+        report = BalanceReport(asset, Decimal(free), Decimal(locked), self.now_ms())
+        batch = functions.Batch()
+        batch.hash(self.keys.balances, {asset: results.balance_json(report)})
+        fields = results.balances_result(self.exchange, [report], self.now_ms())
+        batch.result(self.keys, self.strategy, fields)
+        self.apply(batch)
+
+    def position(
+        self, symbol: str, signed_amount: Decimal | str, entry_price: Decimal | str = "0"
+    ) -> None:
+        """A position changed; 0 closes it."""
+        zero = Decimal(0)
+        amount = Decimal(signed_amount)
+        report = PositionReport(symbol, amount, Decimal(entry_price), zero, zero, self.now_ms())
+        batch = functions.Batch()
+        text = results.position_json(report) if amount else ""
+        batch.hash(self.keys.positions, {symbol: text})
+        fields = results.position_result(self.exchange, report, self.now_ms())
+        batch.result(self.keys, self.strategy, fields)
+        self.apply(batch)
+
+    def result(self, *entries: Mapping[str, str]) -> None:
+        """Append result entries as they are, in one batch."""
+        batch = functions.Batch()
+        for fields in entries:
+            batch.result(self.keys, self.strategy, fields)
+        self.apply(batch)
+
+    # --- public data and queries
+
+    def publish(self, instruments: Iterable[Instrument]) -> None:
+        """Publish instruments."""
+        for one in instruments:
+            key = VenueKeys(one.exchange.value, self.keys.prefix).instruments
+            self.client.hset(key, one.symbol, one.model_dump_json())
+
+    def book(
+        self,
+        symbol: str,
+        bid: Decimal | str,
+        ask: Decimal | str,
+        bid_size: Decimal | str = "1",
+        ask_size: Decimal | str = "1",
+    ) -> None:
+        """The best bid and ask."""
+        sides = {"bid": bid, "bid_size": bid_size, "ask": ask, "ask_size": ask_size}
+        fields: dict[Any, Any] = {name: str(value) for name, value in sides.items()}
+        fields["ts_ms"] = str(self.now_ms())
+        self.client.xadd(self._venue.bookl1(symbol), fields, maxlen=1, approximate=False)
+
+    def answer(self, request_id: str, reply: QueryReply) -> None:
+        """Answer a query."""
+        batch = functions.Batch()
+        batch.reply(self.keys.reply(request_id), reply.model_dump_json())
+        self.apply(batch)
+
+    def state_of(self, oid: str) -> QueryReply:
+        """Return the answer a query has by what was scripted: found unless it provably is not."""
+        record = self.record(oid)
+        told = Told(record.status)
+        order = results.order_result(record, told, self.now_ms())
+        found = record.exists is not Exists.FALSE
+        return QueryReply(found=found, order=order if found else {})
+
+    # --- how
+
+    def apply(self, batch: functions.Batch) -> None:
+        """Write one batch.
+
+        Raises:
+            RouterError: If it was not taken whole, which is a mistake in the script.
+        """
+        self._number += 1
+        call = batch.call(self.keys, self._epoch, self._number)
+        answer = functions.text(self.client.fcall(*call.fcall()))
+        if answer != ["applied", str(batch.count)]:
+            raise RouterError(f"the scripted results were not written: {answer}")
+
+    @staticmethod
+    def now_ms() -> int:
+        return time.time_ns() // 1_000_000
+
+    @staticmethod
+    def _venue_id(oid: str) -> str:
+        return f"venue-{oid[-8:]}"
+
+    def _report(
+        self,
+        oid: str,
+        state: VenueState,
+        *,
+        filled: Decimal | None = None,
+        fill: Fill | None = None,
+        reason: str = "",
+    ) -> None:
+        record = self.record(oid)
+        report = OrderReport(
+            symbol=record.symbol,
+            client_id=record.client_id,
+            venue_id=self._venue_id(oid),
+            state=state,
+            filled=record.filled if filled is None else filled,
+            source=Source.PUSH,
+            ts_ms=self.now_ms(),
+            amount=record.amount,
+            price=record.price,
+            fill=fill,
+            reason=reason,
+        )
+        self._tell(record, fold(record, report))
+
+    def _tell(
+        self,
+        record: OrderRecord,
+        told: Iterable[Told],
+        request: tuple[RequestKind, WsOrderResultType, str] | None = None,
+    ) -> None:
+        """Write the order, its client id and key, and the results, in one batch."""
+        batch = functions.Batch()
+        now_ms = self.now_ms()
+        fields = record.hash_fields()
+        place = "ended" if record.ended else "open"
+        batch.order(self.keys, self.strategy, record.oid, fields, place=place, end_ms=now_ms)
+        owned = f"{self.strategy}/{record.oid}"
+        batch.client(self.keys, record.client_id, f"{owned}/ended" if record.ended else owned)
+        if record.idem:
+            owner = "@account" if record.scope == "account" else self.strategy
+            ttl_ms = IDEMPOTENCY_TTL_MS if record.ended else None
+            batch.idem(self.keys.idem(owner, record.idem), record.oid, ttl_ms)
+        if request is not None:
+            kind, outcome, reason = request
+            batch.result(
+                self.keys,
+                self.strategy,
+                results.request_result(
+                    record.oid,
+                    record.symbol,
+                    kind,
+                    outcome,
+                    reason,
+                    exists=record.exists,
+                    exchange=self.exchange,
+                    now_ms=now_ms,
+                ),
+            )
+        for one in told:
+            batch.result(self.keys, self.strategy, results.order_result(record, one, now_ms))
+        self.apply(batch)

@@ -1,0 +1,252 @@
+"""A strategy under test: the real SDK on an in-memory Redis, with the worker played by the test.
+
+    with StrategyHarness(Entry(), [instrument]) as harness:
+        harness.book("BTCUSDT-PERP.OKX", bid=89_400, ask=89_500)
+        [create] = harness.creates
+        harness.fill(create.oid, "0.001", "89500")
+
+Every statement is told before the method returns, in the test's own thread. Needs
+``pip install "fakeredis[lua]"``.
+"""
+
+import importlib
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from types import TracebackType
+from typing import Any
+
+from router import functions
+from router.contracts import (
+    CancelIntent,
+    CreateIntent,
+    Intent,
+    ModifyIntent,
+    QueryIntent,
+    QueryReply,
+)
+from router.enums import ExchangeType
+from router.instruments import Instrument
+from router.settings import Settings
+from strategy_sdk.errors import HarnessMissing
+from strategy_sdk.runner import Runner
+from strategy_sdk.scripted_worker import ScriptedWorker
+from strategy_sdk.strategy import Strategy
+from strategy_sdk.timing import Timing
+
+__all__ = ["StrategyHarness", "linear_perpetual"]
+Number = Decimal | int | str
+
+
+def linear_perpetual(
+    symbol: str = "BTCUSDT-PERP.OKX",
+    *,
+    tick: Number = "0.1",
+    lot: Number = "0.0001",
+    min_cost: Number = 0,
+) -> Instrument:
+    """Return a linear perpetual with plausible steps, for tests that need just one."""
+    name, _, exchange = symbol.rpartition(".")
+    return Instrument(
+        symbol=symbol,
+        exchange=ExchangeType(exchange.lower()),
+        kind="linear",
+        base=name.removesuffix("-PERP").removesuffix("USDT"),
+        quote="USDT",
+        settle="USDT",
+        tick_size=Decimal(tick),
+        lot_size=Decimal(lot),
+        min_amount=Decimal(lot),
+        min_cost=Decimal(min_cost),
+        venue_symbol=name,
+    )
+
+
+class StrategyHarness:
+    """Runs one strategy without a server, a worker or a venue. Use it as a context manager.
+
+    Raises:
+        HarnessMissing: If fakeredis with Lua is not installed.
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        instruments: Iterable[Instrument] = (),
+        *,
+        strategy_id: str = "test",
+        exchange: ExchangeType | str = ExchangeType.OKX,
+        timing: Timing | None = None,
+    ) -> None:
+        self.strategy = strategy
+        self.client = _fake_client()
+        self.client.function_load(functions.source(), replace=True)
+        account = f"{exchange}-main"
+        self.runner = Runner(
+            strategy,
+            strategy_id,
+            {str(exchange): account},
+            settings=Settings(),
+            timing=timing or Timing(wait_for_books=False, query_timeout_s=2.0),
+            pool=self.client.connection_pool,
+        )
+        keys = self.runner.accounts.all[0].keys
+        self.worker = ScriptedWorker(self.client, keys, strategy_id, str(exchange))
+        self.worker.publish(instruments)
+        self._replies: dict[str, QueryReply] = {}
+        self._ended = threading.Event()
+        self._answerer = threading.Thread(target=self._answer_queries, daemon=True)
+
+    def __repr__(self) -> str:
+        return f"StrategyHarness({self.runner.strategy_id})"
+
+    def __enter__(self) -> "StrategyHarness":
+        self._answerer.start()
+        try:
+            self.runner.open()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        try:
+            self.runner.close()
+        finally:
+            self._end()
+
+    # --- what the strategy asked
+
+    @property
+    def intents(self) -> list[Intent]:
+        """All requests so far, oldest first."""
+        return self.worker.intents()
+
+    @property
+    def creates(self) -> list[CreateIntent]:
+        return [one for one in self.intents if isinstance(one, CreateIntent)]
+
+    @property
+    def cancels(self) -> list[CancelIntent]:
+        return [one for one in self.intents if isinstance(one, CancelIntent)]
+
+    @property
+    def modifies(self) -> list[ModifyIntent]:
+        return [one for one in self.intents if isinstance(one, ModifyIntent)]
+
+    # --- what happens to it
+
+    def acknowledge(self, oid: str) -> None:
+        """The venue took the create request: on_pending_order."""
+        self._told(self.worker.acknowledge, oid)
+
+    def accept(self, oid: str) -> None:
+        """The order is on the book: on_accepted_order."""
+        self._told(self.worker.accept, oid)
+
+    def fill(self, oid: str, amount: Number, price: Number, **fee: Any) -> None:
+        """A trade: on_partially_filled_order or on_filled_order."""
+        self._told(self.worker.fill, oid, Decimal(amount), Decimal(price), **fee)
+
+    def canceled(self, oid: str, reason: str = "") -> None:
+        """The order was canceled: on_canceled_order."""
+        self._told(self.worker.cancel, oid, reason)
+
+    def expire(self, oid: str, reason: str = "") -> None:
+        """The order ran out: on_expired_order."""
+        self._told(self.worker.expire, oid, reason)
+
+    def reject(self, oid: str, reason: str = "51008 insufficient balance") -> None:
+        """The venue refused: on_ws_order_request_result (ACK_REJECTED), on_failed_order."""
+        self._told(self.worker.reject, oid, reason)
+
+    def not_sent(self, oid: str) -> None:
+        """Never sent: on_ws_order_request_result (REQUEST_NOT_SENT), on_failed_order."""
+        self._told(self.worker.not_sent, oid)
+
+    def canceling(self, oid: str) -> None:
+        """The venue took the cancel request: on_canceling_order."""
+        self._told(self.worker.take_cancel, oid)
+
+    def refuse_cancel(self, oid: str, reason: str = "51410 cannot be canceled") -> None:
+        """The cancel failed: on_ws_order_request_result, on_cancel_failed_order."""
+        self._told(self.worker.refuse_cancel, oid, reason)
+
+    def lose_ack(self, oid: str, *, confirmed: bool) -> None:
+        """No ACK: on_ws_order_request_result (ACK_TIMEOUT_CONFIRMED or ACK_TIMEOUT)."""
+        self._told(self.worker.lose_ack, oid, confirmed=confirmed)
+
+    def status(self, event: str) -> None:
+        """The connection changed: on_private_ws_status."""
+        self._told(self.worker.status, event)
+
+    def resync_diff(self, diff: Mapping[str, Any]) -> None:
+        """What an outage changed: on_private_ws_resync_diff."""
+        self._told(self.worker.resync_diff, diff)
+
+    def balance(self, asset: str, free: Number, locked: Number = 0) -> None:
+        """An asset changed: on_balance."""
+        self._told(self.worker.balance, asset, Decimal(free), Decimal(locked))
+
+    def position(self, symbol: str, signed_amount: Number, entry_price: Number = 0) -> None:
+        """A position changed: on_position."""
+        self._told(self.worker.position, symbol, Decimal(signed_amount), Decimal(entry_price))
+
+    def book(
+        self, symbol: str, bid: Number, ask: Number, bid_size: Number = 1, ask_size: Number = 1
+    ) -> None:
+        """A new best bid and ask: on_bookl1, if the strategy subscribed."""
+        sides = (Decimal(one) for one in (bid, ask, bid_size, ask_size))
+        self._told(self.worker.book, symbol, *sides)
+
+    def query_finds(self, oid: str, *, found: bool | None, reason: str = "") -> None:
+        """Script ``fetch_order(force_refresh=True)``: True as scripted so far, False not at the
+        venue, None the venue cannot be asked. Unscripted, it finds what was scripted so far."""
+        if found:
+            self._replies.pop(oid, None)
+        else:
+            self._replies[oid] = QueryReply(found=found, reason=reason)
+
+    # --- how
+
+    def _told(self, say: Callable[..., None], *args: Any, **options: Any) -> None:
+        say(*args, **options)
+        while self.runner.turn(block=False):
+            pass
+
+    def _end(self) -> None:
+        self._ended.set()
+        self._answerer.join()
+        self.client.close()
+        self.client.connection_pool.disconnect()
+
+    def _answer_queries(self) -> None:
+        stream, last = self.worker.keys.intents(self.worker.strategy), "0-0"
+        while not self._ended.is_set():
+            reply: Any = self.client.xread({stream: last}, block=20)
+            for _, entries in reply or ():
+                for entry_id, fields in entries:
+                    last = entry_id
+                    if fields.get("request") == "query":
+                        self._answer(QueryIntent.model_validate(fields))
+
+    def _answer(self, query: QueryIntent) -> None:
+        reply = self._replies.get(query.oid)
+        self.worker.answer(query.id, reply or self.worker.state_of(query.oid))
+
+
+def _fake_client() -> Any:
+    try:
+        import fakeredis
+
+        importlib.import_module("lupa")  # the functions are Lua
+    except ImportError as error:
+        raise HarnessMissing(
+            f'StrategyHarness needs fakeredis with Lua ({error}); pip install "fakeredis[lua]"'
+        ) from error
+    return fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True, protocol=2)

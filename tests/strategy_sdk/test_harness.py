@@ -1,0 +1,135 @@
+"""The users' test harness: the real SDK on a faked Redis, told by the test."""
+
+import builtins
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from router.enums import OrderStatus, WsOrderResultType
+from router.errors import InvalidArgument, QueryFailed
+from strategy_sdk.constants import ExchangeType
+from strategy_sdk.errors import HarnessMissing
+from strategy_sdk.testing import StrategyHarness, linear_perpetual
+from tests.strategy_sdk.recorder import SYMBOL, Recorder
+
+
+class Buyer(Recorder):
+    """Buys on every book, under one key."""
+
+    fetched: Any = None
+
+    def on_start(self) -> None:
+        self.subscribe_bookl1(SYMBOL)
+
+    def on_bookl1(self, bookl1: Any) -> None:
+        price = self.price_to_precision(SYMBOL, bookl1.ask)
+        self.buy(price=str(price), idempotency_key="entry")
+
+    def on_ws_order_request_result(self, result: dict[str, Any]) -> None:
+        self.note(result["result_type"])
+        if result["result_type"] == WsOrderResultType.ACK_TIMEOUT:
+            try:
+                self.fetched = self.fetch_order(SYMBOL, result["oid"], force_refresh=True)
+            except QueryFailed as error:
+                self.fetched = error
+
+
+@pytest.fixture
+def harness() -> Any:
+    with StrategyHarness(Buyer(), [linear_perpetual()]) as one:
+        yield one
+
+
+def test_an_order_is_played_through(harness: StrategyHarness) -> None:
+    harness.book(SYMBOL, 89_400, 89_500)
+    harness.book(SYMBOL, 89_400, "89499.5")
+    [create] = harness.creates
+    harness.acknowledge(create.oid)
+    harness.accept(create.oid)
+    harness.fill(create.oid, "0.0004", 89_500)
+    harness.fill(create.oid, "0.0006", 89_400, fee=Decimal("0.01"), fee_currency="USDT")
+    buyer: Any = harness.strategy
+    assert buyer.names() == ["pending", "accepted", "partially_filled", "filled"]
+    assert buyer.of("filled")[0].avg_price == Decimal("89440")
+
+
+def test_endings_and_news_are_played(harness: StrategyHarness) -> None:
+    buyer: Any = harness.strategy
+    first, second, third, fourth = (buyer.buy() for _ in range(4))
+    harness.reject(first)
+    harness.not_sent(second)
+    for oid in (third, fourth):
+        harness.acknowledge(oid)
+    harness.accept(third)
+    buyer.cancel_order_ws(SYMBOL, third)
+    buyer.modify_order_ws(SYMBOL, third, price=Decimal(89_000))
+    harness.refuse_cancel(third)
+    harness.canceling(third)
+    harness.canceled(third, "by user")
+    harness.accept(fourth)
+    harness.expire(fourth)
+    harness.status("resynced")
+    harness.resync_diff({"success": True})
+    harness.balance("USDT", 10)
+    harness.position(SYMBOL, 1, 89_500)
+    assert buyer.names() == [
+        *("ACK_REJECTED", "failed", "REQUEST_NOT_SENT", "failed"),
+        *("pending", "pending", "accepted"),
+        *("ACK_REJECTED", "cancel_failed", "canceling", "canceled", "accepted", "expired"),
+        *("status", "diff", "balance", "position"),
+    ]
+    assert len(harness.cancels) == len(harness.modifies) == 1
+    assert len(harness.intents) == 6
+
+
+def test_queries_are_answered_as_scripted(harness: StrategyHarness) -> None:
+    buyer: Any = harness.strategy
+    found, absent, unknown = (buyer.buy() for _ in range(3))
+    harness.lose_ack(found, confirmed=False)
+    assert buyer.fetched.status is OrderStatus.PENDING
+    harness.query_finds(absent, found=False)
+    harness.lose_ack(absent, confirmed=False)
+    assert buyer.fetched is None
+    harness.query_finds(unknown, found=None, reason="HTTP 502")
+    harness.lose_ack(unknown, confirmed=False)
+    assert "HTTP 502" in str(buyer.fetched)
+    harness.query_finds(unknown, found=True)
+    harness.lose_ack(unknown, confirmed=True)
+    assert buyer.names()[-1] == "ACK_TIMEOUT_CONFIRMED"
+
+
+def test_another_exchange_may_be_played() -> None:
+    symbol = "ETHUSDT-PERP.BYBIT"
+    instruments = [linear_perpetual(symbol, tick="0.01")]
+    strategy = Recorder()
+    with StrategyHarness(strategy, instruments, exchange=ExchangeType.BYBIT) as harness:
+        strategy.buy(symbol=symbol, price="3000.01")
+        assert harness.creates[0].symbol == symbol
+
+
+def test_a_statement_about_no_order_is_refused(harness: StrategyHarness) -> None:
+    with pytest.raises(InvalidArgument, match="has no order"):
+        harness.accept("0" * 32)
+
+
+def test_what_on_start_raises_reaches_the_test() -> None:
+    class Broken(Recorder):
+        def on_start(self) -> None:
+            raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine"), StrategyHarness(Broken()):
+        pass
+
+
+def test_without_fakeredis_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def missing(name: str, *args: Any, **options: Any) -> Any:
+        if name == "fakeredis":
+            raise ImportError("No module named 'fakeredis'")
+        return real(name, *args, **options)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(HarnessMissing, match=r'pip install "fakeredis\[lua\]"'):
+        StrategyHarness(Recorder())

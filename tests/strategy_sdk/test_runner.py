@@ -1,0 +1,366 @@
+"""The run itself: starting, stopping, signals, twins, missing functions, files."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router import functions, ids
+from router.contracts import Registration
+from router.errors import ConfigError, InvalidArgument, RedisUnavailable
+from router.keyspace import AccountKeys
+from router.settings import Settings
+from strategy_sdk import Runner, Timing, run, run_file
+from strategy_sdk.loader import make_strategy
+from strategy_sdk.scripted_worker import ScriptedWorker
+from tests.strategy_sdk.conftest import QUICK, Start
+from tests.strategy_sdk.recorder import SYMBOL, Recorder
+from tests.strategy_sdk.waiting import wait_for
+
+KEYS = AccountKeys("okx-main")
+ACCOUNTS = {"okx": "okx-main"}
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_strategy_stops_itself_and_on_stop_may_still_send(
+    settings: Settings, worker: ScriptedWorker, redis_client: Any
+) -> None:
+    class Once(Recorder):
+        def on_start(self) -> None:
+            self.buy()
+            self.stop()
+
+        def on_stop(self) -> None:
+            self.cancel_all_orders(SYMBOL)
+            super().on_stop()
+
+    once = Once()
+    run(once, "alpha", ACCOUNTS, settings=settings, timing=QUICK)
+    assert once.names() == ["stop"]
+    assert [one.request for one in worker.intents()] == ["create", "cancel"]
+
+
+def test_stop_is_noticed_within_a_blocking_read(alpha: Recorder) -> None:
+    began = time.monotonic()
+    alpha.stop()
+    alpha.runner.join(5)
+    assert time.monotonic() - began < 0.5
+    assert alpha.names() == ["start", "stop"]
+
+
+def test_what_on_start_raises_ends_the_run_and_leaves_nothing_behind(
+    settings: Settings, worker: ScriptedWorker
+) -> None:
+    class Broken(Recorder):
+        broken = True
+
+        def on_start(self) -> None:
+            if self.broken:
+                raise RuntimeError("mine")
+            self.stop()
+
+    strategy = Broken()
+    with pytest.raises(RuntimeError, match="mine"):
+        run(strategy, "alpha", ACCOUNTS, settings=settings, timing=QUICK)
+    with pytest.raises(RuntimeError, match="mine"):
+        Runner(strategy, "alpha", ACCOUNTS, settings=settings, timing=QUICK).start()
+    strategy.broken = False
+    run(strategy, "alpha", ACCOUNTS, settings=settings, timing=QUICK)
+
+
+def test_what_on_stop_raises_does_not_keep_the_place_from_being_stored(
+    start: Start, worker: ScriptedWorker, redis_client: Any
+) -> None:
+    class Broken(Recorder):
+        def on_stop(self) -> None:
+            raise RuntimeError("mine")
+
+    alpha = start(Broken())
+    worker.status("connected")
+    wait_for(lambda: alpha.of("status"))
+    alpha.runner.stop()
+    alpha.runner.join(5)
+    [(last_id, _)] = redis_client.xrange(KEYS.results("alpha"))
+    assert redis_client.hget(KEYS.cursor("alpha"), "main") == last_id
+
+
+def test_one_object_runs_once_at_a_time(alpha: Recorder, settings: Settings) -> None:
+    with pytest.raises(ConfigError, match="this Recorder runs already"):
+        Runner(alpha, "beta", ACCOUNTS, settings=settings).run()
+    assert alpha.cache is not None
+
+
+@pytest.mark.parametrize(
+    ("strategy_id", "options", "says"),
+    [
+        ("Alpha", {}, "strategy_id.*not a legal name"),
+        ("alpha", {"instance": "a b"}, "instance.*not a legal name"),
+        ("alpha", {"accounts": {}}, "name at least one"),
+    ],
+)
+def test_wrong_names_are_refused_before_anything_is_done(
+    settings: Settings, strategy_id: str, options: dict[str, Any], says: str
+) -> None:
+    accounts = options.pop("accounts", ACCOUNTS)
+    with pytest.raises((InvalidArgument, ConfigError), match=says):
+        Runner(Recorder(), strategy_id, accounts, settings=settings, **options)
+    with pytest.raises(ConfigError, match=r"no instance of strategy_sdk.Strategy"):
+        Runner(Recorder, "alpha", ACCOUNTS, settings=settings)  # type: ignore[arg-type]
+
+
+def test_two_names_with_one_tag_are_refused(settings: Settings, redis_client: Any) -> None:
+    registration = Registration(tag=ids.strategy_tag("alpha")).json_text()
+    redis_client.hset(KEYS.strategies, "other", registration)
+    with pytest.raises(ConfigError, match="choose another name"):
+        Runner(Recorder(), "alpha", ACCOUNTS, settings=settings, timing=QUICK).run()
+
+
+def test_an_unreachable_redis_is_named_at_the_start() -> None:
+    timing = Timing(retry_for_s=0.05)
+    settings = Settings(redis_url="redis://127.0.0.1:1/0")
+    with pytest.raises(RedisUnavailable, match=r"cannot be reached.*Nothing was sent"):
+        Runner(Recorder(), "alpha", ACCOUNTS, settings=settings, timing=timing).run()
+
+
+def test_missing_functions_are_loaded(start: Start, redis_client: Any) -> None:
+    redis_client.function_flush()
+    alpha = start()
+    assert redis_client.function_list(functions.LIBRARY)
+    redis_client.function_flush()
+    assert alpha.buy()
+
+
+@pytest.mark.scenario("F5")
+def test_a_user_that_may_not_load_functions_is_told_to_start_a_worker(
+    settings: Settings, redis_client: Any
+) -> None:
+    redis_client.acl_setuser(
+        "trader",
+        enabled=True,
+        nopass=True,
+        keys=["*"],
+        categories=["+@read", "+@write", "+@connection"],
+        commands=["+fcall", "+time", "-function"],
+    )
+    redis_client.function_flush()
+    host = settings.redis_url.removeprefix("redis://")
+    url = f"redis://trader:any@{host}"
+    try:
+        with pytest.raises(ConfigError, match="Start a worker first"):
+            Runner(Recorder(), "alpha", ACCOUNTS, redis_url=url, settings=settings).run()
+        redis_client.acl_setuser("trader", enabled=False)
+        with pytest.raises(ConfigError, match=r"refused the user.*nothing was sent"):
+            Runner(Recorder(), "alpha", ACCOUNTS, redis_url=url, settings=settings).run()
+    finally:
+        redis_client.acl_deluser("trader")
+
+
+OWN_KEYS = (
+    *("intents:alpha", "results:alpha", "cursor:alpha", "open:alpha", "repeats:alpha"),
+    *("order:alpha:*", "idem:alpha:*", "idem:@account:*"),
+    *("clients", "halt", "strategies", "control", "reply:*"),  # the functions name them
+)
+READ_KEYS = ("or:{okx-main}:positions", "or:{okx-main}:balances", "or:instruments:{okx}")
+COMMANDS = (
+    *("fcall", "time", "get", "set", "mget", "del", "exists", "pexpire", "blpop"),
+    *("hset", "hget", "hmget", "hgetall", "hdel", "hexists", "hincrby", "hlen", "hkeys"),
+    *("sadd", "scard", "smembers", "zadd", "zscore"),
+    *("xadd", "xlen", "xread", "xrange", "xrevrange", "xgroup"),
+)
+
+
+@pytest.mark.scenario("F5")
+def test_a_user_with_the_least_rights_does_its_own_work_and_no_more(
+    start: Start, settings: Settings, redis_client: Any, worker: ScriptedWorker
+) -> None:
+    keys = [f"or:{{okx-main}}:{name}" for name in OWN_KEYS] + ["or:md:{okx}:*"]
+    rights = [f"~{key}" for key in keys] + [f"%R~{key}" for key in READ_KEYS]
+    commands = [f"+{name}" for name in COMMANDS]
+    redis_client.execute_command(
+        *("ACL", "SETUSER", "alpha", "reset", "on", "nopass", *rights, *commands)
+    )
+    try:
+        url = f"redis://alpha:any@{settings.redis_url.removeprefix('redis://')}"
+        alpha = start(redis_url=url)
+        oid = alpha.buy(idempotency_key="k")
+        alpha.subscribe_bookl1(SYMBOL, ready=False)
+        worker.book(SYMBOL, "80000", "90000")
+        worker.reject(oid, "no")
+        wait_for(lambda: alpha.of("failed") and alpha.of("book"))
+        assert alpha.release_idempotency_key("k")
+        assert alpha.cancel_all_orders(SYMBOL) == []
+        other = Runner(Recorder(), "beta", ACCOUNTS, redis_url=url, settings=settings)
+        with pytest.raises(ConfigError, match="refused the user"):
+            other.run()
+        alpha.runner.stop()
+        alpha.runner.join(5)
+    finally:
+        redis_client.acl_deluser("alpha")
+
+
+def test_a_second_process_under_one_instance_is_warned_of(
+    start: Start, redis_client: Any, worker: ScriptedWorker, caplog: pytest.LogCaptureFixture
+) -> None:
+    call = functions.register(
+        *(KEYS, "alpha", "main", Registration(tag=ids.strategy_tag("alpha")).json_text()),
+        "elsewhere 77",
+        wake=False,
+    )
+    redis_client.fcall(*call.fcall())
+    start()
+    assert "another process (elsewhere 77)" in caplog.text
+    assert "--instance" in caplog.text
+    caplog.clear()
+    start(instance="second")
+    assert "another process" not in caplog.text
+
+
+def test_signs_of_life_and_wanted_books_are_kept_fresh(
+    alpha: Recorder, worker: ScriptedWorker, redis_client: Any
+) -> None:
+    alpha.subscribe_bookl1(SYMBOL, ready=False)
+    redis_client.delete("or:md:{okx}:wanted")
+    field = "alpha@main"
+    seen = redis_client.hget(KEYS.strategies, field)
+    wait_for(lambda: redis_client.hget(KEYS.strategies, field) != seen)
+    wait_for(lambda: redis_client.zscore("or:md:{okx}:wanted", SYMBOL))
+
+
+def test_instruments_are_refreshed(start: Start, worker: ScriptedWorker) -> None:
+    timing = Timing(block_s=0.05, alive_every_s=0.05, instruments_every_s=0.05)
+    alpha = start(timing=timing)
+    halted = alpha.market(SYMBOL).model_copy(update={"tradable": False})
+    worker.publish([halted])
+    wait_for(lambda: not alpha.market(SYMBOL).tradable)
+    with pytest.raises(InvalidArgument, match="cannot be traded now"):
+        alpha.buy()
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "says"),
+    [
+        (print, {"trigger": "weekly"}, "none of interval, cron, date"),
+        (print, {"trigger": "interval", "moons": 3}, "moons"),
+        (print, {"trigger": "cron", "hour": "99"}, "99"),
+        ("print", {"trigger": "interval", "seconds": 1}, "no plain function"),
+    ],
+)
+def test_a_wrong_schedule_raises(
+    alpha: Recorder, function: Any, options: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=says):
+        alpha.schedule(function, **options)
+
+
+def test_nothing_scheduled_runs_after_on_stop(start: Start) -> None:
+    class Timed(Recorder):
+        def on_start(self) -> None:
+            self.schedule(self.note, "interval", seconds=0.005, args=("tick",))
+
+    alpha = start(Timed())
+    wait_for(lambda: "tick" in alpha.names())
+    alpha.runner.stop()
+    alpha.runner.join(5)
+    assert alpha.names()[-1] == "stop"
+
+
+SCRIPT = """
+import logging
+from strategy_sdk import Strategy, run
+class Signaled(Strategy):
+    def on_start(self): print("started", flush=True)
+    def on_stop(self): print("stopped", flush=True)
+if __name__ == "__main__":
+    run(Signaled(), "alpha", {"okx": "okx-main"})
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_cleanly(redis_url: str, tmp_path: Path, number: int) -> None:
+    file = tmp_path / "signaled.py"
+    file.write_text(SCRIPT)
+    environment = os.environ | {"REDIS_URL": redis_url, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, str(file)],
+        env=environment,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        process.send_signal(number)
+        out, errors = process.communicate(timeout=10)
+    assert (out, process.returncode) == ("stopped\n", 0), errors
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "says"),
+    [
+        ("", "{file}", "is not of the form"),
+        ("", "{file}:", "is not of the form"),
+        ("", "{folder}/missing.py:Entry", "there is no file"),
+        ("import nothing_like_this", "{file}:Entry", "cannot be imported.*nothing_like_this"),
+        ("def broken(:", "{file}:Entry", "cannot be imported"),
+        (
+            "from strategy_sdk import Strategy\nclass Exit(Strategy): pass",
+            "{file}:Entry",
+            "no class Entry; its strategies: Exit",
+        ),
+        ("class Entry: pass", "{file}:Entry", "no strategy_sdk.Strategy"),
+        ("Entry = 3", "{file}:Entry", "no strategy_sdk.Strategy"),
+        (
+            "from strategy_sdk import Strategy\n"
+            "class Entry(Strategy):\n  def __init__(self, size): pass",
+            "{file}:Entry",
+            "cannot be made without arguments.*size",
+        ),
+    ],
+)
+def test_a_wrong_target_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, target: str, says: str
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    file = tmp_path / "entry_under_test.py"
+    file.write_text(text)
+    try:
+        with pytest.raises(ConfigError, match=says):
+            run_file(target.format(file=file, folder=tmp_path), "alpha", ACCOUNTS)
+    finally:
+        sys.modules.pop("entry_under_test", None)
+
+
+def test_a_target_may_import_its_neighbours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "neighbour_under_test.py").write_text("NAME = 'n'")
+    file = tmp_path / "entry_with_neighbour.py"
+    file.write_text(
+        "from neighbour_under_test import NAME\nfrom strategy_sdk import Strategy\n"
+        "class Entry(Strategy): name = NAME"
+    )
+    try:
+        made: Any = make_strategy(f"{file}:Entry")
+    finally:
+        for name in ("entry_with_neighbour", "neighbour_under_test"):
+            sys.modules.pop(name, None)
+    assert made.name == "n"
+
+
+def test_slow_callbacks_are_named(
+    start: Start, worker: ScriptedWorker, caplog: pytest.LogCaptureFixture, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("strategy_sdk.callbacks.SLOW_S", 0.0)
+    alpha = start()
+    with caplog.at_level(logging.WARNING):
+        worker.status("connected")
+        wait_for(lambda: alpha.of("status"))
+        wait_for(lambda: "on_private_ws_status took" in caplog.text)

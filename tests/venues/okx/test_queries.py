@@ -167,13 +167,13 @@ def test_fills_ask_three_days_then_three_months() -> None:
     day = 24 * 3600 * 1000
     now = 100 * day
     query = f"?instType=SPOT&instId=LTC-USDC&ordId=77&begin={99 * day - 500}&limit=100"
-    paths = [one.path for one in VENUE.query_fills(LTC, "77", 99 * day)]
+    paths = [one.path for one in VENUE.query_fills(LTC, "77", 99 * day, 200 * day)]
     assert paths == [f"/api/v5/trade/fills{query}", f"/api/v5/trade/fills-history{query}"]
     own = load("okx", "live")
-    knowing = own.query_fills(LTC, "77", 99 * day, now_ms=now)  # type: ignore[call-arg]
+    knowing = own.query_fills(LTC, "77", 99 * day, now_ms=now)
     assert len(knowing) == 1
-    assert len(own.query_fills(LTC, "", 96 * day, now_ms=now)) == 2  # type: ignore[call-arg]
-    assert "ordId" not in own.query_fills(LTC, "", 0)[0].path
+    assert len(own.query_fills(LTC, "", 96 * day, now_ms=now)) == 2
+    assert "ordId" not in own.query_fills(LTC, "", 0, now)[0].path
 
 
 def test_fills_are_read_and_paged_by_bill() -> None:
@@ -193,7 +193,7 @@ def test_fills_are_read_and_paged_by_bill() -> None:
         "tradeId": "123",
         "ts": "1708587373362",
     }
-    request = VENUE.query_fills(SWAP, "77", 0)[0]
+    request = VENUE.query_fills(SWAP, "77", 0, 1)[0]
     found = VENUE.read_page(request, page([item] * 99 + [item | {"billId": "801"}]), INSTRUMENTS)
     assert found.next is not None
     assert found.next.path == request.path + "&after=801"
@@ -290,7 +290,7 @@ def read_all(reply: RestReply) -> None:
     for read in (
         lambda: VENUE.read_order(reply, INSTRUMENTS),
         lambda: VENUE.read_page(VENUE.query_open_orders(), reply, INSTRUMENTS),
-        lambda: VENUE.read_page(VENUE.query_fills(SPOT, "", 0)[0], reply, INSTRUMENTS),
+        lambda: VENUE.read_page(VENUE.query_fills(SPOT, "", 0, 1)[0], reply, INSTRUMENTS),
         lambda: VENUE.read_balances(reply),
         lambda: VENUE.read_positions(reply, INSTRUMENTS),
         lambda: VENUE.read_instruments(reply),

@@ -121,7 +121,7 @@ class Okx:
         return [self._here(one) for one in queries.history(instrument, self._begin(since_ms))]
 
     def query_fills(
-        self, instrument: Instrument, venue_id: str, since_ms: int, now_ms: int | None = None
+        self, instrument: Instrument, venue_id: str, since_ms: int, now_ms: int
     ) -> list[RestRequest]:
         requests = queries.fills(instrument, venue_id, self._begin(since_ms), now_ms)
         return [self._here(one) for one in requests]

@@ -26,6 +26,7 @@ from router.errors import InvalidArgument
 
 SCHEMA_VERSION: Literal["1"] = "1"
 MAX_PARAMS_LENGTH = 2_000
+_SET_BY_ADMIT = ("created_ms", "expires_ms")
 
 
 def _positive(value: Decimal) -> Decimal:
@@ -76,7 +77,7 @@ class _Message(BaseModel):
         """Return the message as flat text fields for a stream entry; empty ones left out."""
         out: dict[str, str] = {}
         for name, value in self.model_dump(mode="python").items():
-            if value is None or value == "" or value == {}:
+            if value is None or value in ("", {}) or (value == 0 and name in _SET_BY_ADMIT):
                 continue
             out[name] = orjson.dumps(value).decode() if isinstance(value, dict) else str(value)
         return out

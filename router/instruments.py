@@ -1,7 +1,7 @@
 """What can be traded: one instrument's steps, limits and ids, as published to Redis."""
 
 import re
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcontext
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -12,6 +12,8 @@ from router.ids import PLAIN_CLIENT_ID
 
 Rounding = Literal["round", "ceil", "floor"]
 _ROUNDING = {"round": ROUND_HALF_UP, "ceil": ROUND_CEILING, "floor": ROUND_FLOOR}
+#: An intent may hold 36 digits, a step 18 more; the default context's 28 would be too few.
+_DIGITS = 80
 _SYMBOL = re.compile(r"[A-Z0-9]{1,30}(-PERP|-[0-9]{6})?\.[A-Z]{2,20}")
 
 
@@ -61,8 +63,15 @@ def to_step(value: Decimal, step: Decimal, mode: Rounding) -> Decimal:
         raise InvalidArgument("mode", f"{mode!r} is none of round, ceil, floor")
     if not value.is_finite():
         raise InvalidArgument("value", f"{value} is not a finite number")
-    steps = (value / step).quantize(Decimal(1), rounding=_ROUNDING[mode])
-    return (steps * step).quantize(step.normalize()) if step < 1 else steps * step
+    with localcontext(prec=_DIGITS):
+        steps = (value / step).quantize(Decimal(1), rounding=_ROUNDING[mode])
+        return (steps * step).quantize(step.normalize()) if step < 1 else steps * step
+
+
+def is_on_step(value: Decimal, step: Decimal) -> bool:
+    """Return whether ``value`` is a multiple of ``step``."""
+    with localcontext(prec=_DIGITS):
+        return value % step == 0
 
 
 def exchange_of(symbol: str) -> ExchangeType:

@@ -5,10 +5,17 @@ several of them also runs on Redis Cluster.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 DEFAULT_PREFIX = "or"
 GROUP = "workers"
 """The one consumer group of every intent stream and of the control stream."""
+
+
+@lru_cache(maxsize=4096)
+def _join(prefix: str, account: str, parts: tuple[str, ...]) -> str:
+    """Return a key of an account; the few hundred names in use are spelt once."""
+    return ":".join((f"{prefix}:{{{account}}}", *parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +26,7 @@ class AccountKeys:
     prefix: str = DEFAULT_PREFIX
 
     def _key(self, *parts: str) -> str:
-        return ":".join((f"{self.prefix}:{{{self.account}}}", *parts))
+        return _join(self.prefix, self.account, parts)
 
     def intents(self, strategy: str) -> str:
         """Stream. The strategy's intents not yet settled. Strategy adds; owner acks and deletes."""
@@ -28,7 +35,7 @@ class AccountKeys:
     def idem(self, owner: str, key: str) -> str:
         """String. The canonical oid. ``SET NX`` by admit; expires ``idempotency_ttl`` after the
         order's end. ``owner`` is a strategy or ``@account``."""
-        return self._key("idem", owner, key)
+        return f"{self.prefix}:{{{self.account}}}:idem:{owner}:{key}"
 
     def repeats(self, strategy: str) -> str:
         """Hash. Idempotency key → how often it was repeated. By admit; expires when unused."""
@@ -36,7 +43,7 @@ class AccountKeys:
 
     def order(self, strategy: str, oid: str) -> str:
         """Hash. One order. By admit, then by the owner's apply; archived after its end."""
-        return self._key("order", strategy, oid)
+        return f"{self.prefix}:{{{self.account}}}:order:{strategy}:{oid}"
 
     def open(self, strategy: str) -> str:
         """Set. oids not ended, unknown ones included. By admit and apply."""
@@ -111,7 +118,7 @@ class AccountKeys:
 
     def reply(self, request_id: str) -> str:
         """List. The answer to one query; expires after a minute."""
-        return self._key("reply", request_id)
+        return f"{self.prefix}:{{{self.account}}}:reply:{request_id}"
 
     @property
     def dead(self) -> str:

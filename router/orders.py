@@ -61,6 +61,8 @@ class OrderRecord:
     venue_ms: int = 0
     intent_id: str = ""
     epoch: int = 0
+    stored: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+    stored_as_ended: bool = field(default=False, compare=False, repr=False)
 
     @classmethod
     def from_intent(cls, strategy: str, intent: CreateIntent) -> "OrderRecord":
@@ -108,6 +110,7 @@ class OrderRecord:
         record.reason = fields.get("reason", "")
         for name in ("sent_ms", "acked_ms", "ended_ms", "venue_ms", "epoch"):
             setattr(record, name, int(fields.get(name) or 0))
+        record.stored_as_ended = record.ended
         for name, value in fields.items():
             if name.startswith(FILL_FIELD):
                 amount = value.partition("@")[0]
@@ -158,6 +161,12 @@ class OrderRecord:
                 "end": self.end.value if self.end else "",
             }
         return fields
+
+    def changed_fields(self) -> dict[str, str]:
+        """Return the fields that differ from what was returned last: what is to be written now."""
+        fields, stored = self.hash_fields(), self.stored
+        self.stored = {} if self.ended else fields
+        return {name: value for name, value in fields.items() if stored.get(name) != value}
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from router.contracts import (
 )
 from router.enums import OrderSide, OrderType, TimeInForce, Via
 from router.errors import InvalidArgument
-from router.instruments import Instrument, to_step
+from router.instruments import Instrument, is_on_step, to_step
 from strategy_sdk.schema import BatchOrder
 
 _Word = TypeVar("_Word", bound=StrEnum)
@@ -243,7 +243,7 @@ def legal_amount(value: object, instrument: Instrument) -> Decimal:
 
 
 def _check_step(name: str, value: Decimal, step: Decimal, called: str, symbol: str) -> None:
-    if step <= 0 or value % step == 0:
+    if step <= 0 or is_on_step(value, step):
         return
     below, above = to_step(value, step, "floor"), to_step(value, step, "ceil")
     legal = f"{plain(below)} or {plain(above)}" if below > 0 else plain(above)

@@ -8,7 +8,6 @@ from functools import partial
 
 import redis.asyncio
 
-from router import functions
 from router.contracts import ControlKind
 from router.evidence import OrderReport, read_report
 from router.keyspace import AccountKeys, VenueKeys
@@ -41,7 +40,7 @@ from workers.venue import (
     PositionsPushed,
     VenueEvent,
 )
-from workers.wiring import Wiring
+from workers.wiring import Wiring, end_tasks
 
 log = logging.getLogger(__name__)
 
@@ -180,6 +179,7 @@ class Owner:
         self._startup = Startup(
             self._setup, on, self._client, self._keys, keys, self._intake, self._inbox, self._resync
         )
+        self._startup.on_halt = self._desk.halt
         self._private_was_lost = False
         self._sockets_ready = asyncio.Event()
         self._resyncing: asyncio.Task[None] | None = None
@@ -210,14 +210,12 @@ class Owner:
     async def serve(self, serving: asyncio.Event) -> None:
         """Prepare, then run everything until cancelled or something fails."""
         self._on.failure = asyncio.get_running_loop().create_future()
-        background = [
-            asyncio.create_task(self._lease.keep(), name="lease"),
-            asyncio.create_task(self._outbox.run(), name="outbox"),
-        ]
+        outbox = asyncio.create_task(self._outbox.run(), name="outbox")
         prepare = asyncio.create_task(self._startup.prepare(), name="prepare")
+        tasks = [prepare, asyncio.create_task(self._lease.keep(), name="lease")]
         try:
-            await _first_failure([*background, self._on.failure], until=prepare)
-            background += [
+            await _first_failure([outbox, *tasks[1:], self._on.failure], until=prepare)
+            tasks += [
                 asyncio.create_task(work, name=name)
                 for name, work in {
                     "trade socket": self._trade.run(),
@@ -226,32 +224,26 @@ class Owner:
                     "deadlines": self._desk.watch_deadlines(),
                     "pacing": self._desk.release_paced(),
                     "checks": self._checks.run(),
+                    "holdings": self._holdings.publish(),
                     "wanted books": self._market.follow(),
                     "books": self._market.publish(),
                     "venue clock": self._startup.keep_venue_time(),
+                    "intents": self._begin(serving),
                 }.items()
             ]
-            begin = asyncio.create_task(self._begin(serving), name="intents")
-            await _first_failure([*background, self._on.failure, begin])
+            await _first_failure([outbox, *tasks[1:], self._on.failure])
         finally:
-            prepare.cancel()
-            await self._stop(background)
+            await self._stop(tasks, outbox)
 
-    async def _stop(self, background: "list[asyncio.Task[None]]") -> None:
-        """Stop reading first, then write what is known, then let everything go."""
-        outbox = [task for task in background if task.get_name() == "outbox"]
-        others = [task for task in asyncio.all_tasks() if task.get_name() == "intents"]
-        for task in [*others, *(one for one in background if one not in outbox)]:
-            task.cancel()
-        await self._on.stop()
-        if outbox and not outbox[0].done() and self._lease.epoch:
+    async def _stop(self, tasks: "list[asyncio.Task[None]]", outbox: "asyncio.Task[None]") -> None:
+        """Stop reading and sending first, then write what is known, then let everything go."""
+        await end_tasks([*tasks, *self._on.tasks])
+        if not outbox.done():
             self._teller.hash(self._keys.status, {"worker": "stopped"})
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1):
                     await self._outbox.drained()
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, *others, return_exceptions=True)
+        await end_tasks([outbox])
 
     async def _begin(self, serving: asyncio.Event) -> None:
         """Reconcile what earlier epochs left, then read intents."""
@@ -300,7 +292,7 @@ class Owner:
         if holder is None:
             log.info("%s: external order %s", self._setup.name, report.client_id)
             return
-        strategy, oid, *_ = (holder.decode() if isinstance(holder, bytes) else holder).split("/")
+        strategy, oid, *_ = holder.split("/")
         record = await self._inbox.find(strategy, oid)
         if record is not None:
             self._statements.take(record, report)
@@ -355,8 +347,7 @@ class Owner:
             if kind == ControlKind.REGISTERED:
                 await self._startup.load_strategies()
             elif kind == ControlKind.HALT:
-                halted = await persistently(lambda: self._client.get(self._keys.halt))
-                self._desk.halted = str(functions.text(halted) or "")
+                await self._startup.load_halt()
             elif kind == ControlKind.EVIDENCE:
                 await self._evidence(entry_id, fields)
             else:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 import websockets.asyncio.client as ws_client
 import websockets.exceptions as ws_errors
+from websockets.protocol import State
 
 from router.outcomes import backoff_s
 from workers.clock import Clock
@@ -109,7 +110,7 @@ class Connection:
     def ready(self) -> bool:
         """Whether a request may be written now."""
         session = self._session
-        return session is not None and session.ready and session.socket.state.name == "OPEN"
+        return session is not None and session.ready and session.socket.state is State.OPEN
 
     @property
     def session_number(self) -> int:

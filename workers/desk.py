@@ -65,6 +65,11 @@ class Desk:
     def _no_doubt_yet(flight: Flight, why: str) -> None:
         raise RuntimeError("the desk was not wired to a resolver of doubts")
 
+    def halt(self, why: str) -> None:
+        """Refuse creates and modifies from now on, for this reason; "" lets them go again."""
+        self.halted = why
+        self._wake.set()
+
     # --- in: requests ---------------------------------------------------------------------------
 
     async def take(self, flight: Flight) -> None:

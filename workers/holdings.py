@@ -1,11 +1,18 @@
-"""The account's balances and positions: kept, published to Redis, told when they change."""
+"""The account's balances and positions: kept, published to Redis, told when they change.
 
+A venue pushes balances at each order; telling each of them to each strategy would cost more than
+the orders do. Changes are gathered for a moment, and the latest of each asset or symbol is told.
+"""
+
+import asyncio
 from collections.abc import Iterable
 
 from router import results
 from router.evidence import ZERO, BalanceReport, PositionReport
 from router.keyspace import AccountKeys
 from workers.teller import Teller
+
+GATHER_S = 0.05
 
 
 class Holdings:
@@ -17,6 +24,9 @@ class Holdings:
         self._exchange = exchange
         self.balances: dict[str, BalanceReport] = {}
         self.positions: dict[str, PositionReport] = {}
+        self._changed_balances: dict[str, BalanceReport] = {}
+        self._changed_positions: dict[str, PositionReport] = {}
+        self._dirty = asyncio.Event()
 
     def __repr__(self) -> str:
         return f"Holdings({len(self.balances)} assets, {len(self.positions)} positions)"
@@ -25,7 +35,6 @@ class Holdings:
         self, reports: Iterable[BalanceReport], *, complete: bool, now_ms: int
     ) -> None:
         """Take what the venue said; an asset missing from a complete list is zero."""
-        changed: list[BalanceReport] = []
         seen: set[str] = set()
         for report in reports:
             seen.add(report.asset)
@@ -33,24 +42,20 @@ class Holdings:
             if old is not None and report.ts_ms < old.ts_ms:
                 continue
             if old is None or (old.free, old.locked) != (report.free, report.locked):
-                changed.append(report)
+                self._changed_balances[report.asset] = report
             self.balances[report.asset] = report
         if complete:
             for asset in self.balances.keys() - seen:
                 gone = self.balances.pop(asset)
                 if gone.free or gone.locked:
-                    changed.append(BalanceReport(asset, ZERO, ZERO, now_ms))
-        if changed:
-            self._teller.hash(
-                self._keys.balances, {one.asset: results.balance_json(one) for one in changed}
-            )
-            self._teller.broadcast(results.balances_result(self._exchange, changed, now_ms))
+                    self._changed_balances[asset] = BalanceReport(asset, ZERO, ZERO, now_ms)
+        if self._changed_balances:
+            self._dirty.set()
 
     def take_positions(
         self, reports: Iterable[PositionReport], *, complete: bool, now_ms: int
     ) -> None:
         """Take what the venue said; a symbol missing from a complete list is flat."""
-        changed: list[PositionReport] = []
         seen: set[str] = set()
         for report in reports:
             seen.add(report.symbol)
@@ -58,19 +63,42 @@ class Holdings:
             if old is not None and report.ts_ms < old.ts_ms:
                 continue
             if old is None or _size(old) != _size(report):
-                changed.append(report)
+                self._changed_positions[report.symbol] = report
             self.positions[report.symbol] = report
         if complete:
             gone = [self.positions.pop(symbol) for symbol in self.positions.keys() - seen]
-            changed += [
-                PositionReport(one.symbol, ZERO, ZERO, ZERO, ZERO, now_ms)
-                for one in gone
-                if one.signed_amount
-            ]
-        for one in changed:
-            text = results.position_json(one) if one.signed_amount else ""
-            self._teller.hash(self._keys.positions, {one.symbol: text})
-            self._teller.broadcast(results.position_result(self._exchange, one, now_ms))
+            for one in gone:
+                if one.signed_amount:
+                    flat = PositionReport(one.symbol, ZERO, ZERO, ZERO, ZERO, now_ms)
+                    self._changed_positions[one.symbol] = flat
+        if self._changed_positions:
+            self._dirty.set()
+
+    async def publish(self) -> None:
+        """Tell what changed, gathered for a moment, until cancelled."""
+        while True:
+            await self._dirty.wait()
+            await asyncio.sleep(GATHER_S)
+            self.flush()
+
+    def flush(self) -> None:
+        """Tell now what changed and was not told."""
+        self._dirty.clear()
+        balances, self._changed_balances = self._changed_balances, {}
+        positions, self._changed_positions = self._changed_positions, {}
+        if balances:
+            changed = list(balances.values())
+            now_ms = max(one.ts_ms for one in changed)
+            self._teller.hash(
+                self._keys.balances, {one.asset: results.balance_json(one) for one in changed}
+            )
+            self._teller.broadcast(results.balances_result(self._exchange, changed, now_ms))
+        for position in positions.values():
+            text = results.position_json(position) if position.signed_amount else ""
+            self._teller.hash(self._keys.positions, {position.symbol: text})
+            self._teller.broadcast(
+                results.position_result(self._exchange, position, position.ts_ms)
+            )
 
 
 def _size(report: PositionReport) -> tuple[object, ...]:

@@ -157,9 +157,7 @@ class Inbox:
         if not raw:
             return None
         try:
-            record = OrderRecord.from_hash(
-                strategy, {_str(name): _str(value) for name, value in raw.items()}
-            )
+            record = OrderRecord.from_hash(strategy, raw)
         except ValueError as error:
             log.error("%s: the hash %s is not an order: %s", self._on.account, key, error)
             return None
@@ -216,7 +214,7 @@ class Inbox:
             return  # the oid belongs to an order that is alive and well
         key = self._keys.order(strategy, oid)
         state = await persistently(lambda: self._client.hget(key, "state"))
-        if _str(state or "") != State.INITIALIZED:
+        if state != State.INITIALIZED:
             return
         fields = {
             "state": State.FAILED.value,
@@ -225,7 +223,3 @@ class Inbox:
             "reason": reason,
         }
         self._on.teller.poisoned(strategy, oid, fields)
-
-
-def _str(value: "bytes | str") -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else value

@@ -13,7 +13,6 @@ from typing import Any
 import redis.asyncio
 import redis.exceptions
 
-from router.functions import text
 from router.keyspace import GROUP, AccountKeys
 from workers.outbox import persistently
 
@@ -58,11 +57,9 @@ class Intake:
         found: list[Entry] = []
         stream, start = self._keys.intents(strategy), "0-0"
         while True:
-            reply = text(
-                await persistently(
-                    lambda at=start: self._client.xautoclaim(  # type: ignore[misc]
-                        stream, GROUP, self._consumer, 0, at, count=500
-                    )
+            reply = await persistently(
+                lambda at=start: self._client.xautoclaim(  # type: ignore[misc]
+                    stream, GROUP, self._consumer, 0, at, count=500
                 )
             )
             found += [(entry[0], _fields(entry[1])) for entry in reply[1] if entry[1]]
@@ -80,6 +77,9 @@ class Intake:
                 await asyncio.sleep(0.05)
                 await self._recover_own()
                 continue
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                # redis-py swallowed it; what was just claimed is found by the next epoch.
+                raise asyncio.CancelledError
             await self._take(reply)
 
     async def _recover_own(self) -> None:
@@ -108,19 +108,13 @@ def text_entries(reply: Any) -> list[tuple[str, list[Entry]]]:
     pairs = reply.items() if isinstance(reply, dict) else reply
     return [
         (
-            stream.decode() if isinstance(stream, bytes) else stream,
-            [(_str(entry_id), _fields(fields)) for entry_id, fields in entries if fields],
+            stream,
+            [(entry_id, _fields(fields)) for entry_id, fields in entries if fields],
         )
         for stream, entries in pairs
     ]
 
 
-def _str(value: "bytes | str") -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else value
-
-
 def _fields(raw: Any) -> dict[str, str]:
-    """Return an entry's fields as text, whether the client gave a dict or a flat list."""
-    if isinstance(raw, dict):
-        return {_str(name): _str(value) for name, value in raw.items()}
-    return {_str(raw[i]): _str(raw[i + 1]) for i in range(0, len(raw), 2)}
+    """Return an entry's fields, whether the client gave a dict or a flat list."""
+    return raw if isinstance(raw, dict) else dict(zip(raw[::2], raw[1::2], strict=True))

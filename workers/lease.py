@@ -110,4 +110,4 @@ class Lease:
             host=socket.gethostname(),
             pid=os.getpid(),
         )
-        return functions.text(await self._client.fcall(*call.fcall()))
+        return await self._client.fcall(*call.fcall())

@@ -67,7 +67,7 @@ class MarketData:
             self._subscribed.clear()
         since_ms = self._on.clock.now_ms() - WANTED_FOR_MS
         names = await self._client.zrangebyscore(self._keys.wanted, since_ms, "+inf")
-        wanted = {name.decode() if isinstance(name, bytes) else str(name) for name in names}
+        wanted = {str(name) for name in names}
         listed = {symbol for symbol in wanted if self._on.instruments.symbol(symbol)}
         venue = self._on.venue
         if fresh := listed - self._subscribed:

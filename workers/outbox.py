@@ -82,7 +82,7 @@ class Outbox:
     async def _write(self, batch: functions.Batch) -> None:
         self._number += 1
         call = batch.call(self._keys, self._epoch, self._number)
-        reply = functions.text(await persistently(lambda: self._client.fcall(*call.fcall())))
+        reply = await persistently(lambda: self._client.fcall(*call.fcall()))
         if reply[0] == "fenced":
             raise LeaseLost(self._keys.account, self._epoch, int(reply[1]))
         for problem in reply[2:]:

@@ -32,6 +32,8 @@ def connect(settings: Settings) -> "redis.asyncio.Redis":
         socket_timeout=_SOCKET_TIMEOUT_S,
         socket_connect_timeout=2.0,
         health_check_interval=0,
+        decode_responses=True,
+        encoding_errors="replace",  # whatever was pushed by hand must not end a read
     )
 
 

@@ -130,6 +130,7 @@ class Resync:
         before = self._before or (dict(holdings.positions), dict(holdings.balances))
         holdings.take_balances(balances, complete=True, now_ms=now_ms)
         holdings.take_positions(positions, complete=True, now_ms=now_ms)
+        holdings.flush()
         return (
             reconcile.empty_diff()
             | reconcile.positions_diff(before[0], holdings.positions)

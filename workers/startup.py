@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable
 
 import redis.asyncio
 import redis.exceptions
 
-from router import functions, ids
+from router import ids
 from router.contracts import Registration
 from router.errors import ConfigError
 from router.keyspace import GROUP, AccountKeys, VenueKeys, index
@@ -47,6 +47,7 @@ class Startup:
         self._intake = intake
         self._inbox = inbox
         self._resync = resync
+        self.on_halt: Callable[[str], None] = lambda why: None
 
     def __repr__(self) -> str:
         return f"Startup({self._setup.name})"
@@ -56,6 +57,7 @@ class Startup:
         await self._sync_venue_time()
         await self._load_instruments()
         await self.load_strategies()
+        await self.load_halt()
         await self._load_orders()
 
     async def _sync_venue_time(self) -> None:
@@ -109,7 +111,7 @@ class Startup:
 
     async def load_strategies(self) -> None:
         """Read who is registered; their intents, results, tags and grace."""
-        raw = _text(await persistently(lambda: self._client.hgetall(self._keys.strategies)))
+        raw = await persistently(lambda: self._client.hgetall(self._keys.strategies))
         grace_ms = [self._setup.settings.orders.reconcile_grace_ms]
         tags: dict[str, str] = {}
         for name, text in raw.items():
@@ -130,6 +132,11 @@ class Startup:
         await self._make_groups()
         self._intake.watch(sorted(self._on.teller.strategies))
 
+    async def load_halt(self) -> None:
+        """Read whether the account is halted: a halt outlives the owner that was told of it."""
+        halted = await persistently(lambda: self._client.get(self._keys.halt))
+        self.on_halt(halted or "")
+
     async def _make_groups(self) -> None:
         streams = [self._keys.control]
         streams += [self._keys.intents(name) for name in sorted(self._on.teller.strategies)]
@@ -142,11 +149,5 @@ class Startup:
     async def _load_orders(self) -> None:
         for strategy in sorted(self._on.teller.strategies):
             key = self._keys.open(strategy)
-            for raw_oid in await persistently(lambda at=key: self._client.smembers(at)):  # type: ignore[misc]
-                oid = raw_oid.decode() if isinstance(raw_oid, bytes) else raw_oid
+            for oid in await persistently(lambda at=key: self._client.smembers(at)):  # type: ignore[misc]
                 await self._inbox.find(strategy, oid)
-
-
-def _text(raw: Mapping[bytes, bytes] | Mapping[str, str]) -> dict[str, str]:
-    """Return a hash reply as text."""
-    return {functions.text(name): functions.text(value) for name, value in raw.items()}

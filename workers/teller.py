@@ -41,19 +41,23 @@ class Teller:
         batch, now_ms = self._outbox.batch, self._now_ms()
         record.epoch = self._epoch
         self._registry.note_venue_id(record)
-        fields = record.hash_fields()
+        fields = record.changed_fields()
         for one in told:
             if one.fill is not None:
                 fields[FILL_FIELD + one.fill.trade_id] = (
                     f"{plain(one.fill.amount)}@{plain(one.fill.price)}"
                 )
-        place = "ended" if record.ended else "open"
-        batch.order(
-            self._keys, record.strategy, record.oid, fields, place=place, end_ms=record.ended_ms
-        )
+        place = "same"
+        if record.ended != record.stored_as_ended:
+            place = "ended" if record.ended else "open"
+            record.stored_as_ended = record.ended
+            self._mark_ids(record)
+        if fields or place != "same":
+            batch.order(
+                self._keys, record.strategy, record.oid, fields, place=place, end_ms=record.ended_ms
+            )
         if record.ended:
             self._registry.note_end(record)
-        self._mark_ids(record)
         for one in told:
             batch.result(self._keys, record.strategy, results.order_result(record, one, now_ms))
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,8 @@ from workers.teller import Teller
 from workers.venue import Instruments, Venue
 
 log = logging.getLogger(__name__)
+
+_CANCEL_AGAIN_S = 0.2
 
 
 @dataclass(eq=False)
@@ -47,8 +49,17 @@ class Wiring:
         if self.failure is not None and not self.failure.done():
             self.failure.set_exception(task.exception() or RuntimeError(task.get_name()))
 
-    async def stop(self) -> None:
-        """Cancel what still runs."""
-        for task in list(self.tasks):
+
+async def end_tasks(tasks: Iterable["asyncio.Task[None]"]) -> None:
+    """Return when all tasks have ended; cancel them as often as that takes.
+
+    One ``cancel`` is not enough: redis-py 8.1 now and then swallows one inside a blocking read.
+    """
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        done, left = await asyncio.wait(left, timeout=_CANCEL_AGAIN_S)
+        for task in done:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.warning("%s ended with %r", task.get_name(), error)

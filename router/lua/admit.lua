@@ -60,20 +60,17 @@ local function admit(keys, args)
   end
   local time = redis.call('TIME')
   local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
-  local fields = {}
-  for i = 9, #args do
-    fields[i - 8] = args[i]
-  end
-  local n = #fields
-  fields[n + 1], fields[n + 2] = 'created_ms', string.format('%.0f', now_ms)
-  fields[n + 3], fields[n + 4] = 'expires_ms', string.format('%.0f', now_ms + valid_for_ms)
+  local created_ms = string.format('%.0f', now_ms)
+  local expires_ms = string.format('%.0f', now_ms + valid_for_ms)
   if idem ~= '' then
     redis.call('SET', keys[1], oid, 'NX')
   end
-  redis.call('HSET', keys[2], 'state', 'INITIALIZED', 'status', 'INITIALIZED', unpack(fields))
+  redis.call('HSET', keys[2], 'state', 'INITIALIZED', 'status', 'INITIALIZED', 'created_ms',
+    created_ms, 'expires_ms', expires_ms, unpack(args, 9))
   redis.call('SADD', keys[3], oid)
   redis.call('HSET', keys[5], client, strategy .. '/' .. oid)
-  redis.call('XADD', keys[4], '*', unpack(fields))
+  redis.call('XADD', keys[4], '*', 'created_ms', created_ms, 'expires_ms', expires_ms,
+    unpack(args, 9))
   return {'admitted', oid}
 end
 

@@ -13,80 +13,75 @@
 --          (one argument: packing hundreds of them cost the worker more than all else together)
 --   order   order-key open-key ended-key oid open|ended|same end_ms field value …
 --   result  results-key strategy field value …       (seq is added)
---   settle  intents-key entry-id                     (acknowledged and deleted)
+--   settle  stream-key entry-id                      (acknowledged and deleted)
 --   client  clients-key client-id value              (value "" removes it)
 --   idem    idem-key oid ttl_ms                      (ttl "" keeps it; only if it still names oid)
 --   hash    key field value …                        (a value of "" removes the field)
 --   dead    dead-key field value …
 --   reply   reply-key ttl_ms text
---   forget  stream-key entry-id                      (control entry: acknowledged and deleted)
---   book    stream-key field value …                 (one entry kept)
 --
 -- Returns {"applied", count, error …} | {"fenced", current epoch} | {"repeat", batch}
-local RESULT_FIELDS_FROM = 3
-
+-- Each handler gets the keys and the operation's list: a[1] is its kind, arguments follow.
 local operations = {
   order = function(keys, a)
-    local key, oid = keys[a[1]], a[4]
-    redis.call('HSET', key, unpack(a, 7))
-    if a[5] == 'open' then
-      redis.call('SADD', keys[a[2]], oid)
-      redis.call('ZREM', keys[a[3]], oid)
-    elseif a[5] == 'ended' then
-      redis.call('SREM', keys[a[2]], oid)
-      redis.call('ZADD', keys[a[3]], a[6], oid)
+    local key, oid = keys[a[2]], a[5]
+    if a[8] then
+      redis.call('HSET', key, unpack(a, 8))
+    end
+    if a[6] == 'open' then
+      redis.call('SADD', keys[a[3]], oid)
+      redis.call('ZREM', keys[a[4]], oid)
+    elseif a[6] == 'ended' then
+      redis.call('SREM', keys[a[3]], oid)
+      redis.call('ZADD', keys[a[4]], a[7], oid)
     end
   end,
   result = function(keys, a, seq)
-    local number = redis.call('HINCRBY', seq, a[2], 1)
-    redis.call('XADD', keys[a[1]], '*', 'seq', number, unpack(a, RESULT_FIELDS_FROM))
+    local number = redis.call('HINCRBY', seq, a[3], 1)
+    redis.call('XADD', keys[a[2]], '*', 'seq', number, unpack(a, 4))
   end,
   settle = function(keys, a)
-    redis.call('XACK', keys[a[1]], 'workers', a[2])
-    redis.call('XDEL', keys[a[1]], a[2])
+    redis.call('XACK', keys[a[2]], 'workers', a[3])
+    redis.call('XDEL', keys[a[2]], a[3])
   end,
   client = function(keys, a)
-    if a[3] == '' then
-      redis.call('HDEL', keys[a[1]], a[2])
+    if a[4] == '' then
+      redis.call('HDEL', keys[a[2]], a[3])
     else
-      redis.call('HSET', keys[a[1]], a[2], a[3])
+      redis.call('HSET', keys[a[2]], a[3], a[4])
     end
   end,
   idem = function(keys, a)
-    if redis.call('GET', keys[a[1]]) == a[2] then
-      if a[3] == '' then
-        redis.call('PERSIST', keys[a[1]])
+    if redis.call('GET', keys[a[2]]) == a[3] then
+      if a[4] == '' then
+        redis.call('PERSIST', keys[a[2]])
       else
-        redis.call('PEXPIRE', keys[a[1]], a[3])
+        redis.call('PEXPIRE', keys[a[2]], a[4])
       end
     end
   end,
   hash = function(keys, a)
-    for i = 2, #a, 2 do
+    for i = 3, #a, 2 do
       if a[i + 1] == '' then
-        redis.call('HDEL', keys[a[1]], a[i])
+        redis.call('HDEL', keys[a[2]], a[i])
       else
-        redis.call('HSET', keys[a[1]], a[i], a[i + 1])
+        redis.call('HSET', keys[a[2]], a[i], a[i + 1])
       end
     end
   end,
   dead = function(keys, a)
-    redis.call('XADD', keys[a[1]], 'MAXLEN', '~', 10000, '*', unpack(a, 2))
+    redis.call('XADD', keys[a[2]], 'MAXLEN', '~', 10000, '*', unpack(a, 3))
   end,
   reply = function(keys, a)
-    redis.call('RPUSH', keys[a[1]], a[3])
-    redis.call('PEXPIRE', keys[a[1]], a[2])
-  end,
-  book = function(keys, a)
-    redis.call('XADD', keys[a[1]], 'MAXLEN', 1, '*', unpack(a, 2))
+    redis.call('RPUSH', keys[a[2]], a[4])
+    redis.call('PEXPIRE', keys[a[2]], a[3])
   end,
 }
-operations.forget = operations.settle
 
--- How many of an operation's first arguments are indices into KEYS, and the fewest it takes.
+-- How many numbers of keys follow an operation's kind, and the fewest entries of its list.
 local SHAPES = {
-  order = { 3, 8 }, result = { 1, 4 }, settle = { 1, 2 }, client = { 1, 3 }, idem = { 1, 3 },
-  hash = { 1, 3 }, dead = { 1, 3 }, reply = { 1, 3 }, forget = { 1, 2 }, book = { 1, 3 },
+  order = { 3, 7 }, result = { 1, 5 }, settle = { 1, 3 }, client = { 1, 4 }, idem = { 1, 4 },
+  hash = { 1, 4 }, dead = { 1, 4 }, reply = { 1, 4 },
 }
 
 local function parse(keys, json)
@@ -95,17 +90,15 @@ local function parse(keys, json)
     return nil, 'the operations are not a JSON list'
   end
   for at, a in ipairs(listed) do
-    local kind = type(a) == 'table' and table.remove(a, 1)
-    local shape = kind and SHAPES[kind]
+    local shape = type(a) == 'table' and SHAPES[a[1]]
     if not shape or #a < shape[2] then
-      return nil, 'operation ' .. at .. ' (' .. tostring(kind) .. ') is malformed'
+      return nil, 'operation ' .. at .. ' is malformed'
     end
-    for i = 1, shape[1] do
+    for i = 2, 1 + shape[1] do
       if not keys[a[i]] then
-        return nil, kind .. ' names key number ' .. tostring(a[i])
+        return nil, a[1] .. ' names key number ' .. tostring(a[i])
       end
     end
-    listed[at] = { kind, a }
   end
   return listed
 end
@@ -131,9 +124,9 @@ local function apply(keys, args)
   local answer = {'applied', tostring(#batch)}
   for _, operation in ipairs(batch) do
     -- One key of a wrong type (a hand edit) must not take the other outcomes with it.
-    local done, trouble = pcall(operations[operation[1]], keys, operation[2], keys[3])
+    local done, trouble = pcall(operations[operation[1]], keys, operation, keys[3])
     if not done then
-      answer[#answer + 1] = operation[1] .. ' ' .. tostring(keys[operation[2][1]]) .. ': '
+      answer[#answer + 1] = operation[1] .. ' ' .. tostring(keys[operation[2]]) .. ': '
         .. (type(trouble) == 'table' and trouble.err or tostring(trouble))
     end
   end

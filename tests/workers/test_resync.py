@@ -27,7 +27,7 @@ from workers.resync import Resync
 from workers.statements import Statements
 from workers.teller import Teller
 from workers.venue import Venue
-from workers.wiring import Wiring
+from workers.wiring import Wiring, end_tasks
 
 SYMBOL = "BTCUSDT-PERP.OKX"
 TAG = ids.strategy_tag("alpha")
@@ -213,7 +213,7 @@ async def _outage(given_fates: list[Fate], dice: Any) -> None:
                 await asyncio.sleep(0)
 
     await asyncio.gather(push(), resync.run(tell=True))
-    await wiring.stop()
+    await end_tasks(wiring.tasks)
     _compare(records, given_fates, teller, pushed=bool(pushes))
 
 

@@ -1,0 +1,1 @@
+"""The venue-neutral exchange: accounts, books, matching, ledger, faults. No sockets, no dialect."""

@@ -1,0 +1,198 @@
+"""A venue of five words on a real local WebSocket server, and a connection to it."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, cast
+
+import websockets.asyncio.server as ws_server
+import websockets.exceptions as ws_errors
+from websockets.http11 import Request, Response
+
+from workers.clock import Clock
+from workers.connection import Connection
+from workers.venue import (
+    Answer,
+    ClosingSoon,
+    Credentials,
+    Instruments,
+    LoggedIn,
+    LoginRefused,
+    Pong,
+    Proof,
+    SocketPlan,
+    Subscribed,
+    SubscriptionRefused,
+    Unreadable,
+    Venue,
+    VenueEvent,
+    Verdict,
+)
+
+DEADLINE_S = 5.0
+
+
+async def until(condition: Callable[[], object], what: str = "") -> None:
+    """Return once ``condition()`` is true; fail loudly when it never is."""
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            while not condition():  # noqa: ASYNC110 - any condition of a test
+                await asyncio.sleep(0.005)
+    except TimeoutError:
+        raise AssertionError(f"not within {DEADLINE_S} s: {what or condition}") from None
+
+
+class FakeVenue:
+    """The codec: what a frame ``{"say": word, …}`` means."""
+
+    def login(self, credentials: Credentials, now_ms: int) -> str:
+        return json.dumps({"op": "login", "key": credentials.key})
+
+    def subscribe(self, channels: Sequence[str]) -> list[str]:
+        return [json.dumps({"op": "subscribe", "channel": channel}) for channel in channels]
+
+    def decode(self, text: str, instruments: Instruments) -> list[VenueEvent]:
+        if text == "pong":
+            return [Pong()]
+        try:
+            frame = json.loads(text)
+        except ValueError:
+            return [Unreadable("not JSON", text)]
+        said: dict[str, VenueEvent] = {
+            "welcome": LoggedIn(),
+            "go away": LoginRefused(frame.get("why", ""), fatal=True),
+            "subscribed": Subscribed(frame.get("channel", "")),
+            "no such channel": SubscriptionRefused(frame.get("channel", ""), "unknown"),
+            "closing": ClosingSoon("maintenance"),
+            "answer": Answer(str(frame.get("id", "")), Verdict(Proof.DONE)),
+        }
+        return [said.get(frame.get("say", ""), Unreadable("unknown", text))]
+
+
+@dataclass(eq=False)
+class Visit:
+    """One session as the server saw it; ``frames`` without the heartbeat."""
+
+    socket: ws_server.ServerConnection
+    frames: list[dict[str, Any]] = field(default_factory=list)
+    pings: int = 0
+
+    @property
+    def ops(self) -> list[str]:
+        return [frame["op"] for frame in self.frames]
+
+    @property
+    def open(self) -> bool:
+        return self.socket.state.name == "OPEN"
+
+    async def say(self, word: str, **more: Any) -> None:
+        await self.socket.send(json.dumps({"say": word} | more))
+
+
+class FakeServer:
+    """A venue's server whose manners the test changes while it runs."""
+
+    def __init__(self) -> None:
+        self.visits: list[Visit] = []
+        self.story: list[str] = []
+        self.full = False
+        self.deaf = False
+        self.login = "welcome"
+        self.channel = "subscribed"
+        self.url = ""
+
+    async def handle(self, socket: ws_server.ServerConnection) -> None:
+        visit = Visit(socket)
+        self.visits.append(visit)
+        number = len(self.visits)
+        self.story.append(f"{number} opened")
+        with contextlib.suppress(ws_errors.ConnectionClosed):
+            async for text in socket:
+                await self._hear(visit, number, str(text))
+        self.story.append(f"{number} closed")
+
+    async def _hear(self, visit: Visit, number: int, text: str) -> None:
+        if text == "ping":
+            visit.pings += 1
+            if not self.deaf:
+                await visit.socket.send("pong")
+            return
+        frame = json.loads(text)
+        visit.frames.append(frame)
+        if frame["op"] == "login" and self.login:
+            self.story.append(f"{number} logged in")
+            await visit.say(self.login, why="wrong key")
+        elif frame["op"] == "subscribe" and self.channel:
+            await visit.say(self.channel, channel=frame["channel"])
+        elif frame["op"] == "order" and not self.deaf:
+            await visit.say("answer", id=frame["id"])
+
+    def _admit(self, socket: ws_server.ServerConnection, request: Request) -> Response | None:
+        return socket.respond(HTTPStatus.SERVICE_UNAVAILABLE, "full") if self.full else None
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["FakeServer"]:
+        serving = ws_server.serve(
+            self.handle, "127.0.0.1", 0, process_request=self._admit, ping_interval=None
+        )
+        async with serving as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            self.url = f"ws://127.0.0.1:{port}"
+            yield self
+
+
+@dataclass
+class Heard:
+    """What a connection reported, in order."""
+
+    events: list[tuple[VenueEvent, int]] = field(default_factory=list)
+    ready: list[int] = field(default_factory=list)
+    lost: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def answers(self) -> list[tuple[str, int]]:
+        return [
+            (event.request_id, session)
+            for event, session in self.events
+            if isinstance(event, Answer)
+        ]
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    server: FakeServer, *, open_timeout_s: float = 2.0, **plan: Any
+) -> AsyncIterator[tuple[Connection, Heard]]:
+    """Hold a connection to the server while the block lasts."""
+    terms: dict[str, Any] = {
+        "url": server.url,
+        "login": True,
+        "channels": ("orders", "account"),
+        "ping": "ping",
+        "ping_after_s": 5.0,
+        "dead_after_s": 10.0,
+    }
+    heard = Heard()
+    connection = Connection(
+        "trade",
+        SocketPlan(**terms | plan),
+        cast(Venue, FakeVenue()),
+        Credentials("key", "secret"),
+        Clock(),
+        instruments=Instruments,
+        on_event=lambda event, session: heard.events.append((event, session)),
+        on_ready=lambda session, why: heard.ready.append(session),
+        on_lost=lambda session, why: heard.lost.append((session, why)),
+        reconnect_s=(0.01, 0.05),
+        open_timeout_s=open_timeout_s,
+    )
+    holding = asyncio.create_task(connection.run())
+    try:
+        yield connection, heard
+    finally:
+        holding.cancel()
+        await asyncio.wait({holding})
+        if not holding.cancelled() and (error := holding.exception()) is not None:
+            raise error

@@ -1,0 +1,324 @@
+"""One socket held open; the invariants are those of workers/connection.py."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from functools import partial
+
+import pytest
+import websockets.exceptions as ws_errors
+
+from tests.workers.fake_venue import FakeServer, Heard, connected, until
+from workers import connection as connection_module
+from workers.connection import NotReady
+from workers.venue import Unreadable
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[FakeServer]:
+    async with FakeServer().running() as one:
+        yield one
+
+
+@pytest.fixture
+def quick_settling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a replaced session linger for a moment only."""
+    monkeypatch.setattr(connection_module, "_SETTLE_S", 0.1)
+
+
+def order(number: int | str) -> str:
+    return json.dumps({"op": "order", "id": str(number)})
+
+
+def session_lost(heard: Heard, number: int) -> bool:
+    return number in [session for session, _ in heard.lost]
+
+
+# --- opening ------------------------------------------------------------------------------------
+
+
+async def test_it_logs_in_then_subscribes_then_is_ready(server: FakeServer) -> None:
+    async with connected(server) as (connection, heard):
+        await until(lambda: connection.ready)
+        [visit] = server.visits
+        assert visit.ops == ["login", "subscribe", "subscribe"]
+        assert [frame.get("channel") for frame in visit.frames[1:]] == ["orders", "account"]
+        assert (heard.ready, heard.lost) == ([1], [])
+        assert connection.session_number == 1
+
+
+async def test_a_public_socket_neither_logs_in_nor_waits(server: FakeServer) -> None:
+    async with connected(server, login=False, channels=()) as (connection, _):
+        await until(lambda: connection.ready)
+        await connection.send(order(1))
+        await until(lambda: server.visits[0].frames)
+        assert server.visits[0].ops == ["order"]
+
+
+async def test_b6_until_the_login_is_answered_nothing_is_sent(server: FakeServer) -> None:
+    server.login = ""
+    async with connected(server) as (connection, heard):
+        await until(lambda: server.visits and server.visits[0].frames)
+        assert not connection.ready
+        with pytest.raises(NotReady):
+            await connection.send(order(1))
+        assert connection.session_number == 0
+        await server.visits[0].say("welcome")
+        await until(lambda: connection.ready)
+        assert server.visits[0].ops == ["login", "subscribe", "subscribe"]
+        assert heard.ready == [1]
+
+
+async def test_b6_until_the_channels_are_confirmed_nothing_is_sent(server: FakeServer) -> None:
+    server.channel = ""
+    async with connected(server) as (connection, _):
+        await until(lambda: server.visits and len(server.visits[0].frames) == 3)
+        await server.visits[0].say("subscribed", channel="orders")
+        await server.visits[0].say("subscribed", channel="somebody else's")
+        with pytest.raises(NotReady):
+            await connection.send(order(1))
+        await server.visits[0].say("subscribed", channel="account")
+        await until(lambda: connection.ready)
+
+
+async def test_a_login_never_answered_is_given_up_and_tried_again(server: FakeServer) -> None:
+    server.login = ""
+    async with connected(server, open_timeout_s=0.1) as (connection, heard):
+        await until(lambda: len(server.visits) >= 2)
+        assert not connection.ready
+        assert (heard.ready, heard.lost) == ([], []), "what never was ready cannot be lost"
+        server.login = "welcome"
+        await until(lambda: connection.ready)
+        assert [visit.open for visit in server.visits[:-1]] == [False] * (len(server.visits) - 1)
+
+
+async def test_a_refused_login_says_why_and_is_tried_again(server: FakeServer) -> None:
+    server.login = "go away"
+    async with connected(server) as (connection, heard):
+        await until(lambda: len(server.visits) >= 3)
+        assert "login refused: wrong key" in connection.problem
+        with pytest.raises(NotReady):
+            await connection.send(order(1))
+        assert heard.ready == []
+        server.login = "welcome"
+        await until(lambda: connection.ready)
+        assert connection.problem == ""
+        assert all("order" not in visit.ops for visit in server.visits)
+
+
+async def test_a_refused_channel_is_no_ready_socket(server: FakeServer) -> None:
+    server.channel = "no such channel"
+    async with connected(server) as (connection, heard):
+        await until(lambda: "subscription orders refused" in connection.problem)
+        assert heard.ready == []
+
+
+async def test_a_server_that_is_full_is_tried_again_with_pauses(server: FakeServer) -> None:
+    server.full = True
+    async with connected(server) as (connection, _):
+        await until(lambda: "503" in connection.problem)
+        assert server.visits == []
+        server.full = False
+        await until(lambda: connection.ready)
+
+
+# --- losing -------------------------------------------------------------------------------------
+
+
+async def test_b7_a_lost_session_is_told_once_and_nothing_replays_on_the_next(
+    server: FakeServer,
+) -> None:
+    server.deaf = True
+    async with connected(server) as (connection, heard):
+        await until(lambda: connection.ready)
+        for number in range(5):
+            assert await connection.send(order(number)) == 1
+        server.full = True
+        await server.visits[0].socket.close()
+        await until(lambda: heard.lost)
+        for number in range(5, 10):
+            with pytest.raises(NotReady):
+                await connection.send(order(number))
+        server.full = False
+        await until(lambda: connection.ready)
+        assert await connection.send(order("new")) == 2
+        await until(lambda: "order" in server.visits[1].ops)
+        assert server.visits[1].ops == ["login", "subscribe", "subscribe", "order"]
+        assert server.visits[1].frames[-1]["id"] == "new"
+        assert [session for session, _ in heard.lost] == [1]
+        assert heard.ready == [1, 2]
+
+
+async def test_a_session_cut_during_the_write_is_never_taken_for_sent(server: FakeServer) -> None:
+    async with connected(server) as (connection, heard):
+        await until(lambda: connection.ready)
+        server.visits[0].socket.transport.abort()
+        outcomes = set()
+        while not heard.lost:
+            try:
+                await connection.send(order(1))
+                outcomes.add("written")
+            except NotReady:
+                outcomes.add("not ready")
+            except ws_errors.ConnectionClosed:
+                outcomes.add("broke")
+            await asyncio.sleep(0)
+        assert [session for session, _ in heard.lost] == [1]
+        assert outcomes <= {"written", "not ready", "broke"}
+        assert heard.answers == []
+
+
+async def test_d10_many_losses_leave_one_live_session_each_numbered_anew(
+    server: FakeServer,
+) -> None:
+    async with connected(server) as (connection, heard):
+        for number in range(1, 11):
+            await until(lambda: connection.ready)
+            assert connection.session_number == number
+            await server.visits[-1].socket.close()
+            await until(partial(session_lost, heard, number))
+        await until(lambda: connection.ready)
+        assert [session for session, _ in heard.lost] == list(range(1, 11))
+        assert heard.ready == list(range(1, 12))
+        assert sum(visit.open for visit in server.visits) == 1
+
+
+# --- half-open ----------------------------------------------------------------------------------
+
+
+async def test_b5_a_half_open_session_is_cut_and_replaced(server: FakeServer) -> None:
+    async with connected(server, ping_after_s=0.05, dead_after_s=0.15) as (connection, heard):
+        await until(lambda: server.visits and server.visits[0].pings >= 2)
+        assert heard.lost == [], "a session that answers its heartbeat is alive"
+        server.deaf = True
+        await connection.send(order(1))
+        await until(lambda: heard.lost)
+        server.deaf = False
+        [(session, why)] = heard.lost
+        assert session == 1
+        assert "no byte" in why
+        await until(lambda: connection.session_number == 2)
+        assert "order" not in server.visits[1].ops
+
+
+async def test_any_byte_is_a_sign_of_life(server: FakeServer) -> None:
+    async with connected(server, ping_after_s=0.2, dead_after_s=0.4) as (connection, heard):
+        await until(lambda: connection.ready)
+        for number in range(30):
+            await server.visits[0].say("answer", id=number)
+            await asyncio.sleep(0.02)
+        assert server.visits[0].pings == 0, "a busy session needs no heartbeat"
+        assert heard.lost == []
+        assert len(heard.answers) == 30
+
+
+async def test_one_heartbeat_a_silence(server: FakeServer) -> None:
+    server.deaf = True
+    async with connected(server, ping_after_s=0.05, dead_after_s=0.3) as (_, heard):
+        await until(lambda: heard.lost)
+        assert server.visits[0].pings == 1
+
+
+# --- replacing ----------------------------------------------------------------------------------
+
+
+async def test_d11_a_planned_rotation_makes_before_it_breaks(
+    server: FakeServer, quick_settling: None
+) -> None:
+    async with connected(server, rotate_after_s=0.3) as (connection, heard):
+        await until(lambda: connection.ready)
+        gaps, sent = 0, 0
+        while not heard.lost:
+            gaps += not connection.ready
+            await connection.send(order(sent))
+            sent += 1
+            await asyncio.sleep(0.005)
+        assert gaps == 0, "there was always a session to write into"
+        assert heard.lost[0] == (1, "replaced")
+        assert server.story.index("2 logged in") < server.story.index("1 closed")
+        await until(lambda: len(heard.answers) == sent)
+        assert sorted(int(name) for name, _ in heard.answers) == list(range(sent))
+
+
+async def test_d11_a_notice_from_the_venue_replaces_the_session_at_once(
+    server: FakeServer, quick_settling: None
+) -> None:
+    async with connected(server) as (connection, heard):
+        await until(lambda: connection.ready)
+        await server.visits[0].say("closing")
+        await until(lambda: connection.session_number == 2)
+        assert server.visits[0].open, "the old session still delivers answers"
+        await server.visits[0].say("answer", id="late")
+        await until(lambda: heard.answers)
+        assert heard.answers == [("late", 1)]
+        await until(lambda: not server.visits[0].open)
+        assert connection.session_number == 2
+        assert (heard.ready, [session for session, _ in heard.lost]) == ([1, 2], [1])
+
+
+async def test_d11_without_a_replacement_the_old_session_stays(server: FakeServer) -> None:
+    async with connected(server, rotate_after_s=0.05) as (connection, heard):
+        await until(lambda: connection.ready)
+        server.full = True
+        for number in range(20):
+            assert await connection.send(order(number)) == connection.session_number
+            await asyncio.sleep(0.01)
+        assert heard.lost == [] or heard.lost[0][1] == "replaced"
+        assert connection.ready
+
+
+async def test_the_venue_cutting_the_old_session_after_its_notice_costs_nothing(
+    server: FakeServer, quick_settling: None
+) -> None:
+    async with connected(server) as (connection, heard):
+        await until(lambda: connection.ready)
+        await server.visits[0].say("closing")
+        await until(lambda: connection.session_number == 2)
+        await server.visits[0].socket.close()
+        await until(lambda: heard.lost)
+        assert await connection.send(order(1)) == 2
+        assert len(server.visits) == 2
+
+
+# --- frames -------------------------------------------------------------------------------------
+
+
+async def test_c20_garbage_ends_no_session(server: FakeServer) -> None:
+    async with connected(server) as (connection, heard):
+        await until(lambda: connection.ready)
+        socket = server.visits[0].socket
+        for frame in ("{", "", "[", '{"say": 7}', b"\xff\xfe\x00"):
+            await socket.send(frame)
+        await server.visits[0].say("answer", id="after")
+        await until(lambda: heard.answers)
+        assert heard.lost == []
+        assert not any(isinstance(event, Unreadable) for event, _ in heard.events)
+
+
+async def test_events_carry_the_number_of_their_session(server: FakeServer) -> None:
+    async with connected(server) as (connection, heard):
+        await until(lambda: connection.ready)
+        await connection.send(order("a"))
+        await until(lambda: heard.answers)
+        await server.visits[0].socket.close()
+        await until(lambda: connection.session_number == 2)
+        await connection.send(order("b"))
+        await until(lambda: len(heard.answers) == 2)
+        assert heard.answers == [("a", 1), ("b", 2)]
+
+
+async def test_book_subscriptions_on_a_dead_socket_are_dropped(server: FakeServer) -> None:
+    server.full = True
+    async with connected(server) as (connection, _):
+        await connection.send_now([order(1)])
+        server.full = False
+        await until(lambda: connection.ready)
+        assert server.visits[0].ops == ["login", "subscribe", "subscribe"]
+
+
+async def test_the_end_of_the_worker_closes_the_socket(server: FakeServer) -> None:
+    async with connected(server) as (connection, heard):
+        await until(lambda: connection.ready)
+    await until(lambda: not server.visits[0].open)
+    assert not connection.ready
+    assert heard.lost == []

@@ -1,0 +1,100 @@
+"""The owner's orders: found by any of their ids, by their own strategy only, and bounded."""
+
+import pytest
+
+from router.state import State
+from tests.workers.samples import record
+from workers import registry as registry_module
+from workers.registry import Registry
+
+
+def test_an_order_is_found_by_its_client_id_and_its_venue_id() -> None:
+    registry, one = Registry(), record("o1")
+    registry.add(one)
+    assert registry.find("c-o1", "") is one
+    assert registry.find("", "v-o1") is one
+    assert registry.find("c-o1", "v-o1") is one
+    assert registry.find("", "") is None
+    assert registry.find("stranger", "v-stranger") is None
+
+
+def test_only_its_own_strategy_owns_an_order() -> None:
+    registry, one = Registry(), record("o1", "alpha")
+    registry.add(one)
+    assert registry.owned("alpha", "o1") is one
+    assert registry.owned("beta", "o1") is None
+    assert registry.owned("alpha", "o2") is None
+
+
+def test_the_venue_id_decides_over_a_reused_client_id() -> None:
+    registry, old = Registry(), record("o1", state=State.FILLED)
+    registry.add(old)
+    assert registry.find("c-o1", "v-another") is None, "another order with the same client id"
+    new = record("o2", client_id="c-o1", venue_id="v-another")
+    registry.add(new)
+    assert registry.find("c-o1", "v-another") is new
+    assert registry.find("c-o1", "v-o1") is old
+
+
+def test_a_venue_id_learned_later_makes_the_order_findable() -> None:
+    registry, one = Registry(), record("o1", venue_id="")
+    registry.add(one)
+    assert registry.find("", "v-o1") is None
+    assert registry.find("c-o1", "v-o1") is one
+    one.venue_id = "v-o1"
+    registry.note_venue_id(one)
+    assert registry.find("", "v-o1") is one
+
+
+def test_live_are_the_orders_not_ended() -> None:
+    registry = Registry()
+    for number, state in enumerate(State):
+        registry.add(record(f"o{number}", state=state))
+    open_states = {State.INITIALIZED, State.PENDING, State.UNKNOWN, State.ACCEPTED}
+    assert {one.state for one in registry.live()} == open_states | {State.CANCELING}
+
+
+def test_the_oldest_ended_orders_are_forgotten_and_no_live_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(registry_module, "ENDED_KEPT", 3)
+    registry = Registry()
+    live = [record(f"live{number}") for number in range(5)]
+    for one in live:
+        registry.add(one)
+    for number in range(6):
+        ended = record(f"o{number}", state=State.FILLED)
+        registry.add(ended)
+        registry.note_end(ended)
+    assert [registry.owned("alpha", f"o{number}") is not None for number in range(6)] == (
+        [False] * 3 + [True] * 3
+    )
+    assert registry.find("c-o0", "v-o0") is None
+    assert list(registry.live()) == live
+    assert len(registry) == 8
+
+
+def test_a_revived_order_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry_module, "ENDED_KEPT", 1)
+    registry, one = Registry(), record("o1", state=State.FAILED)
+    registry.add(one)
+    registry.note_end(one)
+    one.state = State.ACCEPTED
+    for number in range(2, 4):
+        ended = record(f"o{number}", state=State.CANCELED)
+        registry.add(ended)
+        registry.note_end(ended)
+    assert registry.owned("alpha", "o1") is one
+
+
+def test_forgetting_an_order_leaves_the_one_that_took_over_its_client_id(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(registry_module, "ENDED_KEPT", 0)
+    registry, old = Registry(), record("o1", state=State.FILLED)
+    registry.add(old)
+    new = record("o2", client_id="c-o1", venue_id="v-o2")
+    registry.add(new)
+    registry.note_end(old)
+    assert registry.find("c-o1", "") is new
+    assert registry.find("", "v-o1") is None

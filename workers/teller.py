@@ -75,9 +75,9 @@ class Teller:
             reduce_only=record.reduce_only,
             created_ms=record.created_ms,
         )
-        self._outbox.batch.order(
-            self._keys, record.strategy, record.oid, intent.fields(), place="open"
-        )
+        batch = self._outbox.batch
+        batch.order(self._keys, record.strategy, record.oid, intent.fields(), place="open")
+        batch.client(self._keys, record.client_id, f"{record.strategy}/{record.oid}")
 
     def _mark_ids(self, record: OrderRecord) -> None:
         """Free the ids of an ended order; take them back if it was revived."""

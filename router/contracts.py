@@ -30,9 +30,12 @@ _SET_BY_ADMIT = ("created_ms", "expires_ms")
 
 
 def _positive(value: Decimal) -> Decimal:
-    # 36 digits hold any venue's number; more is an attack or a mistake.
+    # 36 digits within 1e-18 to 1e18 hold any venue's number. Beyond it is an attack or a mistake:
+    # 1E+999999999 is one digit here and a gigabyte in a frame.
     if not value.is_finite() or value <= 0 or len(value.as_tuple().digits) > 36:
         raise ValueError("must be a finite number above 0 with at most 36 digits")
+    if not -18 <= value.adjusted() <= 18 or int(value.as_tuple().exponent) < -36:
+        raise ValueError("must lie between 1e-18 and 1e18")
     return value
 
 

@@ -13,6 +13,7 @@ import hashlib
 import re
 import secrets
 import time
+from functools import cache
 
 from router.errors import InvalidArgument
 
@@ -55,6 +56,7 @@ def check_idempotency_key(value: str) -> str:
     return value
 
 
+@cache
 def strategy_tag(strategy: str) -> str:
     """Return the 10 hex digits that mark ids of ``strategy``."""
     return hashlib.sha256(f"order-router:{strategy}".encode()).hexdigest()[:TAG_LENGTH]
@@ -70,6 +72,11 @@ def new_oid(tag: str) -> str:
     """Return a fresh oid for the strategy with this tag."""
     ms = time.time_ns() // 1_000_000 & 0xFFF_FFFF_FFFF
     return f"{tag}{ms:011x}{secrets.randbits(44):011x}"
+
+
+def made_ms(oid: str) -> int:
+    """Return when a generated oid was made, by the clock of its maker; 0 for any other id."""
+    return int(oid[TAG_LENGTH : TAG_LENGTH + 11], 16) if OID.fullmatch(oid) else 0
 
 
 def new_request_id() -> str:

@@ -45,6 +45,8 @@ from workers.wiring import Wiring, end_tasks
 log = logging.getLogger(__name__)
 
 EXPIRED_SOCKET_WAIT_S = 3.0
+#: Hosts' clocks may differ by this much; orders made about our start are looked up in Redis.
+_CLOCKS_DIFFER_MS = 5_000
 
 
 class AccountWorker:
@@ -126,7 +128,7 @@ class Owner:
         self._teller = Teller(
             keys=keys,
             outbox=self._outbox,
-            registry=(registry := Registry()),
+            registry=(registry := Registry(clock.now_ms() + _CLOCKS_DIFFER_MS)),
             exchange=venue.exchange,
             account_type=venue.account_type,
             epoch=lease.epoch,

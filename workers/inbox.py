@@ -101,18 +101,13 @@ class Inbox:
         if isinstance(intent, QueryIntent):
             self._on.spawn(self._query(strategy, entry_id, intent), f"query {intent.oid}")
             return None
-        record: OrderRecord | None
-        if isinstance(intent, CreateIntent) and not inherited:
-            record = self._create(strategy, entry_id, intent)
-        else:
-            record = await self.find(strategy, intent.oid)
-        if record is None:
-            why = (
-                "oid is already used by another intent"
-                if isinstance(intent, CreateIntent)
-                else "no order of this strategy has this oid"
-            )
-            await self._poison(strategy, entry_id, fields, InvalidArgument("oid", why))
+        try:
+            if isinstance(intent, CreateIntent) and not inherited:
+                record = await self._create(strategy, entry_id, intent)
+            else:
+                record = await self._known(strategy, intent.oid)
+        except InvalidArgument as error:
+            await self._poison(strategy, entry_id, fields, error)
             return None
         return Flight(
             kind=RequestKind(intent.request),
@@ -136,15 +131,39 @@ class Inbox:
             return None
         return Modify(instrument, record.client_id, record.venue_id, intent.price, intent.amount, 0)
 
-    def _create(self, strategy: str, entry_id: str, intent: CreateIntent) -> OrderRecord | None:
-        """Return the record of a create; None if another intent has used its oid before."""
+    async def _create(self, strategy: str, entry_id: str, intent: CreateIntent) -> OrderRecord:
+        """Return the record of a create that was admitted once and never sent.
+
+        Raises:
+            InvalidArgument: If its oid or client id was used before: an entry that did not come
+                from admit must neither trade an order again nor take one from its owner (P1, P5).
+        """
+        if ids.tag_of(intent.oid) != ids.strategy_tag(strategy):
+            raise InvalidArgument("oid", f"its tag is not that of {strategy}")
         known = self._on.registry.owned(strategy, intent.oid)
+        if known is None and ids.made_ms(intent.oid) <= self._on.registry.complete_since_ms:
+            known = await self.find(strategy, intent.oid)  # older than what memory holds
         if known is not None:
-            fresh = known.state is State.INITIALIZED and known.intent_id in ("", entry_id)
-            return known if fresh else None
+            if known.state is not State.INITIALIZED or known.intent_id not in ("", entry_id):
+                raise InvalidArgument("oid", "it is already used by another intent")
+            known.intent_id = entry_id
+            return known
+        if self._on.registry.live_client(intent.client_id) is not None:
+            raise InvalidArgument("client_id", "a live order has it")
         record = OrderRecord.from_intent(strategy, intent)
         record.intent_id = entry_id
         self._on.registry.add(record)
+        return record
+
+    async def _known(self, strategy: str, oid: str) -> OrderRecord:
+        """Return an order of the strategy.
+
+        Raises:
+            InvalidArgument: If it has none with this oid.
+        """
+        record = await self.find(strategy, oid)
+        if record is None:
+            raise InvalidArgument("oid", "no order of this strategy has it")
         return record
 
     async def find(self, strategy: str, oid: str) -> OrderRecord | None:

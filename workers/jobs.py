@@ -70,7 +70,7 @@ def enqueue_resolve(
             strategy,
             oid,
             attempt,
-            job_id=f"resolve-{account}-{oid}-{attempt}",
+            job_id=f"{jobs.queue}-resolve-{account}-{oid}-{attempt}",
             result_ttl=0,
         )
     except DuplicateJobError:
@@ -298,4 +298,6 @@ def keep_schedule(settings: Settings, stop: threading.Event) -> None:
 def _enqueue_unless_waiting(queue: Queue, job: Callable[[], object]) -> None:
     """Enqueue a periodic job unless its last one still waits or runs."""
     with contextlib.suppress(DuplicateJobError):
-        queue.enqueue(job, job_id=job.__name__, unique=True, result_ttl=0, failure_ttl=0)
+        queue.enqueue(
+            job, job_id=f"{queue.name}-{job.__name__}", unique=True, result_ttl=0, failure_ttl=0
+        )

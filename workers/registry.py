@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from router import ids
 from router.orders import OrderRecord
 
 #: Ended orders kept in memory, so that late pushes and repeated cancels find them without Redis.
@@ -11,7 +12,9 @@ ENDED_KEPT = 20_000
 class Registry:
     """Live orders of one account, and the latest ended ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, complete_since_ms: int = 0) -> None:
+        self.complete_since_ms = complete_since_ms
+        """Every order whose oid was made later than this is in memory."""
         self._by_oid: dict[tuple[str, str], OrderRecord] = {}
         self._by_client: dict[str, OrderRecord] = {}
         self._by_venue: dict[str, OrderRecord] = {}
@@ -60,7 +63,13 @@ class Registry:
             if old is not None and old.ended:
                 self._forget(old)
 
+    def live_client(self, client_id: str) -> OrderRecord | None:
+        """Return the live order that holds this client id, whoever owns it; None if it is free."""
+        record = self._by_client.get(client_id)
+        return record if record is not None and not record.ended else None
+
     def _forget(self, record: OrderRecord) -> None:
+        self.complete_since_ms = max(self.complete_since_ms, ids.made_ms(record.oid) + 1)
         del self._by_oid[record.strategy, record.oid]
         if self._by_client.get(record.client_id) is record:
             del self._by_client[record.client_id]

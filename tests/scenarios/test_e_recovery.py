@@ -1,22 +1,14 @@
 """E. Crash and failover: whoever dies, every intent gets one outcome and the venue one order."""
 
-import json
 import logging
-import os
 import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from demo.redis_server import die_with_parent
 from router.enums import WsOrderResultType as Result
 from router.keyspace import GROUP
 from simulator.server import RunningSimulator
@@ -30,58 +22,10 @@ from tests.scenarios.stack import (
     running_stack,
     until,
 )
+from tests.workers.killable import killable_worker
+from tests.workers.poison import poisons
 
 LEASE_MS = 1_000
-
-
-# --- a worker that can be killed ----------------------------------------------------------------
-
-
-@dataclass
-class Killable:
-    """A worker in a process of its own."""
-
-    process: "subprocess.Popen[bytes]"
-    log: Path
-
-    def signal(self, number: signal.Signals) -> None:
-        os.kill(self.process.pid, number)
-
-    def said(self, text: str) -> bool:
-        return text in self.log.read_text(errors="replace")
-
-
-def _toml(values: Mapping[str, Any]) -> str:
-    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
-
-
-def write_config(stack: Stack, folder: Path) -> None:
-    """Write the stack's settings as a user would."""
-    settings = stack.settings
-    orders, worker = settings.orders.model_dump(), settings.worker.model_dump()
-    router = f"[orders]\n{_toml(orders)}[worker]\n{_toml(worker)}"
-    (folder / "router.toml").write_text(router)
-    account = settings.accounts[stack.account].model_dump(mode="json", exclude={"options"})
-    (folder / "accounts.toml").write_text(f"[accounts.{stack.account}]\n{_toml(account)}")
-
-
-@contextmanager
-def killable_worker(stack: Stack, folder: Path) -> Iterator[Killable]:
-    """Run ``order-router worker`` as a process, serving; kill it at the end."""
-    write_config(stack, folder)
-    command = [sys.executable, "-m", "commands.main", "worker", "--account", stack.account]
-    command += ["--config-dir", str(folder), "--redis-url", stack.settings.redis_url]
-    log = folder / "worker.log"
-    with (
-        log.open("wb") as out,
-        subprocess.Popen(command, stderr=out, stdout=out, preexec_fn=die_with_parent) as process,
-    ):
-        try:
-            one = Killable(process, log)
-            until(lambda: stack.redis.hget(stack.keys.status, "worker") == "serving", log.read_text)
-            yield one
-        finally:
-            process.kill()
 
 
 def standby(stack: Stack) -> WorkerThread:
@@ -128,7 +72,7 @@ def test_e1_a_killed_worker_costs_no_order_and_no_outcome(
             stack.control.arm(fault, count=1, match=stack.here | {"op": op})
         oid = strategy.buy(idempotency_key="entry")
         until(lambda: stack.ledger().requests_of(oid), "it was sent")
-        if "pushed" in death.split():
+        if death == "pushed and not acked":
             strategy.wait_for(oid, "accepted")
         killed_ms = int(stack.redis.time()[0] * 1_000)
         first.signal(signal.SIGKILL)
@@ -350,4 +294,75 @@ def test_e10_of_two_workers_one_owns_and_the_other_stands_by(
     private = [row for row in stack.ledger().connections if row["closed_ms"] is None]
     roles = Counter(row["role"] for row in private)
     assert roles == Counter({"trade": 1, "private": 1}), "a standby holds no sockets"
+    stack.check(strategy)
+
+
+# --- E11 ----------------------------------------------------------------------------------------
+
+
+def test_e11_poison_is_told_and_kept_and_harms_nobody(stack: Stack) -> None:
+    strategy, other = stack.start_strategy("alpha"), stack.start_strategy("beta")
+    own, theirs = strategy.buy(), other.buy()
+    strategy.wait_for(own, "accepted")
+    other.wait_for(theirs, "accepted")
+    stream, blamed = stack.keys.intents("alpha"), {}
+    for name, (fields, field) in poisons(own, theirs).items():
+        blamed[stack.redis.xadd(stream, fields)] = (name, field)
+    good = strategy.buy()
+    strategy.wait_for(good, "accepted")
+    until(lambda: stack.redis.xlen(stream) == 0, "every intent was settled")
+    dead = {row["id"]: row for _, row in stack.redis.xrange(stack.keys.dead)}
+    wrong = [
+        f"{name}: {dead.get(entry_id)}"
+        for entry_id, (name, field) in blamed.items()
+        if not dead.get(entry_id, {}).get("reason", "").startswith(f"INVALID_{field}: ")
+    ]
+    assert not wrong, "\n".join(wrong)
+    until(lambda: [one.name for one in strategy.told].count("result") == len(blamed))
+    results = [one.what for one in strategy.told if one.name == "result"]
+    assert Counter(one["reason"] for one in results) == Counter(
+        row["reason"] for row in dead.values()
+    )
+    assert {one["result_type"] for one in results} == {Result.REQUEST_NOT_SENT}
+    assert {row["client_id"] for row in stack.ledger().requests} == {own, theirs, good}
+    assert len(stack.ledger().requests) == 3
+    stack.control.fill_order(theirs, account=stack.account)
+    other.wait_for(theirs, "filled")
+    assert other.of(theirs) == ["pending", "accepted", "filled"]
+    assert not [one for one in other.told if one.name == "result"]
+    stack.check(strategy, other)
+
+
+def test_e11_an_ended_orders_oid_never_trades_again_even_after_a_restart(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    oid = strategy.buy()
+    fields = stack.redis.hgetall(stack.keys.order("alpha", oid)) | {"expires_ms": "0"}
+    strategy.wait_for(oid, "accepted")
+    stack.control.fill_order(oid, account=stack.account)
+    strategy.wait_for(oid, "filled")
+    stack.workers[0].stop()
+    entry_id = stack.redis.xadd(stack.keys.intents("alpha"), fields)
+    stack.start_worker()
+    until(lambda: stack.redis.xlen(stack.keys.intents("alpha")) == 0, "it was settled")
+    assert len(stack.ledger().requests_of(oid)) == 1
+    [(_, row)] = stack.redis.xrange(stack.keys.dead)
+    assert (row["id"], row["reason"][:12]) == (entry_id, "INVALID_OID:")
+    stack.check(strategy)
+
+
+def test_e11_poison_on_the_control_stream_is_kept_and_harms_nobody(stack: Stack) -> None:
+    strategy, control = stack.start_strategy(), stack.keys.control
+    notes: list[dict[Any, Any]] = [
+        {"kind": "explode"},
+        {b"\xff": b"\xfe"},
+        {"kind": "evidence"},
+        {"kind": "evidence", "strategy": "alpha", "oid": "f" * 32, "report": "{"},
+    ]
+    stack.redis.hset(stack.keys.strategies, "gamma", "no registration")
+    poison = [stack.redis.xadd(control, note) for note in notes]
+    stack.redis.xadd(control, {"kind": "registered", "strategy": "gamma"})
+    oid = strategy.buy()
+    strategy.wait_for(oid, "accepted")
+    until(lambda: stack.redis.xlen(control) == 0, "every note was read")
+    assert [row["id"] for _, row in stack.redis.xrange(stack.keys.dead)] == poison
     stack.check(strategy)

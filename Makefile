@@ -1,0 +1,58 @@
+# Needs python3 (3.11 or newer) with venv, and make; everything else goes into .venv, made on first use.
+#
+#   make demo                          the whole stack with faults, then the ledger compared
+#   make demo ARGS="--seconds 20"      options for the command; `make demo -- --seconds 20` works, too
+#   make test  check  bench  format  venv  clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ARGS ?=
+
+# What stands after a first goal that takes options belongs to that goal: make demo -- --orders 500
+FIRST := $(firstword $(MAKECMDGOALS))
+ifneq ($(filter demo bench test,$(FIRST)),)
+  REST := $(wordlist 2,$(words $(MAKECMDGOALS)),$(MAKECMDGOALS))
+  ifneq ($(filter -%,$(REST)),)
+    override ARGS += $(REST)
+    $(eval .PHONY: $(REST))
+    $(eval $(REST):;@:)
+  endif
+endif
+
+.PHONY: demo test check bench format venv clean
+
+demo: $(STAMP)
+	@$(BIN)/order-router demo $(ARGS)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(STAMP)
+	@$(BIN)/order-router bench $(ARGS)
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+venv: $(STAMP)
+
+# Installed again only when what is to be installed changed.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "make: $(PYTHON) is older than 3.11; give another with PYTHON=..." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
+	  || { rm -rf $(VENV); echo "make: no venv; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  -c constraints.txt -e '.[test,check]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

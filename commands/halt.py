@@ -1,0 +1,72 @@
+"""``order-router halt`` and ``resume``: stop new orders of an account at once, in all processes."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from commands.link import connected
+from commands.options import AsJson, ConfigDir, RedisUrl, settings_from
+from commands.output import print_json
+from commands.survey import account_names
+from router.contracts import ControlKind
+from router.errors import InvalidArgument
+from router.keyspace import AccountKeys
+
+Account = Annotated[str, typer.Argument(help="The account.")]
+# As many as the register function keeps; the owner deletes what it has read.
+_CONTROL_CAP = 10_000
+
+
+def halt(
+    account: Account,
+    why: Annotated[str, typer.Option(help="Told to every strategy whose order is refused.")],
+    redis_url: RedisUrl = None,
+    config_dir: ConfigDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Refuse queued and new creates and modifies; cancels and fills go on."""
+    reason = " ".join(why.split())
+    if not reason:
+        raise InvalidArgument("--why", "is empty; say why, the strategies are told")
+    _set(account, reason, redis_url, config_dir)
+    _say(account, reason, as_json=as_json)
+
+
+def resume(
+    account: Account,
+    redis_url: RedisUrl = None,
+    config_dir: ConfigDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let new orders through again."""
+    _set(account, None, redis_url, config_dir)
+    _say(account, None, as_json=as_json)
+
+
+def _set(account: str, why: str | None, redis_url: str | None, config_dir: Path | None) -> None:
+    settings = settings_from(redis_url, config_dir)
+    with connected(settings.redis_url) as client:
+        account_names(client, settings, account)
+        write(client, AccountKeys(account, settings.prefix), why)
+
+
+def write(client: Any, keys: AccountKeys, why: str | None) -> None:
+    """Set or remove the halt and wake the owner, both or neither."""
+    pipeline = client.pipeline(transaction=True)
+    if why is None:
+        pipeline.delete(keys.halt)
+    else:
+        pipeline.set(keys.halt, why)
+    note = {"kind": ControlKind.HALT, "why": why or ""}
+    pipeline.xadd(keys.control, note, maxlen=_CONTROL_CAP, approximate=True)
+    pipeline.execute()
+
+
+def _say(account: str, why: str | None, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"account": account, "halted": why})
+    elif why is None:
+        typer.echo(f"{account}: trading goes on")
+    else:
+        typer.echo(f"{account}: halted ({why}); go on with: order-router resume {account}")

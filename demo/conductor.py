@@ -1,0 +1,111 @@
+"""Carries out the schedule of faults while the demo runs, and remembers what happened."""
+
+import logging
+import random
+from collections.abc import Callable
+
+from demo.faults import Act, ActByHand, Arm, CloseSockets, HalfOpen, KillWorker, Step
+from demo.options import VENUE_ACCOUNT
+from simulator.client import ControlClient, ControlError, OrderRow
+
+log = logging.getLogger(__name__)
+
+_OPEN = ("live", "partially_filled")
+
+
+class Conductor:
+    """Takes the steps when their time has come."""
+
+    def __init__(
+        self,
+        steps: list[Step],
+        control: ControlClient,
+        kill_worker: Callable[[], str],
+        seed: int,
+    ) -> None:
+        self._waiting = list(steps)
+        self._control = control
+        self._kill_worker = kill_worker
+        self._random = random.Random(seed)
+        self.taken: list[tuple[float, str]] = []
+        """When and what, with what came of it."""
+
+    def __repr__(self) -> str:
+        return f"Conductor({len(self.taken)} taken, {len(self._waiting)} waiting)"
+
+    def play(self, elapsed_s: float) -> None:
+        """Take every step that is due."""
+        while self._waiting and self._waiting[0].at_s <= elapsed_s:
+            step = self._waiting.pop(0)
+            notes = [note for act in step.acts if (note := self._do(act))]
+            self.taken.append((elapsed_s, "; ".join((step.what, *notes))))
+
+    def hits(self) -> dict[str, int]:
+        """Return how often each kind of fault really hit a message."""
+        counted: dict[str, int] = {}
+        for row in self._control.faults():
+            counted[row["fault"]] = counted.get(row["fault"], 0) + int(row["hits"])
+        return counted
+
+    def end(self) -> None:
+        """Disarm everything and stop the markets, so that what is true can settle."""
+        self._waiting.clear()
+        self._control.disarm()
+        for symbol in self._control.health()["symbols"]:
+            self._control.market(symbol, freeze=True)
+
+    def _do(self, act: Act) -> str:
+        control = self._control
+        match act:
+            case Arm():
+                control.arm(
+                    act.fault,
+                    count=act.count,
+                    duration_ms=act.duration_ms,
+                    match=act.match,
+                    **act.params,
+                )
+                return ""
+            case CloseSockets(role):
+                control.close_sockets(role, account=_account(role))
+                return ""
+            case HalfOpen(role):
+                control.half_open(role, account=_account(role))
+                return ""
+            case ActByHand(fills, cancels):
+                return self._by_hand(fills, cancels)
+            case KillWorker():
+                return self._kill_worker()
+
+    def _by_hand(self, fills: int, cancels: int) -> str:
+        rows = [row for row in self._control.ledger(VENUE_ACCOUNT).orders if _is_ours(row)]
+        chosen = self._random.sample(rows, min(len(rows), fills + cancels))
+        filled = sum(self._fill(row) for row in chosen[:fills])
+        cancelled = sum(self._cancel(row) for row in chosen[fills:])
+        self._control.place_order(VENUE_ACCOUNT, "ETH-USDT", "buy", "0.01", price="2000")
+        return f"{filled} filled, {cancelled} cancelled, 1 external order"
+
+    def _fill(self, row: OrderRow) -> bool:
+        try:
+            self._control.fill_order(venue_id=row["venue_id"])
+        except ControlError as problem:  # the market was faster
+            log.info("%s was not filled by hand: %s", row["venue_id"], problem)
+            return False
+        return True
+
+    def _cancel(self, row: OrderRow) -> bool:
+        try:
+            self._control.cancel_order(venue_id=row["venue_id"])
+        except ControlError as problem:
+            log.info("%s was not cancelled by hand: %s", row["venue_id"], problem)
+            return False
+        return True
+
+
+def _is_ours(row: OrderRow) -> bool:
+    return row["state"] in _OPEN and not row["external"]
+
+
+def _account(role: str) -> str:
+    """Public sockets belong to no account."""
+    return "" if role == "public" else VENUE_ACCOUNT

@@ -1,0 +1,168 @@
+"""Runs the demo from the first process to the verdict."""
+
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from commands.output import clock_time, console, print_error, print_json, table
+from commands.timeline import find_history
+from demo.board import Board
+from demo.children import ChildEnded
+from demo.conductor import Conductor
+from demo.faults import schedule
+from demo.options import VENUE_ACCOUNT, DemoOptions
+from demo.report import Report, show
+from demo.settle import settle
+from demo.stack import Stack, strategy_ids
+from demo.told import Told, read_recording, read_results
+from demo.verdict import Difference, compare
+from router.settings import shown
+
+_TURN_S = 0.1
+_SHOW_EVERY_S = 0.3
+_SETTLE_S = {"none": 10.0, "default": 25.0, "storm": 60.0}
+_TIMELINES = 3
+
+
+def run(options: DemoOptions) -> int:
+    """Run the demo; return 0 if the ledger is what the strategies were told, else 1."""
+    folder = Path(tempfile.mkdtemp(prefix="order-router-demo-"))
+    out = console()
+    good = False
+    try:
+        with _terminable(), Stack(options, folder) as stack:
+            report = _play(stack, out)
+            good = report.good
+            _say(report, stack, out)
+    except ChildEnded as error:
+        print_error(str(error))
+    finally:
+        if options.keep or not good:
+            # On stderr: stdout is the JSON's.
+            Console(stderr=True).print(f"logs and recordings: {folder}", soft_wrap=True)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    return 0 if good else 1
+
+
+def _play(stack: Stack, out: Console) -> Report:
+    options = stack.options
+    if not options.as_json:
+        out.print("starting Redis, the simulated exchange, a worker, the jobs, the strategies")
+    stack.start()
+    if not options.as_json:
+        look = f"ORDER_ROUTER_CONFIG_DIR={stack.folder} order-router status"
+        out.print(f"Redis is at {shown(stack.redis_url)}; look inside: {look}", soft_wrap=True)
+    conductor = Conductor(
+        schedule(options.faults, options.seconds, options.seed),
+        stack.control,
+        lambda: _replace_owner(stack),
+        options.seed,
+    )
+    board = Board(stack, conductor, out, quiet=options.as_json)
+    began = time.monotonic()
+    stack.start_strategies()
+    with board.open():
+        _trade(stack, conductor, board)
+    hits = conductor.hits()
+    conductor.end()
+    if not options.as_json:
+        out.print("trading is over; waiting until nothing is under way")
+    settled = settle(stack.client, stack.keys, stack.control, _SETTLE_S[options.faults])
+    stack.stop_strategies()
+    ledger = stack.control.ledger(VENUE_ACCOUNT)
+    told = gather(stack)
+    return Report(
+        seconds=time.monotonic() - began,
+        settled=settled,
+        ledger=ledger,
+        told=told,
+        faults=conductor.taken,
+        hits=hits,
+        differences=compare(ledger, told),
+    )
+
+
+def _trade(stack: Stack, conductor: Conductor, board: Board) -> None:
+    """Let the strategies trade and the faults happen until the time is over."""
+    shown_at = -_SHOW_EVERY_S
+    while (elapsed_s := time.time() - stack.begin_ms / 1000) < stack.options.seconds:
+        stack.children.check()
+        conductor.play(elapsed_s)
+        if elapsed_s - shown_at >= _SHOW_EVERY_S:
+            shown_at = elapsed_s
+            board.show(max(0.0, elapsed_s))
+        time.sleep(_TURN_S)
+
+
+def _replace_owner(stack: Stack) -> str:
+    """Kill the owner as a crash would and start it again as the standby."""
+    name = stack.owner()
+    if not name:
+        return "nobody owns the account at the moment"
+    stack.children.kill(name)
+    stack.start_worker(name)
+    return name
+
+
+def gather(stack: Stack) -> list[Told]:
+    """Return what every strategy was told."""
+    found = []
+    for name in strategy_ids(stack.options.strategies):
+        entries = [fields for _, fields in stack.client.xrange(stack.keys.results(name))]
+        if name in stack.records:
+            told = read_recording(name, stack.records[name])
+        else:
+            log = (stack.folder / f"{name}.log").read_text(errors="replace")
+            told = read_results(name, entries, _admitted(stack, name), log)
+        told.seqs = [int(fields["seq"]) for fields in entries]
+        found.append(told)
+    return found
+
+
+def _admitted(stack: Stack, strategy: str) -> list[dict[str, str]]:
+    keys, client = stack.keys, stack.client
+    oids = {*client.smembers(keys.open(strategy)), *client.zrange(keys.ended(strategy), 0, -1)}
+    return [client.hgetall(keys.order(strategy, oid)) for oid in sorted(oids)]
+
+
+def _say(report: Report, stack: Stack, out: Console) -> None:
+    if stack.options.as_json:
+        print_json(report.as_json())
+        return
+    show(report, out)
+    shown: set[str] = set()
+    for one in report.differences:
+        if one.oid and one.oid not in shown and len(shown) < _TIMELINES:
+            shown.add(one.oid)
+            _show_timeline(one, stack, out)
+
+
+def _show_timeline(one: Difference, stack: Stack, out: Console) -> None:
+    found = find_history(stack.client, [stack.keys], one.oid)
+    if found is None:
+        out.print(f"{one.oid}: Redis has no such order")
+        return
+    rows = [(clock_time(at.ts_ms), at.seq or "", at.what, at.detail) for at in found.moments]
+    out.print(table(f"{one.oid} of {found.strategy}", ("time", "seq", "what", "detail"), rows))
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end the demo as cleanly as Ctrl-C does."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,248 @@
+"""The demo's processes and files: Redis, simulator, workers, jobs, strategies."""
+
+import os
+import secrets
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from commands.link import text_client
+from demo.children import ROOT, Children
+from demo.options import ACCOUNT, VENUE_ACCOUNT, DemoOptions
+from demo.plan import VARIABLE, Plan
+from demo.redis_server import RedisServer, free_port
+from router.errors import ConfigError
+from router.keyspace import DEFAULT_PREFIX, AccountKeys
+from router.settings import CONFIG_DIR_VARIABLE, ENV_PREFIX
+from simulator.client import ControlClient
+
+_READY_S = 20.0
+_STARTS_IN_S = 1.5
+# The simulator's keys of its demo account: they open nothing else.
+_KEYS = {
+    "DEMO_OKX_KEY": "demo-key",
+    "DEMO_OKX_SECRET": "demo-secret",
+    "DEMO_OKX_PASSPHRASE": "demo-pass",
+}
+_ACCOUNTS = """\
+[accounts.{account}]
+exchange = "okx"
+environment = "demo"
+api_key = "env:DEMO_OKX_KEY"
+api_secret = "env:DEMO_OKX_SECRET"
+passphrase = "env:DEMO_OKX_PASSPHRASE"
+rest_url = "{url}"
+ws_url = "{ws_url}"
+{options}"""
+_ROUTER = """\
+redis_url = "{redis_url}"
+prefix = "{prefix}"
+{orders}
+[jobs]
+queue = "{queue}"
+sweep_every_s = 2
+"""
+# A storm of half-open sockets and silent REST calls would be mostly waiting at the real pace.
+_STORM_ORDERS = """
+[orders]
+ack_timeout_ms = 2000
+[worker]
+rest_read_timeout_s = 1.5
+reconnect_most_s = 2.0
+"""
+_STORM_OPTIONS = "options = { ping_after_s = 1.0, dead_after_s = 2.0 }\n"
+_SIMULATOR = """\
+[market]
+seed = {seed}
+[limits]
+enabled = true
+"""
+
+
+class Stack:
+    """Everything that runs, from Redis to the strategies. Use it as a context manager."""
+
+    def __init__(self, options: DemoOptions, folder: Path) -> None:
+        self.options = options
+        self.folder = folder
+        self._server: RedisServer | None = None
+        own = options.redis_url is None
+        name = DEFAULT_PREFIX if own else f"demo-{secrets.token_hex(4)}"
+        self.prefix = name
+        self._queue = "order-router" if own else name
+        self.keys = AccountKeys(ACCOUNT, self.prefix)
+        self.redis_url = options.redis_url or ""
+        self.client: Any = None
+        self._ports = free_port(), free_port()
+        self.control = ControlClient(f"http://127.0.0.1:{self._ports[1]}")
+        self.children = Children(folder, self._environment())
+        self.begin_ms = self.end_ms = 0
+        self.records: dict[str, Path] = {}
+
+    def __repr__(self) -> str:
+        return f"Stack({self.folder}, {self.children!r})"
+
+    def __enter__(self) -> "Stack":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        try:
+            self.children.stop()
+        finally:
+            self.control.close()
+            self._leave_redis()
+
+    # --- start
+
+    def start(self) -> None:
+        """Start all but the strategies; return when the worker serves.
+
+        Raises:
+            ConfigError: If a part does not come up; the text has the end of its log.
+        """
+        self._start_redis()
+        self._write_config()
+        self.children.start(
+            "simulator",
+            [
+                *("simulator", "--config", "simulator.toml"),
+                *("--port", str(self._ports[0]), "--control-port", str(self._ports[1])),
+            ],
+        )
+        self._await("the simulator", self._simulator_answers)
+        self.start_worker("worker")
+        if self.options.faults == "storm":
+            self.start_worker("standby")
+        self.children.start("jobs", ["jobs"])
+        self._await("the worker", self._worker_serves)
+
+    def start_worker(self, name: str) -> None:
+        """Start a worker process; the first one owns, others stand by."""
+        self.children.start(name, ["worker", "--account", ACCOUNT])
+
+    def owner(self) -> str:
+        """Return the name of the worker process that owns the account; "" if none does."""
+        pid = str(self.client.hget(self.keys.lease, "pid") or "")
+        return self.children.name_of(int(pid)) if pid else ""
+
+    def start_strategies(self) -> None:
+        """Start the guide's example and the demo's own strategies; trading begins soon."""
+        self.begin_ms = int((time.time() + _STARTS_IN_S) * 1000)
+        self.end_ms = self.begin_ms + int(self.options.seconds * 1000)
+        names = strategy_ids(self.options.strategies)
+        self._start_strategy(names[0], f"{_example()}:RobustEntry", {})
+        traders = names[1:]
+        for number, name in enumerate(traders):
+            share = self.options.orders // len(traders)
+            plan = Plan(
+                record=self.folder / f"{name}.told.jsonl",
+                seed=self.options.seed * 100 + number,
+                orders=share,
+                begin_ms=self.begin_ms,
+                end_ms=self.end_ms,
+                signals_ms=self._signals(),
+            )
+            self.records[name] = plan.record
+            of_class = "Taker" if name.startswith("taker") else "Maker"
+            target = f"{ROOT / 'demo' / 'strategies.py'}:{of_class}"
+            self._start_strategy(name, target, {VARIABLE: plan.model_dump_json()})
+
+    def stop_strategies(self) -> None:
+        """End the strategies cleanly."""
+        self.children.stop(strategy_ids(self.options.strategies))
+
+    def _signals(self) -> tuple[int, ...]:
+        length_ms = self.end_ms - self.begin_ms
+        return tuple(self.begin_ms + int(length_ms * share) for share in (0.1, 0.4, 0.5, 0.75))
+
+    def _start_strategy(self, name: str, target: str, extra: dict[str, str]) -> None:
+        arguments = ["run", target, "--strategy-id", name, "--account", ACCOUNT]
+        self.children.start(name, arguments, extra)
+
+    # --- how
+
+    def _start_redis(self) -> None:
+        if not self.redis_url:
+            self._server = RedisServer(self.folder / "redis", free_port())
+            self._server.start()
+            if self._server.process is not None:
+                self.children.watch(self._server.process.pid)
+            self.redis_url = self._server.url
+        self.client = text_client(self.redis_url)
+
+    def _leave_redis(self) -> None:
+        if self._server is not None:
+            self._server.stop()
+        elif self.client is not None:
+            # Somebody else's server: take away what is ours.
+            for pattern in (f"{self.prefix}:*", f"rq:*{self._queue}*"):
+                for key in list(self.client.scan_iter(match=pattern, count=1_000)):
+                    self.client.delete(key)
+            self.client.srem("rq:queues", f"rq:queue:{self._queue}")
+        if self.client is not None:
+            self.client.close()
+
+    def _write_config(self) -> None:
+        storm = self.options.faults == "storm"
+        port = self._ports[0]
+        texts = {
+            "accounts.toml": _ACCOUNTS.format(
+                account=ACCOUNT,
+                url=f"http://127.0.0.1:{port}",
+                ws_url=f"ws://127.0.0.1:{port}",
+                options=_STORM_OPTIONS if storm else "",
+            ),
+            "router.toml": _ROUTER.format(
+                redis_url=self.redis_url,
+                prefix=self.prefix,
+                queue=self._queue,
+                orders=_STORM_ORDERS if storm else "",
+            ),
+            "simulator.toml": _SIMULATOR.format(seed=self.options.seed),
+        }
+        for name, text in texts.items():
+            (self.folder / name).write_text(text, encoding="utf-8")
+
+    def _environment(self) -> dict[str, str]:
+        """Return the children's environment: ours, without settings that would change the demo."""
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(ENV_PREFIX) and name != "REDIS_URL"
+        }
+        return {**inherited, **_KEYS, CONFIG_DIR_VARIABLE: str(self.folder)}
+
+    def _await(self, what: str, ready: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _READY_S
+        while not ready():
+            self.children.check()
+            if time.monotonic() > deadline:
+                raise ConfigError("demo", f"{what} was not ready in {_READY_S:g} s; {self.folder}")
+            time.sleep(0.05)
+
+    def _simulator_answers(self) -> bool:
+        try:
+            return VENUE_ACCOUNT in self.control.health()["accounts"]
+        except requests.ConnectionError:
+            return False
+
+    def _worker_serves(self) -> bool:
+        return bool(self.client.hget(self.keys.status, "worker") == "serving")
+
+
+def strategy_ids(count: int) -> list[str]:
+    """Return the ids of the demo's strategies; the first is the guide's example."""
+    rounds = ((f"maker-{n}", f"taker-{n}") for n in range(2, 12))
+    traders = ["maker", "taker", *(name for pair in rounds for name in pair)]
+    return ["robust-entry", *traders[: count - 1]]
+
+
+def _example() -> str:
+    spec = find_spec("examples.robust_entry")
+    if spec is None or spec.origin is None:
+        raise ConfigError("demo", "examples/robust_entry.py is not installed")
+    return spec.origin

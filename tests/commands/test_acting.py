@@ -1,0 +1,83 @@
+"""halt, resume and doctor."""
+
+from typing import Any
+
+import pytest
+
+from demo.redis_server import temporary_server
+from router.contracts import ControlKind
+from tests.commands.conftest import Scene, Shell
+
+
+def test_halt_and_resume_set_the_key_and_wake_the_owner(shell: Shell, scene: Scene) -> None:
+    assert shell.json("halt", "okx-main", "--why", "too much")["halted"] == "too much"
+    assert scene.client.get(scene.keys.halt) == "too much"
+    assert shell.json("status")["accounts"][0]["halted"] == "too much"
+    assert "HALTED" in shell.run("status")
+    assert shell.json("resume", "okx-main")["halted"] is None
+    assert not scene.client.exists(scene.keys.halt)
+    kinds = [fields["kind"] for _, fields in scene.client.xrange(scene.keys.control)]
+    assert kinds[-2:] == [ControlKind.HALT, ControlKind.HALT]
+
+
+def grades(found: Any) -> dict[str, str]:
+    return {one["check"]: one["grade"] for one in found["findings"]}
+
+
+def test_doctor_sees_a_sound_server(shell: Shell, scene: Scene) -> None:
+    found = grades(shell.json("doctor", "--only", "redis", "--only", "worker"))
+    assert found == {
+        "redis": "ok",
+        "redis version": "ok",
+        "append-only file": "ok",
+        "appendfsync": "warn",
+        "maxmemory-policy": "ok",
+        "functions": "ok",
+        "redis clock": "ok",
+        "okx-main worker": "ok",
+    }
+
+
+def test_doctor_tells_what_is_wrong_and_fails(shell: Shell, scene: Scene) -> None:
+    scene.client.delete(scene.keys.lease)
+    scene.client.set(scene.keys.halt, "why not")
+    scene.lose(scene.admit("maker"))
+    scene.client.function_flush()
+    found = grades(shell.json("doctor", code=1))
+    assert found["functions"] == "fail"
+    assert found["okx-main worker"] == "fail"
+    assert found["okx-main halt"] == "warn"
+    assert found["okx-main orders"] == "warn"
+    assert found["okx-main venue"] == "fail"
+    assert found["okx-main maker"] == "ok"
+    assert found["jobs"] == "fail"
+
+
+def test_doctor_never_shows_a_secret(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, scene: Scene
+) -> None:
+    assert "geheim" not in shell.run("doctor", code=1)
+    monkeypatch.delenv("TEST_SECRET")
+    found = shell.json("doctor", "--only", "config", code=1)
+    assert "TEST_SECRET is not set" in found["findings"][-1]["seen"]
+
+
+def test_doctor_of_a_strategy(shell: Shell, scene: Scene) -> None:
+    words = ("doctor", "--only", "strategies", "--strategy")
+    assert grades(shell.json(*words, "maker"))["okx-main maker"] == "ok"
+    assert grades(shell.json(*words, "ghost", code=1))["okx-main ghost"] == "fail"
+
+
+def test_doctor_of_a_server_that_forgets(shell: Shell) -> None:
+    with temporary_server("everysec", "--appendonly", "no") as server:
+        shell.redis_url = server.url
+        found = grades(shell.json("doctor", "--only", "redis", code=1))
+    assert found["append-only file"] == "fail"
+    assert found["functions"] == "fail"
+
+
+def test_doctor_without_redis(shell: Shell) -> None:
+    shell.redis_url = "redis://:geheim@127.0.0.1:1/0"
+    text = shell.run("doctor", "--only", "redis", code=1)
+    assert "does not answer" in text
+    assert "geheim" not in text

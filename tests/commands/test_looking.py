@@ -1,0 +1,92 @@
+"""The commands that look: status, orders, order, tail."""
+
+import orjson
+
+from tests.commands.conftest import Scene, Shell
+
+
+def test_status_counts_what_is_under_way(shell: Shell, scene: Scene) -> None:
+    filled, lost = scene.admit("maker", "k1"), scene.admit("maker")
+    scene.admit("maker", "k1")
+    scene.fill(filled)
+    scene.lose(lost)
+    scene.client.xadd(scene.keys.dead, {"stream": scene.keys.intents("maker"), "reason": "bad"})
+
+    account = shell.json("status")["accounts"][0]
+    assert account["owner"] == "host-7"
+    assert account["worker"] == "serving"
+    assert 0 < account["lease_left_ms"] <= 60_000
+    assert account["sockets"]["trade"]["state"] == "connected"
+    assert account["halted"] is None
+    maker = account["strategies"][0]
+    counts = {name: maker[name] for name in ("waiting", "open", "unknown", "repeats", "dead")}
+    assert counts == {"waiting": 2, "open": 1, "unknown": 1, "repeats": 1, "dead": 1}
+    assert maker["backlog"] == 3, "PENDING, FILLED and the request's outcome"
+    assert maker["seen_ms"] > 0
+
+
+def test_the_backlog_counts_what_comes_after_the_cursor(shell: Shell, scene: Scene) -> None:
+    for _ in range(3):
+        scene.fill(scene.admit("maker"))
+    entries = scene.client.xrange(scene.keys.results("maker"))
+    scene.client.hset(scene.keys.cursor("maker"), "main", entries[3][0])
+    assert shell.json("status")["accounts"][0]["strategies"][0]["backlog"] == len(entries) - 4
+
+
+def test_status_for_people(shell: Shell, scene: Scene) -> None:
+    text = shell.run("status")
+    assert "owner host-7" in text
+    assert "maker" in text
+
+
+def test_an_account_that_nobody_owns(shell: Shell) -> None:
+    assert "no owner" in shell.run("status")
+
+
+def test_orders_lists_open_ones_and_filters(shell: Shell, scene: Scene) -> None:
+    scene.register("taker")
+    ended, live, other = scene.admit("maker"), scene.admit("maker"), scene.admit("taker")
+    scene.fill(ended)
+
+    def oids(*words: str) -> set[str]:
+        return {one["oid"] for one in shell.json("orders", *words)["orders"]}
+
+    assert oids() == {live.oid, other.oid}
+    assert oids("--all") == {ended.oid, live.oid, other.oid}
+    assert oids("--strategy", "taker") == {other.oid}
+    assert oids("--symbol", "ETHUSDT.OKX") == set()
+    assert oids("--account", "okx-main", "--limit", "1") == {live.oid, other.oid}
+    assert live.oid in shell.run("orders")
+
+
+def test_order_prints_the_whole_history(shell: Shell, scene: Scene) -> None:
+    record = scene.admit("maker", "k1")
+    scene.fill(record)
+    scene.fill(scene.admit("maker"))  # another order's events are not in it
+    found = shell.json("order", record.oid)
+    assert found["strategy"] == "maker"
+    assert found["order"]["status"] == "FILLED"
+    what = [one["what"] for one in found["moments"]]
+    assert what[0] == "admitted"
+    assert what[-2:] == ["told PENDING", "told FILLED"]
+    assert "trade t1" in what
+    assert "key k1" in shell.run("order", record.oid)
+
+
+def test_order_is_found_after_its_client_id_was_forgotten(shell: Shell, scene: Scene) -> None:
+    record = scene.admit("maker")
+    scene.client.delete(scene.keys.clients)
+    assert shell.json("order", record.oid)["strategy"] == "maker"
+
+
+def test_tail_prints_what_there_is(shell: Shell, scene: Scene) -> None:
+    record = scene.admit("maker")
+    scene.fill(record)
+    scene.lose(scene.admit("maker"))
+    lines = shell.run("tail", "--no-follow", "--json").splitlines()
+    kinds = [orjson.loads(line)["type"] for line in lines]
+    assert kinds == ["order", "order", "ws_order_request_result"]
+    text = shell.run("tail", "--no-follow", "--last", "2")
+    assert f"FILLED {record.oid}" in text
+    assert "ACK_TIMEOUT create" in text
+    assert shell.run("tail", "--no-follow", "--last", "0") == ""

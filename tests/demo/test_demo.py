@@ -1,0 +1,49 @@
+"""The whole demo, short: real processes, the default faults, and no difference."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from demo.children import ROOT
+
+
+def run_demo(folder: Path, *options: str) -> tuple[int, dict[str, Any]]:
+    """Return the demo's exit code and its JSON."""
+    done = subprocess.run(
+        [sys.executable, "-m", "commands.main", "demo", "--json", *options],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.stdout, done.stderr.decode()
+    return done.returncode, orjson.loads(done.stdout)
+
+
+@pytest.mark.timeout(120)
+def test_the_demo_finds_no_difference(tmp_path: Path) -> None:
+    code, report = run_demo(tmp_path, "--seconds", "8", "--orders", "80", "--seed", "3")
+    assert report["differences"] == []
+    assert report["not_settled"] == []
+    assert code == 0
+    hits = report["fault_hits"]
+    for fault in ("lose_ack", "lose_push", "hangup_before", "hangup_after", "reject"):
+        assert hits[fault] > 0, fault
+    assert report["venue"]["orders"] > 60
+    assert {one["strategy"] for one in report["strategies"]} == {"robust-entry", "maker", "taker"}
+    assert not any(tmp_path.iterdir()), "a good demo leaves nothing behind"
+
+
+@pytest.mark.timeout(120)
+def test_the_demo_uses_a_given_redis_and_leaves_it_clean(
+    redis_url: str, redis_client: Any, tmp_path: Path
+) -> None:
+    options = ("--seconds", "5", "--orders", "20", "--faults", "none", "--redis-url", redis_url)
+    code, report = run_demo(tmp_path, *options)
+    assert code == 0, report
+    assert [key for key in redis_client.keys("*") if key.startswith("demo-")] == []

@@ -95,6 +95,29 @@ def test_e1_a_killed_worker_costs_no_order_and_no_outcome(
         stack.check(strategy)
 
 
+def test_e1_a_cancel_of_a_killed_worker_is_still_done(
+    redis_url: str, simulator: RunningSimulator, tmp_path: Path
+) -> None:
+    with (
+        running_stack(redis_url, simulator, lease_ttl_ms=LEASE_MS) as stack,
+        killable_worker(stack, tmp_path) as first,
+    ):
+        strategy, second = stack.start_strategy(), standby(stack)
+        oid = strategy.buy()
+        strategy.wait_for(oid, "accepted")
+        stack.control.arm("swallow_request", count=1, match=stack.here | {"op": "cancel-order"})
+        strategy.cancel_order_ws(SYMBOL, oid)
+        until(lambda: len(stack.ledger().requests_of(oid)) == 2, "the cancel was sent")
+        first.signal(signal.SIGKILL)
+        second.wait_serving()
+        strategy.wait_for(oid, "canceled")
+        until(lambda: stack.redis.xlen(stack.keys.intents("alpha")) == 0, "it was settled")
+        [row] = stack.ledger().orders_of(oid)
+        assert row["state"] == "canceled"
+        assert "cancel_failed" not in strategy.of(oid)
+        stack.check(strategy)
+
+
 def test_e2_a_worker_paused_past_its_lease_sends_and_writes_nothing_more(
     redis_url: str, simulator: RunningSimulator, tmp_path: Path
 ) -> None:
@@ -106,7 +129,7 @@ def test_e2_a_worker_paused_past_its_lease_sends_and_writes_nothing_more(
         resting = strategy.buy()
         strategy.wait_for(resting, "accepted")
         # More than the venue's limit lets out at once, so that some wait inside the worker.
-        oids = [strategy.buy() for _ in range(66)]
+        oids = [strategy.buy() for _ in range(62)]
         until(lambda: len(stack.ledger().requests) >= 50, "the first of them left")
         first.signal(signal.SIGSTOP)
         second.wait_serving()

@@ -26,6 +26,16 @@ def test_only_its_own_strategy_owns_an_order() -> None:
     assert registry.owned("alpha", "o2") is None
 
 
+def test_an_oid_of_two_strategies_is_two_orders() -> None:
+    registry = Registry()
+    mine, theirs = record("o1", "alpha"), record("o1", "beta", client_id="x", venue_id="vx")
+    registry.add(mine)
+    registry.add(theirs)
+    assert registry.owned("alpha", "o1") is mine
+    assert registry.owned("beta", "o1") is theirs
+    assert len(list(registry.live())) == 2
+
+
 def test_the_venue_id_decides_over_a_reused_client_id() -> None:
     registry, old = Registry(), record("o1", state=State.FILLED)
     registry.add(old)

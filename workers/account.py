@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 EXPIRED_SOCKET_WAIT_S = 3.0
 #: Hosts' clocks may differ by this much; orders made about our start are looked up in Redis.
-_CLOCKS_DIFFER_MS = 5_000
+_CLOCKS_DIFFER_MS = 2_000
 
 
 class AccountWorker:

@@ -11,10 +11,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import redis.asyncio
-import redis.exceptions
 
 from router.keyspace import GROUP, AccountKeys
-from workers.outbox import persistently
+from workers.outbox import NO_ANSWER, answer_in_time, persistently
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +71,8 @@ class Intake:
         while True:
             try:
                 reply = await self._read(">", BLOCK_MS)
-            except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:
-                log.warning("%s: reading intents failed: %s", self._keys.account, error)
+            except NO_ANSWER as error:
+                log.warning("%s: reading intents failed: %r", self._keys.account, error)
                 await asyncio.sleep(0.05)
                 await self._recover_own()
                 continue
@@ -89,8 +88,10 @@ class Intake:
 
     async def _read(self, start: str, block_ms: int | None) -> Any:
         streams: dict[Any, Any] = dict.fromkeys([self._keys.control, *self._strategies], start)
-        return await self._client.xreadgroup(
-            GROUP, self._consumer, streams, count=self._count, block=block_ms
+        return await answer_in_time(
+            self._client.xreadgroup(
+                GROUP, self._consumer, streams, count=self._count, block=block_ms
+            )
         )
 
     async def _take(self, reply: Any) -> None:

@@ -18,6 +18,7 @@ from router import functions
 from router.errors import LeaseLost
 from router.keyspace import AccountKeys
 from workers.clock import Clock
+from workers.outbox import NO_ANSWER, answer_in_time
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +53,8 @@ class Lease:
             asked_ms = self._clock.monotonic_ms()
             try:
                 reply = await self._call("acquire")
-            except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:
-                log.warning("%s: Redis does not answer: %s", self._keys.account, error)
+            except NO_ANSWER as error:
+                log.warning("%s: Redis does not answer: %r", self._keys.account, error)
                 await asyncio.sleep(0.5)
                 continue
             if reply[0] == "owner":
@@ -110,4 +111,4 @@ class Lease:
             host=socket.gethostname(),
             pid=os.getpid(),
         )
-        return await self._client.fcall(*call.fcall())
+        return await answer_in_time(self._client.fcall(*call.fcall()))

@@ -5,13 +5,13 @@ import logging
 from decimal import Decimal
 
 import redis.asyncio
-import redis.exceptions
 
 from router.contracts import plain
 from router.evidence import BookTop
 from router.instruments import Instrument
 from router.keyspace import VenueKeys
 from workers.connection import Connection
+from workers.outbox import NO_ANSWER, answer_in_time
 from workers.wiring import Wiring
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class MarketData:
         while True:
             try:
                 await self._align()
-            except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:
+            except NO_ANSWER as error:
                 log.warning("wanted symbols could not be read: %s", error)
             await asyncio.sleep(_LOOK_EVERY_S)
 
@@ -66,7 +66,9 @@ class MarketData:
             self._session = self._public.session_number
             self._subscribed.clear()
         since_ms = self._on.clock.now_ms() - WANTED_FOR_MS
-        names = await self._client.zrangebyscore(self._keys.wanted, since_ms, "+inf")
+        names = await answer_in_time(
+            self._client.zrangebyscore(self._keys.wanted, since_ms, "+inf")
+        )
         wanted = {str(name) for name in names}
         listed = {symbol for symbol in wanted if self._on.instruments.symbol(symbol)}
         venue = self._on.venue
@@ -91,8 +93,8 @@ class MarketData:
                 fields = book_fields(self._latest[symbol])
                 pipeline.xadd(self._keys.bookl1(symbol), fields, maxlen=1, approximate=False)  # type: ignore[arg-type]
             try:
-                await pipeline.execute()
-            except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:
+                await answer_in_time(pipeline.execute())
+            except NO_ANSWER as error:
                 log.warning("books were not published: %s", error)
                 await asyncio.sleep(0.1)
 

@@ -21,6 +21,9 @@ from router.outcomes import backoff_s
 log = logging.getLogger(__name__)
 
 MOST_OPERATIONS = 1_000
+ANSWER_WITHIN_S = 5.0
+"""Longer than any BLOCK, so that an idle read is not taken for a lost server."""
+NO_ANSWER = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, TimeoutError)
 
 
 class Outbox:
@@ -89,6 +92,16 @@ class Outbox:
             log.error("%s: Redis refused a write: %s", self._keys.account, problem)
 
 
+async def answer_in_time(call: Awaitable[Any]) -> Any:
+    """Return what a Redis call returns.
+
+    Raises:
+        TimeoutError: If no answer came in 5 s; the call may have been carried out.
+    """
+    async with asyncio.timeout(ANSWER_WITHIN_S):
+        return await call
+
+
 async def persistently(act: Callable[[], Awaitable[Any]]) -> Any:
     """Return what ``act`` returns, repeating it with backoff while Redis is unreachable.
 
@@ -97,8 +110,8 @@ async def persistently(act: Callable[[], Awaitable[Any]]) -> Any:
     delays = backoff_s(0.02, 1.0, lambda: random.uniform(0.7, 1.3))
     while True:
         try:
-            return await act()
-        except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:
+            return await answer_in_time(act())
+        except NO_ANSWER as error:
             delay_s = next(delays)
-            log.warning("Redis does not answer (%s); again in %.2f s", error, delay_s)
+            log.warning("Redis does not answer (%r); again in %.2f s", error, delay_s)
             await asyncio.sleep(delay_s)

@@ -15,21 +15,25 @@ from router.errors import ConfigError, LeaseLost, RedisUnavailable
 from router.settings import Settings, shown
 from workers.account import AccountWorker
 from workers.jobs import enqueue_resolve
+from workers.outbox import NO_ANSWER, answer_in_time
 from workers.setup import AccountSetup, account_setup
 
 log = logging.getLogger(__name__)
 
 _AGAIN_S = 0.5
-#: Longer than any BLOCK: redis-py's default of 5 s would end a longer read with an error.
-_SOCKET_TIMEOUT_S = 10.0
 
 
 def connect(settings: Settings) -> "redis.asyncio.Redis":
-    """Return a client that never repeats a command by itself (we repeat what is idempotent)."""
+    """Return a client that never repeats a command by itself (we repeat what is idempotent).
+
+    It has no socket timeout: redis-py 8.1 keeps one by ``asyncio.wait_for``, which on Python 3.11
+    makes a task for each write and can swallow a cancellation. Callers bound their calls with
+    ``asyncio.timeout`` (``answer_in_time``), which does neither.
+    """
     return redis.asyncio.Redis.from_url(
         settings.redis_url,
         retry=None,
-        socket_timeout=_SOCKET_TIMEOUT_S,
+        socket_timeout=None,
         socket_connect_timeout=2.0,
         health_check_interval=0,
         decode_responses=True,
@@ -45,8 +49,8 @@ async def load_functions(client: "redis.asyncio.Redis", url: str) -> None:
         ConfigError: If the server has no functions (older than Redis 7) or forbids loading them.
     """
     try:
-        await client.function_load(functions.source(), replace=True)
-    except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:
+        await answer_in_time(client.function_load(functions.source(), replace=True))
+    except NO_ANSWER as error:
         raise RedisUnavailable(
             f"Redis does not answer at {url}: {error}. Start it or give --redis-url"
         ) from error

@@ -167,7 +167,10 @@ class Owner:
             self._lease.epoch,
             count=settings.worker.read_count,
             on_intents=self._inbox.take,
+            on_inherited=self._inbox.inherit,
             on_control=self._control,
+            may_read=self._lease.may_send,
+            look_every_s=settings.worker.lease_ttl_ms / 1000,
         )
         keys = VenueKeys(venue.exchange, settings.prefix)
         self._market = MarketData(on, self._client, keys, self._public)
@@ -253,8 +256,7 @@ class Owner:
             # Orders go by REST if the sockets stay away; nobody has to wait for them.
             async with asyncio.timeout(EXPIRED_SOCKET_WAIT_S):
                 await self._sockets_ready.wait()
-        for strategy in sorted(self._teller.strategies):
-            await self._inbox.inherit(strategy, await self._intake.inherited(strategy))
+        await self._intake.inherit()
         if self._resyncing is None:
             self._start_resync(tell=False)
         self._teller.status_event("worker_up")

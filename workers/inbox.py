@@ -77,9 +77,10 @@ class Inbox:
         return False
 
     async def inherit(self, strategy: str, entries: list[tuple[str, Mapping[str, str]]]) -> None:
-        """Take what an earlier epoch was given: it may have been sent, so it is in doubt."""
+        """Take what another epoch was given: it may have been sent, so it is in doubt."""
         for entry_id, fields in entries:
-            self._taken_before(strategy, entry_id)
+            if self._taken_before(strategy, entry_id):
+                continue  # given to us: memory knows what became of it
             try:
                 intent = read_intent(fields)
             except InvalidArgument as error:

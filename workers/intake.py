@@ -2,11 +2,14 @@
 
 Delivery is the claim: an entry in the group's pending list under a consumer named after an epoch
 may have been sent by that epoch. Entries of earlier epochs go to the ladder, never to the socket;
-entries of this epoch whose read reply was lost are found in our own pending list and sent.
+entries of this epoch whose read reply was lost are found in our own pending list and sent. A
+superseded worker's blocked read may be given an entry after the takeover, so the owner looks for
+entries of others again and again, not only when it begins.
 """
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
@@ -18,6 +21,7 @@ from workers.outbox import NO_ANSWER, answer_in_time, persistently
 log = logging.getLogger(__name__)
 
 BLOCK_MS = 1_000
+_LEASE_PAUSE_S = 0.05
 Entry = tuple[str, Mapping[str, str]]
 OnIntents = Callable[[str, list[Entry]], Awaitable[None]]
 OnControl = Callable[[list[Entry]], Awaitable[None]]
@@ -34,14 +38,20 @@ class Intake:
         *,
         count: int,
         on_intents: OnIntents,
+        on_inherited: OnIntents,
         on_control: OnControl,
+        may_read: Callable[[], bool],
+        look_every_s: float,
     ) -> None:
         self._client = client
         self._keys = keys
         self._consumer = f"epoch-{epoch}"
         self._count = count
         self._on_intents = on_intents
+        self._on_inherited = on_inherited
         self._on_control = on_control
+        self._may_read = may_read
+        self._look_every_s = look_every_s
         self._strategies: dict[str, str] = {}  # stream → strategy
 
     def __repr__(self) -> str:
@@ -51,8 +61,30 @@ class Intake:
         """Read these strategies' intents from the next read on."""
         self._strategies = {self._keys.intents(name): name for name in strategies}
 
-    async def inherited(self, strategy: str) -> list[Entry]:
-        """Return the entries that earlier epochs were given and did not settle; now ours."""
+    async def inherit(self) -> None:
+        """Take over the entries that other epochs were given and did not settle."""
+        for strategy in await self._with_others_entries():
+            await self._on_inherited(strategy, await self._claim(strategy))
+
+    async def _with_others_entries(self) -> list[str]:
+        """Return the strategies with entries pending under another consumer than ours."""
+        streams = dict(self._strategies)
+
+        async def ask() -> Any:
+            pipeline = self._client.pipeline(transaction=False)
+            for stream in streams:
+                pipeline.xpending(stream, GROUP)
+            return await pipeline.execute()
+
+        found = []
+        for strategy, pending in zip(streams.values(), await persistently(ask), strict=True):
+            consumers = pending["consumers"] if pending["pending"] else []
+            if any(one["name"] != self._consumer for one in consumers):
+                found.append(strategy)
+        return found
+
+    async def _claim(self, strategy: str) -> list[Entry]:
+        """Return all entries pending in a strategy's stream, now ours."""
         found: list[Entry] = []
         stream, start = self._keys.intents(strategy), "0-0"
         while True:
@@ -67,19 +99,26 @@ class Intake:
                 return found
 
     async def run(self) -> None:
-        """Read until cancelled."""
+        """Read until cancelled; look for entries of others in between."""
+        looked_s = 0.0
         while True:
+            if not self._may_read():
+                await asyncio.sleep(_LEASE_PAUSE_S)  # what we would claim now nobody would send
+                continue
             try:
                 reply = await self._read(">", BLOCK_MS)
             except NO_ANSWER as error:
                 log.warning("%s: reading intents failed: %r", self._keys.account, error)
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(_LEASE_PAUSE_S)
                 await self._recover_own()
                 continue
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 # redis-py swallowed it; what was just claimed is found by the next epoch.
                 raise asyncio.CancelledError
             await self._take(reply)
+            if not reply or time.monotonic() - looked_s > self._look_every_s:
+                looked_s = time.monotonic()
+                await self.inherit()
 
     async def _recover_own(self) -> None:
         """Take the entries that were given to us in a reply that never arrived."""

@@ -1,4 +1,4 @@
-"""A worker in a process of its own, to be paused and killed."""
+"""A worker in a process of its own, to be paused and killed, and another that stands by."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from demo.redis_server import die_with_parent
-from tests.scenarios.stack import Stack, until
+from tests.scenarios.stack import Stack, WorkerThread, until
 
 
 @dataclass
@@ -60,3 +60,22 @@ def killable_worker(stack: Stack, folder: Path) -> Iterator[Killable]:
             yield one
         finally:
             process.kill()
+
+
+def standby(stack: Stack) -> WorkerThread:
+    """Return a second worker that has seen that the account has an owner."""
+    thread = stack.start_worker(wait=False)
+    until(lambda: thread.process and thread.process.workers, "the worker began")
+    until(lambda: lease_of(thread, stack).holder, "the standby found the owner")
+    assert not thread.serving
+    return thread
+
+
+def lease_of(thread: WorkerThread, stack: Stack) -> Any:
+    assert thread.process is not None
+    return thread.process.workers[stack.account].lease
+
+
+def redis_ms(stack: Stack) -> int:
+    seconds, micros = stack.redis.time()
+    return int(seconds) * 1_000 + int(micros) // 1_000

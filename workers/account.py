@@ -38,6 +38,7 @@ from workers.venue import (
     BookPushed,
     OrderPushed,
     PositionsPushed,
+    SocketPlan,
     VenueEvent,
 )
 from workers.wiring import Wiring, end_tasks
@@ -189,11 +190,11 @@ class Owner:
         self._sockets_ready = asyncio.Event()
         self._resyncing: asyncio.Task[None] | None = None
 
-    def _connection(self, name: str, plan: object) -> Connection:
+    def _connection(self, name: str, plan: SocketPlan) -> Connection:
         worker = self._setup.settings.worker
         return Connection(
             name,
-            plan,  # type: ignore[arg-type]
+            plan,
             self._setup.venue,
             self._setup.credentials,
             self._clock,

@@ -12,6 +12,7 @@ import itertools
 import logging
 from collections import defaultdict, deque
 from collections.abc import Callable
+from decimal import Decimal
 
 import websockets.exceptions as ws_errors
 
@@ -56,7 +57,7 @@ class Desk:
         self.doubt: Doubt = self._no_doubt_yet
         self.ask_truth: Doubt = self._no_doubt_yet
         self.check_later: Callable[[OrderRecord], None] = lambda record: None
-        self.reference_price: Callable[[str], object] = lambda symbol: None
+        self.reference_price: Callable[[str], Decimal | None] = lambda symbol: None
 
     def __repr__(self) -> str:
         return f"Desk(in_flight={len(self._in_flight.by_request)}, creating={len(self._creating)})"
@@ -187,7 +188,7 @@ class Desk:
                 time_in_force=record.tif,
                 reduce_only=record.reduce_only,
                 expires_ms=expires_ms,
-                reference_price=self.reference_price(record.symbol),  # type: ignore[arg-type]
+                reference_price=self.reference_price(record.symbol),
                 params=record.params,
             )
         if isinstance(flight.command, Modify):

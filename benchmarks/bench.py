@@ -1,0 +1,183 @@
+"""One whole run: floor and router compared, stages of one order, memory."""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import redis
+
+from benchmarks import comparison, memory, stages, system
+from benchmarks.children import Child, Children
+from benchmarks.comparison import Comparison, Say, Sides
+from benchmarks.floor.start import start_floor
+from benchmarks.memory import Memory
+from benchmarks.options import Options
+from benchmarks.stack.start import (
+    ACCOUNT,
+    ENVIRONMENT,
+    Place,
+    start_simulator,
+    start_stack,
+    start_strategies,
+    wait_serving,
+)
+from benchmarks.stages import Stage
+from demo.redis_server import temporary_server
+
+#: A fork to rewrite the log would fall into one round and not into another.
+_SERVER_OPTIONS = ("--auto-aof-rewrite-percentage", "0")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that one run found."""
+
+    measured: str
+    machine: dict[str, str]
+    others_share: float | None
+    """Which share of all cores other processes used during the run."""
+    options: Options
+    comparison: Comparison
+    stages: list[Stage]
+    memory: Memory
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where the parts of a run start their processes."""
+
+    url: str
+    folder: Path
+    environment: Mapping[str, str]
+    prefix: str
+
+    def place(self, name: str) -> Place:
+        """Return a place of its own for one router: keys and configuration apart."""
+        return Place(self.url, f"{self.prefix}-{name}", self.folder / name)
+
+    def children(self, name: str) -> Children:
+        """Return the starter of one part's processes."""
+        (self.folder / name).mkdir()
+        return Children(self.folder / name, self.environment)
+
+
+def run(options: Options, say: Say) -> Report:
+    """Return the report of one run.
+
+    Raises:
+        BenchFailed: If a process failed, or an order was not told as it should be.
+    """
+    began_s, before = time.monotonic(), system.usage()
+    with open_ground(options) as ground:
+        found = _comparison(ground, options, say)
+        version = _server_version(ground.url)
+    say("stages of one order")
+    with open_ground(options) as ground:
+        spans = _stages(ground, options)
+    say("memory")
+    with open_ground(options) as ground:
+        held = _memory(ground, options)
+    after = system.usage()
+    return Report(
+        measured=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        machine={**system.machine(), "server": version},
+        others_share=before.others_share(after) if before and after else None,
+        options=options,
+        comparison=found,
+        stages=spans,
+        memory=held,
+        took_s=round(time.monotonic() - began_s, 1),
+    )
+
+
+@contextmanager
+def open_ground(options: Options) -> Iterator[Ground]:
+    """Yield a fresh ground: a server of its own, or keys of its own on the server given."""
+    prefix = f"bench{os.getpid()}"
+    with ExitStack() as stack:
+        folder = Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="order-router-bench-"))
+        )
+        url = options.redis_url
+        if url is None:
+            url = stack.enter_context(temporary_server("everysec", *_SERVER_OPTIONS)).url
+        else:
+            stack.callback(_forget_keys, url, prefix)
+        yield Ground(url, folder, {**_clean_environment(), **ENVIRONMENT, "REDIS_URL": url}, prefix)
+
+
+def _clean_environment() -> dict[str, str]:
+    """Return the environment without settings of the router that a user may have."""
+    return {name: text for name, text in os.environ.items() if "ORDER_ROUTER" not in name}
+
+
+def _forget_keys(url: str, prefix: str) -> None:
+    """Remove what a run left on a server that is not ours."""
+    client = redis.Redis.from_url(url)
+    for key in client.scan_iter(match=f"{prefix}-*", count=1_000):
+        client.unlink(key)
+    client.close()
+
+
+def _server_version(url: str) -> str:
+    client = redis.Redis.from_url(url, decode_responses=True)
+    info = client.info("server")
+    client.close()
+    name = info.get("server_name", "redis")
+    return f"{name} {info.get(f'{name}_version', info['redis_version'])}"
+
+
+def _server(url: str) -> dict[str, int]:
+    pid = memory.server_pid(url)
+    return {} if pid is None else {"redis": pid}
+
+
+def _comparison(ground: Ground, options: Options, say: Say) -> Comparison:
+    say("starting")
+    with ExitStack() as stack:
+        floors = stack.enter_context(ground.children("floor"))
+        floor = start_floor(floors, ground.url, f"{ground.prefix}-floor", options.strategies)
+        routers = {}
+        for count in {1, options.strategies}:
+            name = f"router{count}"
+            children = stack.enter_context(ground.children(name))
+            routers[count] = start_stack(children, ground.place(name), count)
+        sides = Sides(floor, routers)
+        for side in sides.all():
+            side.others |= _server(ground.url)
+        return comparison.summarize(comparison.measure(sides, options, say), options)
+
+
+def _stages(ground: Ground, options: Options) -> list[Stage]:
+    place, file = ground.place("stages"), ground.folder / "stamps.json"
+    # The worker reads its settings from the environment here.
+    config = {"ORDER_ROUTER_CONFIG_DIR": str(place.config)}
+    (ground.folder / "stages").mkdir()
+    with Children(ground.folder / "stages", {**ground.environment, **config}) as children:
+        start_simulator(children, place)
+        worker = children.start("worker", ["benchmarks.stack.traced_worker", ACCOUNT, str(file)])
+        wait_serving(place, worker)
+        strategy = start_strategies(children, place, ["str0"])[0]
+        stamps = _traced(strategy, options)
+    # Ended, the worker has written what it stamped.
+    return stages.summarize(stages.merge(stamps, orjson.loads(file.read_bytes())))
+
+
+def _traced(strategy: Child, options: Options) -> list[tuple[str, int]]:
+    time.sleep(options.settle_s)
+    strategy.ask({"do": "latency", "orders": options.warm_up_orders})
+    found = strategy.ask({"do": "trace", "orders": options.stage_orders})
+    return [(name, time_ns) for name, time_ns in found["stamps"]]
+
+
+def _memory(ground: Ground, options: Options) -> Memory:
+    with ground.children("memory") as children:
+        router = start_stack(children, ground.place("memory"), 1)
+        router.others |= _server(ground.url)
+        return memory.measure(router, ground.place("memory"), options)

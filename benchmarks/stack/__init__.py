@@ -1,0 +1,1 @@
+"""The router as in production: simulator, worker and strategies, each a process."""

@@ -1,0 +1,118 @@
+"""Starts the router's processes with a quiet simulator that has no limits."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+
+from benchmarks.children import BenchFailed, Child, Children
+from benchmarks.side import Side
+from demo.redis_server import free_port
+from router.keyspace import AccountKeys
+
+ACCOUNT = "okx-bench"
+_READY_S = 20.0
+
+ENVIRONMENT = {
+    "BENCH_KEY": "bench-key",
+    "BENCH_SECRET": "bench-secret",
+    "BENCH_PASS": "bench-pass",
+    "ORDER_ROUTER_LOG_LEVEL": "WARNING",
+    "ORDER_ROUTER_WORKER__PACING": "false",
+    # Caps are not what is measured here.
+    "ORDER_ROUTER_ORDERS__MAX_OPEN_ORDERS_PER_STRATEGY": "1000000",
+    "ORDER_ROUTER_ORDERS__MAX_INTENTS_PER_STRATEGY": "1000000",
+}
+"""What the processes of the router are given besides ``REDIS_URL`` and the configuration."""
+
+_SIMULATOR = """\
+ledger_requests = false
+[market]
+tick_ms = 0
+[retention]
+never_filled_s = 20
+ledger_s = 20
+[[accounts]]
+name = "okx-bench"
+api_key = "bench-key"
+secret = "bench-secret"
+passphrase = "bench-pass"
+balances = {{ USDT = "100000000", BTC = "1000" }}
+"""
+_ACCOUNTS = """\
+[accounts.okx-bench]
+exchange = "okx"
+environment = "demo"
+api_key = "env:BENCH_KEY"
+api_secret = "env:BENCH_SECRET"
+passphrase = "env:BENCH_PASS"
+rest_url = "http://127.0.0.1:{port}"
+ws_url = "ws://127.0.0.1:{port}/ws/v5"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a router runs: its Redis, key prefix and configuration folder."""
+
+    url: str
+    prefix: str
+    config: Path
+
+    @property
+    def keys(self) -> AccountKeys:
+        return AccountKeys(ACCOUNT, self.prefix)
+
+    @property
+    def worker_options(self) -> list[str]:
+        return ["--redis-url", self.url, "--config-dir", str(self.config)]
+
+
+def start_stack(children: Children, place: Place, strategies: int) -> Side:
+    """Return the router, ready: simulator, worker and so many strategies."""
+    venue = start_simulator(children, place)
+    arguments = ["commands.main", "worker", "--account", ACCOUNT, *place.worker_options]
+    worker = children.start("worker", arguments)
+    wait_serving(place, worker)
+    started = start_strategies(children, place, [f"str{number}" for number in range(strategies)])
+    return Side("router", started, {"worker": worker.pid, "venue": venue.pid})
+
+
+def start_simulator(children: Children, place: Place) -> Child:
+    """Write the configuration and return the simulator, listening."""
+    place.config.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    (place.config / "simulator.toml").write_text(_SIMULATOR.format())
+    (place.config / "accounts.toml").write_text(_ACCOUNTS.format(port=port))
+    (place.config / "router.toml").write_text(f'prefix = "{place.prefix}"\n')
+    options = ["--config", str(place.config / "simulator.toml"), "--port", str(port)]
+    return children.start("simulator", ["commands.main", "simulator", *options, "--json"])
+
+
+def start_strategies(children: Children, place: Place, names: Sequence[str]) -> list[Child]:
+    """Return strategy processes, each of which answers questions once it is registered."""
+    return [
+        children.start(name, ["benchmarks.stack.strategy", place.url, place.prefix, ACCOUNT, name])
+        for name in names
+    ]
+
+
+def wait_serving(place: Place, worker: Child) -> None:
+    """Return once the worker reads intents.
+
+    Raises:
+        BenchFailed: If it ended or is not ready in time.
+    """
+    client = redis.Redis.from_url(place.url, decode_responses=True)
+    until_s = time.monotonic() + _READY_S
+    try:
+        while time.monotonic() < until_s:
+            worker.check()
+            if client.hget(place.keys.status, "worker") == "serving":
+                return
+            time.sleep(0.02)
+    finally:
+        client.close()
+    raise BenchFailed(f"the worker does not serve:\n{worker.log.read_text(errors='replace')}")

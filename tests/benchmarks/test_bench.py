@@ -1,0 +1,87 @@
+"""A tiny run of everything: what it reports, never how fast it was."""
+
+import os
+from pathlib import Path
+
+import orjson
+import pytest
+
+from benchmarks import bench, report
+from benchmarks.bench import Report
+from benchmarks.children import BenchFailed, Children
+from benchmarks.options import Options
+
+TINY = Options(
+    rounds=2,
+    warm_up_orders=10,
+    latency_orders=20,
+    burst_orders=40,
+    stage_orders=20,
+    memory_orders=40,
+    strategies=2,
+    window=8,
+    batch=4,
+    settle_s=0.0,
+)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Report:
+    return bench.run(TINY, lambda words: None)
+
+
+@pytest.mark.timeout(180)
+def test_a_run_measures_both_sides(tiny: Report) -> None:
+    found = tiny.comparison
+    assert found.floor.samples == found.router.samples == TINY.rounds * TINY.latency_orders
+    assert found.p50_ratio.low <= found.p50_ratio.median <= found.p50_ratio.high
+    assert [(one.strategies, one.batch) for one in found.throughputs] == [
+        (1, 1),
+        (1, 4),
+        (2, 1),
+        (2, 4),
+    ]
+    assert all(one.router_per_s.low > 0 < one.floor_per_s.low for one in found.throughputs)
+
+
+@pytest.mark.timeout(180)
+def test_every_stage_was_seen(tiny: Report) -> None:
+    assert tiny.stages
+    assert all(one.p50_us > 0 for one in tiny.stages)
+
+
+@pytest.mark.timeout(180)
+def test_memory_is_read_at_each_size(tiny: Report) -> None:
+    assert [one.orders for one in tiny.memory.resident] == [0, TINY.memory_orders]
+    assert tiny.memory.redis_bytes_per_ended > 0 < tiny.memory.redis_bytes_per_open
+
+
+@pytest.mark.timeout(180)
+def test_the_report_goes_into_json_and_between_the_readmes_marks(tiny: Report) -> None:
+    assert orjson.loads(orjson.dumps(tiny))["comparison"]["router"]["samples"] == 40
+    readme = f"before\n{report.BEGIN}\nstale\n{report.END}\nafter\n"
+    made = report.into_readme(readme, tiny)
+    assert "stale" not in made
+    assert made.startswith("before\n")
+    assert made.endswith("after\n")
+    assert report.into_readme(made, tiny) == made
+    for sheet in report.sheets(tiny):
+        assert all(len(row) == len(sheet.columns) for row in sheet.rows)
+        assert sheet.title in made
+
+
+def test_a_child_that_ends_is_reported_with_its_last_words(tmp_path: Path) -> None:
+    with Children(tmp_path, os.environ) as children:
+        child = children.start("wrong", ["benchmarks.floor.worker", "no-address", "", "", "flo0"])
+        with pytest.raises(BenchFailed, match=r"(?s)wrong: ended.*no-address|scheme"):
+            child.hear(20)
+    assert child.process.returncode is not None
+
+
+def test_no_child_outlives_its_block(tmp_path: Path) -> None:
+    with Children(tmp_path, os.environ) as children:
+        child = children.start("venue", ["benchmarks.floor.venue"])
+        assert child.hear(20)["port"] > 0
+        child.check()
+    with pytest.raises(BenchFailed, match="ended with code"):
+        child.check()

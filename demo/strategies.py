@@ -144,8 +144,8 @@ class Maker(Trader):
         away_bps = 150.0 if draw < 0.15 else self._random.uniform(0.2, 4.0)
         create = self.create_order if draw > 0.88 else self.create_order_ws
         options: dict[str, Any] = {}
-        if 0.15 <= draw < 0.20:
-            # The demo can lose all that the venue says of these.
+        if self._placed % 10 == 9:
+            # The demo can lose all that the venue says of these; by count, so that each run has some.
             options["client_oid"] = f"quiet{self._plan.seed}x{self._placed}"
             away_bps = 120.0
         oid = self.place(

@@ -77,6 +77,8 @@ class Desk:
         """Send a request, or hold it until its order's create has an outcome."""
         order = _key(flight.record)
         if flight.kind is RequestKind.CREATE:
+            if order in self._creating:
+                return  # the same intent, read again: it is under way
             self._creating[order] = flight
         elif order in self._creating and flight.record.exists is not Exists.TRUE:
             # The venue cannot cancel what it may not have yet (C9).

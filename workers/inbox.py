@@ -1,6 +1,7 @@
 """Turns stream entries into flights: intents, queries, poison, and what an earlier epoch left."""
 
 import logging
+from collections import OrderedDict
 from collections.abc import Mapping
 
 import redis.asyncio
@@ -31,6 +32,9 @@ from workers.wiring import Wiring
 
 log = logging.getLogger(__name__)
 
+#: Entries of this epoch that are known to have been read; more than can ever be pending at once.
+SEEN_KEPT = 50_000
+
 
 class Inbox:
     """What strategies ask of one account."""
@@ -48,7 +52,7 @@ class Inbox:
         self._checks = checks
         self._client = client
         self._keys = keys
-        self._seen: dict[str, None] = {}
+        self._seen: OrderedDict[str, None] = OrderedDict()
 
     async def take(self, strategy: str, entries: list[tuple[str, Mapping[str, str]]]) -> None:
         """Take fresh intents of one strategy, in order. Bad ones harm nobody else (P7)."""
@@ -72,8 +76,8 @@ class Inbox:
         if name in self._seen:
             return True
         self._seen[name] = None
-        if len(self._seen) > 50_000:
-            del self._seen[next(iter(self._seen))]
+        if len(self._seen) > SEEN_KEPT:
+            self._seen.popitem(last=False)
         return False
 
     async def inherit(self, strategy: str, entries: list[tuple[str, Mapping[str, str]]]) -> None:

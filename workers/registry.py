@@ -1,5 +1,6 @@
 """The orders that the owner knows, found by oid, client id or venue id."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 
 from router import ids
@@ -18,7 +19,7 @@ class Registry:
         self._by_oid: dict[tuple[str, str], OrderRecord] = {}
         self._by_client: dict[str, OrderRecord] = {}
         self._by_venue: dict[str, OrderRecord] = {}
-        self._ended: dict[tuple[str, str], None] = {}
+        self._ended: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._by_oid)
@@ -57,8 +58,7 @@ class Registry:
         """Count the order as ended, and forget the oldest ended ones beyond the cap."""
         self._ended[record.strategy, record.oid] = None
         while len(self._ended) > ENDED_KEPT:
-            oldest = next(iter(self._ended))
-            del self._ended[oldest]
+            oldest, _ = self._ended.popitem(last=False)
             old = self._by_oid.get(oldest)
             if old is not None and old.ended:
                 self._forget(old)

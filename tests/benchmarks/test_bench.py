@@ -25,40 +25,34 @@ TINY = Options(
 )
 
 
-@pytest.fixture(scope="module")
-def tiny() -> Report:
-    return bench.run(TINY, lambda words: None)
-
-
 @pytest.mark.timeout(180)
-def test_a_run_measures_both_sides(tiny: Report) -> None:
+def test_a_tiny_run_measures_everything() -> None:
+    # One test, so that a parallel run starts these processes once.
+    tiny = bench.run(TINY, lambda words: None)
+    check_both_sides(tiny)
+    check_stages_and_memory(tiny)
+    check_texts(tiny)
+
+
+def check_both_sides(tiny: Report) -> None:
     found = tiny.comparison
     assert found.floor.samples == found.router.samples == TINY.rounds * TINY.latency_orders
     assert found.p50_ratio.low <= found.p50_ratio.median <= found.p50_ratio.high
-    assert [(one.strategies, one.batch) for one in found.throughputs] == [
-        (1, 1),
-        (1, 4),
-        (2, 1),
-        (2, 4),
-    ]
+    shapes = [(one.strategies, one.batch) for one in found.throughputs]
+    assert shapes == [(1, 1), (1, 4), (2, 1), (2, 4)]
     assert all(one.router_per_s.low > 0 < one.floor_per_s.low for one in found.throughputs)
 
 
-@pytest.mark.timeout(180)
-def test_every_stage_was_seen(tiny: Report) -> None:
+def check_stages_and_memory(tiny: Report) -> None:
     assert tiny.stages
     assert all(one.p50_us > 0 for one in tiny.stages)
-
-
-@pytest.mark.timeout(180)
-def test_memory_is_read_at_each_size(tiny: Report) -> None:
     assert [one.orders for one in tiny.memory.resident] == [0, TINY.memory_orders]
     assert tiny.memory.redis_bytes_per_ended > 0 < tiny.memory.redis_bytes_per_open
 
 
-@pytest.mark.timeout(180)
-def test_the_report_goes_into_json_and_between_the_readmes_marks(tiny: Report) -> None:
-    assert orjson.loads(orjson.dumps(tiny))["comparison"]["router"]["samples"] == 40
+def check_texts(tiny: Report) -> None:
+    samples = TINY.rounds * TINY.latency_orders
+    assert orjson.loads(orjson.dumps(tiny))["comparison"]["router"]["samples"] == samples
     readme = f"before\n{report.BEGIN}\nstale\n{report.END}\nafter\n"
     made = report.into_readme(readme, tiny)
     assert "stale" not in made

@@ -145,7 +145,7 @@ class Maker(Trader):
         create = self.create_order if draw > 0.88 else self.create_order_ws
         options: dict[str, Any] = {}
         if self._placed % 10 == 9:
-            # The demo can lose all that the venue says of these; by count, so that each run has some.
+            # The demo can lose all that the venue says of these; each run has some.
             options["client_oid"] = f"quiet{self._plan.seed}x{self._placed}"
             away_bps = 120.0
         oid = self.place(

@@ -204,6 +204,7 @@ class Owner:
             on_lost=partial(self._lost, name),
             reconnect_s=(worker.reconnect_first_s, worker.reconnect_most_s),
             open_timeout_s=worker.open_timeout_s,
+            after_answers=name != "trade",
         )
 
     @property

@@ -85,8 +85,10 @@ class Connection:
         on_lost: Notify,
         reconnect_s: tuple[float, float],
         open_timeout_s: float,
+        after_answers: bool = False,
     ) -> None:
         self.name = name
+        self._after_answers = after_answers
         self.plan = plan
         self._venue = venue
         self._credentials = credentials
@@ -273,6 +275,9 @@ class Connection:
             async for frame in session.socket:
                 session.heard_s = self._clock.monotonic_s()
                 session.pinged = False
+                if self._after_answers:
+                    # An answer read in the same turn is told before this push is looked at.
+                    await asyncio.sleep(0)
                 text = frame if isinstance(frame, str) else frame.decode(errors="replace")
                 for event in self._venue.decode(text, self._instruments()):
                     self._take(session, event)

@@ -19,7 +19,7 @@ class Options:
     batch: int = 32
     """Orders in one ``create_batch_orders``; the floor's pipelines hold as many."""
     settle_s: float = 6.0
-    """How long workers serve before they are measured; a new owner looks orders up for 5 s."""
+    """How long workers serve before they are measured; a new owner looks orders up at first."""
     redis_url: str | None = None
 
 

@@ -20,7 +20,7 @@ from router.enums import OrderSide, OrderStatus, OrderType
 from router.errors import Denied, InvalidArgument
 from router.keyspace import AccountKeys
 from simulator.server import RunningSimulator
-from tests.scenarios.stack import FAR_PRICE, SYMBOL, Recorder, Stack, running_stack
+from tests.scenarios.stack import FAR_PRICE, SYMBOL, Recorder, Stack, running_stack, until
 
 _SPAWN = multiprocessing.get_context("spawn")
 
@@ -45,26 +45,8 @@ def _fire(stack_account: str, url: str, rounds: int, barrier: Any, answers: Any)
     keys, tag = AccountKeys(stack_account), ids.strategy_tag("alpha")
     client = redis.Redis.from_url(url, decode_responses=True, retry=None)
     for number in range(rounds):
-        oid = ids.new_oid(tag)
-        intent = CreateIntent(
-            oid=oid,
-            client_id=oid,
-            idem=f"round:{number}",
-            symbol=SYMBOL,
-            side=OrderSide.BUY,
-            type=OrderType.LIMIT,
-            amount=Decimal("0.001"),
-            price=FAR_PRICE,
-        )
         barrier.wait()
-        call = functions.admit(
-            keys,
-            "alpha",
-            intent.fields(),
-            owner="alpha",
-            valid_for_ms=60_000,
-            caps=functions.Caps(),
-        )
+        call = _admission(keys, ids.new_oid(tag), f"round:{number}")
         answers.put((number, client.fcall(*call.fcall())[1]))
 
 
@@ -154,54 +136,67 @@ def test_a3_a_lost_reply_after_admit_ran_is_one_intent_and_one_order(stack: Stac
     eater.close()
 
 
-def _submit_and_say(account: str, url: str, say: Any) -> None:
-    _register_and_admit(account, url, say)
-
-
-def _register_and_admit(account: str, url: str, say: Any) -> None:
+def _keep_submitting(account: str, url: str, say: Any) -> None:
+    """Admit one order after the other until killed."""
     keys, tag = AccountKeys(account), ids.strategy_tag("alpha")
     client = redis.Redis.from_url(url, decode_responses=True, retry=None)
     say.send("ready")
     while True:
         oid = ids.new_oid(tag)
-        fields = CreateIntent(
-            oid=oid,
-            client_id=oid,
-            idem=f"k:{oid}",
-            symbol=SYMBOL,
-            side=OrderSide.BUY,
-            type=OrderType.LIMIT,
-            amount=Decimal("0.001"),
-            price=FAR_PRICE,
-        ).fields()
-        call = functions.admit(
-            keys, "alpha", fields, owner="alpha", valid_for_ms=1, caps=functions.Caps()
-        )
-        client.fcall(*call.fcall())
+        client.fcall(*_admission(keys, oid, f"k:{oid}").fcall())
 
 
-@pytest.mark.parametrize("kill_after_ms", [1, 4, 9, 20])
-def test_a4_a_process_killed_inside_submission_leaves_whole_intents_only(
-    redis_client: Any, redis_url: str, kill_after_ms: int
-) -> None:
-    keys = AccountKeys("okx-killed")
-    registration = Registration(tag=ids.strategy_tag("alpha")).json_text()
-    redis_client.fcall(
-        *functions.register(keys, "alpha", "main", registration, "", wake=True).fcall()
+def _admission(keys: AccountKeys, oid: str, key: str) -> functions.Call:
+    intent = CreateIntent(
+        oid=oid,
+        client_id=oid,
+        idem=key,
+        symbol=SYMBOL,
+        side=OrderSide.BUY,
+        type=OrderType.LIMIT,
+        amount=Decimal("0.001"),
+        price=FAR_PRICE,
     )
-    listen, say = _SPAWN.Pipe(duplex=False)
-    process = _SPAWN.Process(target=_submit_and_say, args=("okx-killed", redis_url, say))
-    process.start()
-    assert listen.recv() == "ready"
-    threading.Event().wait(kill_after_ms / 1_000)
-    assert process.pid
-    os.kill(process.pid, signal.SIGKILL)
-    process.join()
-    intents = [fields["oid"] for _, fields in redis_client.xrange(keys.intents("alpha"))]
-    orders = {key.rsplit(":", 1)[1] for key in redis_client.keys(keys.order("alpha", "*"))}
-    taken = {redis_client.get(key) for key in redis_client.keys(keys.idem("alpha", "*"))}
-    assert set(intents) == orders == taken == redis_client.smembers(keys.open("alpha"))
-    assert len(intents) == len(orders)
+    return functions.admit(
+        keys,
+        "alpha",
+        intent.fields(),
+        owner="alpha",
+        valid_for_ms=60_000,
+        caps=functions.Caps(),
+    )
+
+
+@pytest.mark.parametrize("kill_after_ms", [1, 7, 20])
+def test_a4_a_process_killed_inside_submission_leaves_whole_intents_only(
+    redis_url: str, simulator: RunningSimulator, kill_after_ms: int
+) -> None:
+    with running_stack(redis_url, simulator, pacing=False) as stack:
+        client, keys = stack.redis, stack.keys
+        registration = Registration(tag=ids.strategy_tag("alpha")).json_text()
+        client.fcall(
+            *functions.register(keys, "alpha", "main", registration, "", wake=True).fcall()
+        )
+        listen, say = _SPAWN.Pipe(duplex=False)
+        process = _SPAWN.Process(target=_keep_submitting, args=(stack.account, redis_url, say))
+        process.start()
+        assert listen.recv() == "ready"
+        threading.Event().wait(kill_after_ms / 1_000)
+        assert process.pid
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        intents = [fields["oid"] for _, fields in client.xrange(keys.intents("alpha"))]
+        orders = {key.rsplit(":", 1)[1] for key in client.keys(keys.order("alpha", "*"))}
+        taken = {client.get(key) for key in client.keys(keys.idem("alpha", "*"))}
+        assert set(intents) == orders == taken == client.smembers(keys.open("alpha"))
+        assert len(intents) == len(orders)
+        last = ids.new_oid(ids.strategy_tag("alpha"))
+        for oid in intents[-1:]:  # the same call later
+            call = _admission(keys, last, f"k:{oid}")
+            assert client.fcall(*call.fcall()) == ["repeat", oid]
+        stack.start_worker()
+        until(lambda: client.xlen(keys.intents("alpha")) == 0, "every intent has an outcome")
+        assert Counter(client_ids(stack)) == Counter(intents)
 
 
 def test_a5_a_restarted_strategy_fires_again_and_gets_the_same_order(stack: Stack) -> None:

@@ -36,6 +36,7 @@ def open_order(strategy: Recorder, **terms: object) -> str:
 
 def test_d1_the_events_come_once_each_in_order_with_the_diff_before_resynced(stack: Stack) -> None:
     strategy = stack.start_strategy()
+    open_order(strategy)
     with outage(stack):
         pass
     resynced(strategy)
@@ -49,6 +50,7 @@ def test_d1_the_events_come_once_each_in_order_with_the_diff_before_resynced(sta
     ]
     assert order[-3:] == ["reconnected", "diff", "resynced"]
     assert strategy.diffs()[0]["success"] is True
+    stack.check(strategy)
 
 
 def test_d2_a_failing_resync_says_so_clears_nothing_and_is_retried(stack: Stack) -> None:

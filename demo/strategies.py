@@ -2,6 +2,7 @@
 
 import random
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -24,7 +25,7 @@ _MOST_A_TURN = 4
 _ENDING_S = 2.0
 
 
-class Trader(RecordedStrategy):
+class Trader(RecordedStrategy, ABC):
     """Places its share of orders evenly over the plan's time, on the books' rhythm."""
 
     def __init__(self) -> None:
@@ -50,9 +51,9 @@ class Trader(RecordedStrategy):
         self._books[bookl1.symbol] = bookl1
         self._turn()
 
+    @abstractmethod
     def trade(self, symbol: str, book: BookL1) -> None:
         """Place one order."""
-        raise NotImplementedError
 
     def _turn(self) -> None:
         now_s = time.time()

@@ -280,6 +280,23 @@ def test_c7_an_unacknowledged_market_order_that_filled_is_found(stack: Stack) ->
     stack.check(strategy)
 
 
+def test_c7_a_fill_that_queries_do_not_show_yet_is_not_sent_again(stack: Stack) -> None:
+    """The venue has freed the client id by then: a second copy would be a second order."""
+    strategy = stack.start_strategy()
+    lag_ms = FAST.expiry_ms - 50
+    with (
+        stack.control.fault("hangup_after", count=1, match=stack.here | {"op": "order"}),
+        stack.control.fault("lose_push", match=stack.here),
+        stack.control.fault("visibility_lag", delay_ms=lag_ms, match=stack.here),
+    ):
+        oid = strategy.buy(type="MARKET")
+        assert strategy.wait_for(oid, "filled").filled == AMOUNT
+        strategy.wait_result(oid, Result.ACK_TIMEOUT_CONFIRMED)
+    assert len(stack.ledger().requests_of(oid)) == 1
+    assert len(stack.ledger().orders_of(oid)) == 1
+    stack.check(strategy)
+
+
 def test_c11_a_fill_after_the_cancel_was_acknowledged_counts(stack: Stack) -> None:
     strategy = stack.start_strategy()
     oid = resting(stack, strategy)

@@ -6,7 +6,16 @@ from decimal import Decimal
 import pytest
 
 from router.enums import OrderStatus
-from router.state import ENDS, TRANSITIONS, UNSEEN, Event, IllegalTransition, State, advance, status_of
+from router.state import (
+    ENDS,
+    TRANSITIONS,
+    UNSEEN,
+    Event,
+    IllegalTransition,
+    State,
+    advance,
+    status_of,
+)
 
 EVIDENCE = {Event.OPENED, Event.FILL, Event.FILL_ALL, Event.CANCELED, Event.EXPIRED}
 

@@ -1,5 +1,6 @@
 """Fixtures that every test may use: a real server a session, an empty one a test."""
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +8,18 @@ import redis
 
 from demo.redis_server import RedisServer, temporary_server
 from router import functions
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Take back what a command under test did to the process's logging."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    for handler in root.handlers[:]:
+        if handler not in handlers:
+            root.removeHandler(handler)
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

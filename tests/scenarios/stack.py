@@ -396,7 +396,7 @@ def stack_settings(
         "lease_ttl_ms": 3_000,
         "reconnect_first_s": 0.05,
         "reconnect_most_s": 0.5,
-        "rest_read_timeout_s": 0.8,
+        "rest_read_timeout_s": 2.0,
         "open_timeout_s": 2.0,
     }
     return Settings(

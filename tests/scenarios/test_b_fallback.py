@@ -138,22 +138,23 @@ def test_b7_frames_of_a_lost_session_never_replay_on_a_new_one(stack: Stack) -> 
 @pytest.mark.parametrize("fault", ["rest_timeout", "rest_5xx", "rest_html", "rest_unknown"])
 @pytest.mark.parametrize("processed", [True, False])
 def test_b8_rest_without_an_answer_is_in_doubt_never_failed_by_itself(
-    stack: Stack, fault: str, processed: bool
+    redis_url: str, simulator: RunningSimulator, fault: str, processed: bool
 ) -> None:
-    strategy = stack.start_strategy()
     params: dict[str, Any] = {"processed": processed}
     if fault == "rest_timeout":
         params["hold_ms"] = 1_500
-    with stack.control.fault(
-        fault, count=1, match=stack.here | {"op": "order", "transport": "rest"}, **params
-    ):
-        oid = strategy.create_order(
-            SYMBOL, OrderSide.BUY, OrderType.LIMIT, amount=Decimal("0.001"), price=FAR_PRICE
-        )
-        strategy.wait_for(oid, "accepted")
-    assert "failed" not in strategy.of(oid)
-    assert len(stack.ledger().orders_of(oid)) == 1
-    stack.check(strategy)
+    with running_stack(redis_url, simulator, rest_read_timeout_s=0.8) as stack:
+        stack.start_worker()
+        strategy = stack.start_strategy()
+        match = stack.here | {"op": "order", "transport": "rest"}
+        with stack.control.fault(fault, count=1, match=match, **params):
+            oid = strategy.create_order(
+                SYMBOL, OrderSide.BUY, OrderType.LIMIT, amount=Decimal("0.001"), price=FAR_PRICE
+            )
+            strategy.wait_for(oid, "accepted")
+        assert "failed" not in strategy.of(oid)
+        assert len(stack.ledger().orders_of(oid)) == 1
+        stack.check(strategy)
 
 
 def test_b9_a_refusal_by_rest_is_told_with_the_venues_reason(stack: Stack) -> None:

@@ -19,7 +19,7 @@ import websockets.exceptions as ws_errors
 from router.enums import Exists, OrderStatus, RequestKind, WsOrderResultType
 from router.orders import OrderRecord, Told, acked, failed, fold, step
 from router.outcomes import Action, act
-from router.state import Event, State
+from router.state import UNSEEN, Event, State
 from workers.connection import Connection, NotReady
 from workers.flights import Flight, InFlight
 from workers.pacing import Pacer
@@ -119,6 +119,8 @@ class Desk:
 
     def _refused_here(self, flight: Flight) -> bool:
         """Whether our own rules end the request before it is sent."""
+        if self._shown_meanwhile(flight):
+            return True
         if flight.kind is RequestKind.CANCEL and flight.record.ended:
             self._cancel_of_ended(flight)
             return True
@@ -134,6 +136,14 @@ class Desk:
             self.not_sent(flight, why)
             return True
         return False
+
+    def _shown_meanwhile(self, flight: Flight) -> bool:
+        """Whether a create need not go out: an ack or a push has shown the order after all."""
+        record = flight.record
+        seen = bool(record.acked_ms) or record.state not in UNSEEN
+        if flight.kind is RequestKind.CREATE and seen and not flight.done:
+            self.begin_doubt(flight, "the venue has shown the order")
+        return flight.done or (flight.kind is RequestKind.CREATE and seen)
 
     def _cancel_of_ended(self, flight: Flight) -> None:
         record = flight.record
@@ -242,6 +252,8 @@ class Desk:
             record.sent_ms = self._on.clock.now_ms()
 
     async def _by_rest(self, flight: Flight) -> None:
+        if self._shown_meanwhile(flight):
+            return
         try:
             command = self._command(flight)
             request = self._on.venue.rest_command(command)
@@ -341,7 +353,8 @@ class Desk:
 
     def _pause(self, flight: Flight, verdict: Verdict) -> None:
         """Wait for room: the venue said that it did not act."""
-        if flight.done:
+        if flight.done or flight.doubted:
+            # In doubt already: the ladder alone decides about another copy, or there might be two.
             return
         flight.throttled = True
         flight.sends -= 1

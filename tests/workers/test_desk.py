@@ -1,0 +1,59 @@
+"""The desk never lets two copies of one create out at once."""
+
+from typing import Any, cast
+
+from router.enums import RequestKind
+from router.outcomes import Proof, Verdict
+from router.settings import OrderSettings
+from router.state import State
+from tests.workers.samples import record
+from workers.clock import Clock
+from workers.connection import Connection
+from workers.desk import Desk
+from workers.flights import Flight
+from workers.pacing import Pacer
+from workers.registry import Registry
+from workers.venue import Answer
+from workers.wiring import Wiring
+
+
+def desk() -> tuple[Desk, list[Flight]]:
+    """Return a desk without a venue, and the flights it puts in doubt."""
+    wiring = Wiring(
+        account="okx-main",
+        venue=cast(Any, None),
+        orders=OrderSettings(),
+        clock=Clock(),
+        registry=Registry(),
+        teller=cast(Any, None),
+        inquiry=cast(Any, None),
+        rest=cast(Any, None),
+    )
+    one = Desk(wiring, cast(Connection, None), Pacer(cast(Any, None), enabled=False), 1)
+    doubted: list[Flight] = []
+    one.doubt = lambda flight, why: doubted.append(flight)
+    return one, doubted
+
+
+def create(**changes: Any) -> Flight:
+    terms: dict[str, Any] = {"state": State.PENDING, "venue_id": ""} | changes
+    return Flight(RequestKind.CREATE, record(**terms), "1-0", False, True, 2**60, sends=1)
+
+
+def test_a_throttle_reply_to_a_create_in_doubt_queues_no_second_copy() -> None:
+    one, doubted = desk()
+    flight = create()
+    one.begin_doubt(flight, "no answer in time")
+    one._conclude(flight, Answer("r1", Verdict(Proof.THROTTLED, "50011", "50011 Too Many")))
+    assert doubted == [flight]
+    assert not one._paced
+    assert flight.sends == 1
+
+
+async def test_a_create_that_a_push_has_shown_is_not_sent_again() -> None:
+    one, doubted = desk()
+    flight = create(state=State.ACCEPTED)
+    await one.again_by_rest(flight)  # there is no REST here: to send would raise
+    await one._by_rest(flight)
+    assert doubted == [flight]
+    assert flight.sends == 1

@@ -54,35 +54,44 @@ class Caps:
     open_orders: int = 10_000
 
 
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """One create intent's fields, who owns its key (the strategy, or ``@account``), its life."""
+
+    fields: Mapping[str, str]
+    owner: str
+    valid_for_ms: int
+
+
 def admit(
     keys: AccountKeys,
     strategy: str,
-    fields: Mapping[str, str],
+    admissions: Sequence[Admission],
     *,
-    owner: str,
-    valid_for_ms: int,
     caps: Caps,
     repeats_ms: int = 86_400_000,
 ) -> Call:
-    """Return the call that admits a create intent. ``owner``: the strategy, or ``@account``."""
-    oid, idem = fields["oid"], fields.get("idem", "")
+    """Return the call that admits create intents of one strategy; answers are flat pairs."""
+    own_keys: list[str] = []
+    orders: list[tuple[str | int, ...]] = []
+    for one in admissions:
+        fields = one.fields
+        oid, idem = fields["oid"], fields.get("idem", "")
+        own_keys += keys.order(strategy, oid), keys.idem(one.owner, idem)
+        client_id = fields.get("client_id", oid)
+        orders.append((oid, idem, client_id, one.valid_for_ms, *_flat(fields)))
     return Call(
         "or1_admit",
         (
-            keys.idem(owner, idem),
-            keys.order(strategy, oid),
             keys.open(strategy),
             keys.intents(strategy),
             keys.clients,
             keys.halt,
             keys.strategies,
             keys.repeats(strategy),
+            *own_keys,
         ),
-        (
-            *(strategy, oid, idem, fields["client_id"], valid_for_ms),
-            *(caps.intents, caps.open_orders, repeats_ms),
-            *_flat(fields),
-        ),
+        (strategy, caps.intents, caps.open_orders, repeats_ms, orjson.dumps(orders).decode()),
     )
 
 
@@ -142,15 +151,30 @@ def lease(
     return Call("or1_lease", (keys.lease, keys.epoch), (action, owner, epoch, ttl_ms, host, pid))
 
 
+@dataclass(slots=True)
+class _OrderWrite:
+    """All that one batch writes into one order's hash, and where the order stands then."""
+
+    places: tuple[int, int, int]
+    oid: str
+    place: str
+    end_ms: int
+    fields: dict[str, str]
+
+    def operation(self) -> tuple[str | int, ...]:
+        return ("order", *self.places, self.oid, self.place, str(self.end_ms), *_flat(self.fields))
+
+
 class Batch:
     """Operations of one ``apply`` call, in order; keys are named once and by index."""
 
-    __slots__ = ("_index", "_keys", "_operations")
+    __slots__ = ("_index", "_keys", "_operations", "_orders")
 
     def __init__(self) -> None:
         self._keys: list[str] = []
         self._index: dict[str, int] = {}
-        self._operations: list[tuple[str | int, ...]] = []
+        self._operations: list[tuple[str | int, ...] | _OrderWrite] = []
+        self._orders: dict[str, _OrderWrite] = {}
 
     def __bool__(self) -> bool:
         return bool(self._operations)
@@ -183,17 +207,21 @@ class Batch:
         place: str,
         end_ms: int = 0,
     ) -> None:
-        """Write the order's fields; ``place``: "open", "ended" or "same"."""
-        self._add(
-            "order",
-            self._at(keys.order(strategy, oid)),
-            self._at(keys.open(strategy)),
-            self._at(keys.ended(strategy)),
-            oid,
-            place,
-            str(end_ms),
-            *_flat(fields),
-        )
+        """Write the order's fields; ``place``: "open", "ended" or "same".
+
+        A second write of one order joins the first: the batch is written whole, so nobody can see
+        what stood between them.
+        """
+        key = keys.order(strategy, oid)
+        write = self._orders.get(key)
+        if write is None:
+            places = self._at(key), self._at(keys.open(strategy)), self._at(keys.ended(strategy))
+            write = self._orders[key] = _OrderWrite(places, oid, place, end_ms, dict(fields))
+            self._operations.append(write)
+            return
+        write.fields.update(fields)
+        if place != "same":
+            write.place, write.end_ms = place, end_ms
 
     def result(self, keys: AccountKeys, strategy: str, fields: Mapping[str, str]) -> None:
         """Append to the strategy's results."""
@@ -225,10 +253,13 @@ class Batch:
 
     def call(self, keys: AccountKeys, epoch: int, number: int) -> Call:
         """Return the batch as one function call."""
+        operations = [
+            one.operation() if isinstance(one, _OrderWrite) else one for one in self._operations
+        ]
         return Call(
             "or1_apply",
             (keys.epoch, keys.applied, keys.seq, *self._keys),
-            (epoch, number, orjson.dumps(self._operations).decode()),
+            (epoch, number, orjson.dumps(operations).decode()),
         )
 
 

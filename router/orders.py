@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from router.contracts import CreateIntent, plain
+from router.contracts import CreateIntent, plain, read_create
 from router.enums import Exists, OrderSide, OrderStatus, OrderType, TimeInForce, Via
 from router.evidence import ZERO, Fill, OrderReport, VenueState
 from router.state import ENDS, UNSEEN, Event, State, advance, status_of
@@ -67,7 +67,7 @@ class OrderRecord:
     @classmethod
     def from_intent(cls, strategy: str, intent: CreateIntent) -> "OrderRecord":
         """Return the record of an order just admitted."""
-        return cls(
+        record = cls(
             strategy=strategy,
             oid=intent.oid,
             client_id=intent.client_id,
@@ -87,6 +87,11 @@ class OrderRecord:
             created_ms=intent.created_ms,
             expires_ms=intent.expires_ms,
         )
+        record.stored = _AS_ADMITTED | {
+            "amount": plain(record.amount),
+            "price": plain(record.price) if record.price is not None else "",
+        }
+        return record
 
     @classmethod
     def from_hash(cls, strategy: str, fields: Mapping[str, str]) -> "OrderRecord":
@@ -95,8 +100,9 @@ class OrderRecord:
         Raises:
             InvalidArgument: If the hash is not an order (a field missing or unreadable).
         """
-        intent = CreateIntent.model_validate({**fields, "request": "create"})
+        intent = read_create(fields)
         record = cls.from_intent(strategy, intent)
+        record.stored = {}
         record.state = State(fields.get("state", State.INITIALIZED))
         record.exists = Exists(fields.get("exists", Exists.UNKNOWN))
         record.venue_id = fields.get("eid", "")
@@ -167,6 +173,15 @@ class OrderRecord:
         fields, stored = self.hash_fields(), self.stored
         self.stored = {} if self.ended else fields
         return {name: value for name, value in fields.items() if stored.get(name) != value}
+
+
+#: What a reader of the hash takes for a field that is not there, and what admit writes.
+_AS_ADMITTED = {
+    **{"state": "INITIALIZED", "status": "INITIALIZED", "exists": "unknown", "eid": "", "end": ""},
+    **{"filled": "0", "avg_price": "", "reason": "", "cost": "0", "fee": "0", "fee_currency": ""},
+    **{"sent_ms": "0", "acked_ms": "0", "ended_ms": "0", "venue_ms": "0", "epoch": "0"},
+    "venue_filled": "0",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,18 @@ from typing import Any
 import orjson
 
 from router.contracts import ResultType, plain
-from router.enums import Exists, RequestKind, WsOrderResultType
-from router.evidence import BalanceReport, PositionReport
+from router.enums import Exists, RequestKind, TimeInForce, WsOrderResultType
+from router.evidence import BalanceReport, Fill, PositionReport
 from router.orders import OrderRecord, Told
 
 
 def order_result(record: OrderRecord, told: Told, now_ms: int) -> dict[str, str]:
-    """Return an ``order`` result: ``status`` is the event told, ``standing`` the order's own."""
-    fill = told.fill
+    """Return an ``order`` result: ``status`` is the event told, ``standing`` the order's own.
+
+    What has its default is left out, as in every stream of ours: ``standing`` where it equals
+    ``status``, ``client_id`` where it is the oid, GTC, no reduce_only, nothing filled and all of
+    the amount remaining, ``exists`` where it is true.
+    """
     out = {
         "type": ResultType.ORDER,
         "ts_ms": str(now_ms),
@@ -21,33 +25,53 @@ def order_result(record: OrderRecord, told: Told, now_ms: int) -> dict[str, str]
         "symbol": record.symbol,
         "side": record.side.value,
         "order_type": record.type.value,
-        "time_in_force": record.tif.value,
         "status": told.status.value,
-        "standing": record.status.value,
         "amount": plain(record.amount),
-        "filled": plain(record.filled),
-        "remaining": plain(record.remaining),
-        "reduce_only": "1" if record.reduce_only else "0",
-        "exists": record.exists.value,
-        "client_id": record.client_id,
     }
-    optional = {
-        "client_oid": record.client_oid,
-        "eid": record.venue_id,
-        "price": plain(record.price) if record.price is not None else "",
-        "avg_price": plain(record.avg_price) if record.avg_price is not None else "",
-        "reason": told.reason or record.reason,
-    }
-    if fill is not None:
-        optional |= {
-            "last_filled": plain(fill.amount),
-            "last_filled_price": plain(fill.price),
-            "trade_id": fill.trade_id,
-            "fill_fee": plain(fill.fee),
-        }
+    if (standing := record.status) is not told.status:
+        out["standing"] = standing.value
+    if record.venue_id:
+        out["eid"] = record.venue_id
+    if record.price is not None:
+        out["price"] = plain(record.price)
+    if reason := told.reason or record.reason:
+        out["reason"] = reason
+    _add_choices(out, record)
     if record.filled:
-        optional |= {"fee": plain(record.fee), "fee_currency": record.fee_currency}
-    return out | {name: value for name, value in optional.items() if value}
+        _add_filled(out, record)
+    if told.fill is not None:
+        _add_fill(out, told.fill)
+    return out
+
+
+def _add_choices(out: dict[str, str], record: OrderRecord) -> None:
+    if record.client_id != record.oid:
+        out["client_id"] = record.client_id
+    if record.client_oid:
+        out["client_oid"] = record.client_oid
+    if record.tif is not TimeInForce.GTC:
+        out["time_in_force"] = record.tif.value
+    if record.reduce_only:
+        out["reduce_only"] = "1"
+    if record.exists is not Exists.TRUE:
+        out["exists"] = record.exists.value
+
+
+def _add_filled(out: dict[str, str], record: OrderRecord) -> None:
+    out["filled"] = plain(record.filled)
+    out["remaining"] = plain(record.remaining)
+    if record.avg_price is not None:
+        out["avg_price"] = plain(record.avg_price)
+    out["fee"] = plain(record.fee)
+    if record.fee_currency:
+        out["fee_currency"] = record.fee_currency
+
+
+def _add_fill(out: dict[str, str], fill: Fill) -> None:
+    out["last_filled"] = plain(fill.amount)
+    out["last_filled_price"] = plain(fill.price)
+    out["trade_id"] = fill.trade_id
+    out["fill_fee"] = plain(fill.fee)
 
 
 def request_result(

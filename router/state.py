@@ -142,11 +142,14 @@ def advance(state: State, event: Event) -> State:
         raise IllegalTransition(f"{event} cannot happen to an order that is {state}") from None
 
 
+_SHOWN: dict[State, OrderStatus] = {
+    one: OrderStatus.PENDING if one is State.UNKNOWN else OrderStatus(one.value) for one in State
+}
+
+
 def status_of(state: State, filled: Decimal) -> OrderStatus:
     """Return the status shown to strategies; an UNKNOWN order shows as PENDING (it counts as
     open)."""
-    if state is State.UNKNOWN:
-        return OrderStatus.PENDING
     if state is State.ACCEPTED and filled > 0:
         return OrderStatus.PARTIALLY_FILLED
-    return OrderStatus(state.value)
+    return _SHOWN[state]

@@ -5,6 +5,7 @@ text that is not what it should be; the caller logs and goes on.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +24,11 @@ from strategy_sdk.schema import ZERO, Balance, BookL1, Order, Position
 
 UNREADABLE = (ValueError, KeyError, ArithmeticError, TypeError)
 _NAN = float("nan")
+# A lookup costs a tenth of calling the enumeration; both raise for a word that it has not.
+_STATUSES = {one.value: one for one in OrderStatus}
+_TYPES = {one.value: one for one in OrderType}
+_SIDES = {one.value: one for one in OrderSide}
+_TIFS = {one.value: one for one in TimeInForce}
 
 
 def fields_of(flat: Sequence[str]) -> dict[str, str]:
@@ -39,27 +45,43 @@ def order_from_result(
 ) -> Order:
     """Return the order an ``order`` result tells of; ``known`` lends its trigger price."""
     get = fields.get
-    filled, average = Decimal(get("filled", "0")), _decimal(get("avg_price"))
-    last, at = _decimal(get("last_filled")), _decimal(get("last_filled_price"))
-    status = OrderStatus(fields["status"])
-    return Order(
+    oid, amount = fields["oid"], Decimal(fields["amount"])
+    status = _STATUSES[fields["status"]]
+    standing, price = get("standing"), get("price")
+    order = Order(
         exchange=account.exchange,
         symbol=fields["symbol"],
         status=status,
-        standing=OrderStatus(get("standing") or status),
-        oid=fields["oid"],
+        standing=_STATUSES[standing] if standing else status,
+        oid=oid,
         client_oid=get("client_oid"),
-        client_id=get("client_id"),
+        client_id=get("client_id", oid),
         eid=get("eid"),
-        amount=Decimal(fields["amount"]),
+        amount=amount,
+        remaining=amount,
+        timestamp=int(get("ts_ms", "0")),
+        type=_TYPES[fields["order_type"]],
+        side=_SIDES[fields["side"]],
+        time_in_force=_TIFS[get("time_in_force", "GTC")],
+        price=Decimal(price) if price else None,
+        trigger_price=known.trigger_price if known else None,
+        reduce_only=get("reduce_only") == "1",
+        reason=get("reason"),
+        strategy=strategy,
+        account=account.id,
+    )
+    return _filled(order, fields) if "filled" in fields else order
+
+
+def _filled(order: Order, fields: Mapping[str, str]) -> Order:
+    """Return the order with what has been filled, and the fill that an event tells of."""
+    get = fields.get
+    filled, average = Decimal(fields["filled"]), _decimal(get("avg_price"))
+    last, at = _decimal(get("last_filled")), _decimal(get("last_filled_price"))
+    return replace(
+        order,
         filled=filled,
         remaining=Decimal(get("remaining", "0")),
-        timestamp=int(get("ts_ms", "0")),
-        type=OrderType(fields["order_type"]),
-        side=OrderSide(fields["side"]),
-        time_in_force=TimeInForce(get("time_in_force", "GTC")),
-        price=_decimal(get("price")),
-        trigger_price=known.trigger_price if known else None,
         average=average,
         last_filled=last,
         last_filled_price=at,
@@ -68,10 +90,6 @@ def order_from_result(
         fee_currency=get("fee_currency"),
         cost=last * at if last is not None and at is not None else ZERO,
         cum_cost=filled * average if average is not None else ZERO,
-        reduce_only=get("reduce_only") == "1",
-        reason=get("reason"),
-        strategy=strategy,
-        account=account.id,
     )
 
 
@@ -90,7 +108,7 @@ def order_from_hash(fields: Mapping[str, str], account: Account, strategy: str) 
         standing=status,
         oid=fields["oid"],
         client_oid=get("client_oid") or None,
-        client_id=get("client_id") or None,
+        client_id=get("client_id") or fields["oid"],
         eid=get("eid") or None,
         amount=amount,
         filled=filled,

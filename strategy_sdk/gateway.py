@@ -31,6 +31,8 @@ from strategy_sdk.timing import Timing
 
 _LOG = logging.getLogger(__name__)
 Fields = dict[str, str]
+#: Orders admitted by one call: Redis serves nobody else meanwhile, some 30 µs for each of them.
+ADMIT_TOGETHER = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,35 +110,37 @@ class Gateway:
     def admit(
         self, account: Account, fields: Mapping[str, str], owner: str, valid_for_ms: int | None
     ) -> list[str]:
-        """Return admit's answer for one create intent."""
+        """Return admit's answer for one create intent: a word and its detail."""
         return self.admit_all(account, [(fields, owner, valid_for_ms)])[0]
 
     def admit_all(
         self, account: Account, intents: Sequence[tuple[Mapping[str, str], str, int | None]]
     ) -> list[list[str]]:
         """Return admit's answers for several create intents, sent together, in order."""
-        calls = [
-            functions.admit(
-                account.keys,
-                self.strategy,
-                fields,
-                owner=owner,
-                valid_for_ms=self.valid_for_ms if valid_for_ms is None else valid_for_ms,
-                caps=self._caps,
+        admissions = [
+            functions.Admission(
+                fields, owner, self.valid_for_ms if valid_for_ms is None else valid_for_ms
             )
             for fields, owner, valid_for_ms in intents
         ]
-        oids = ", ".join(fields["oid"] for fields, _, _ in intents)
+        calls = [
+            functions.admit(
+                account.keys, self.strategy, admissions[at : at + ADMIT_TOGETHER], caps=self._caps
+            )
+            for at in range(0, len(admissions), ADMIT_TOGETHER)
+        ]
+        oids = ", ".join([fields["oid"] for fields, _, _ in intents])
         maybe = (
             f"order {oids} MAY have been admitted. Calling again with the same idempotency_key is "
             "safe; without a key, ask with fetch_order first"
         )
         answers = self._fcall_all(calls, maybe)
-        if any(answer[0] == "unregistered" for answer in answers):
+        if any("unregistered" in answer[::2] for answer in answers):
             _LOG.warning("%s is not registered at %s any more", self.strategy, account.id)
             self.register(account, wake=True)
             answers = self._fcall_all(calls, maybe)
-        return answers
+        flat = [text for answer in answers for text in answer]
+        return [flat[at : at + 2] for at in range(0, len(flat), 2)]
 
     def request(
         self, account: Account, fields: Mapping[str, str], valid_for_ms: int | None = None

@@ -30,6 +30,7 @@ from strategy_sdk.schema import BatchOrder
 _Word = TypeVar("_Word", bound=StrEnum)
 SCOPES = ("strategy", "account")
 ACCOUNT_OWNER = "@account"
+_LEAST, _MOST = Decimal("1e-18"), Decimal("1e18")  # any venue's numbers; beyond is a mistake
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +81,23 @@ def create_intent(form: CreateForm, instrument: Instrument, tag: str, via: Via) 
     price = _price(form, kind, instrument)
     _check_cost(form, amount, price, instrument)
     oid = ids.new_oid(tag)
-    try:
-        return CreateIntent(
-            oid=oid,
-            client_id=_client_id(form.client_oid, oid, tag, instrument),
-            client_oid=form.client_oid or "",
-            idem=_key(form.idempotency_key),
-            scope=_scope(form.idempotency_scope),
-            symbol=form.symbol,
-            side=side,
-            type=kind,
-            amount=amount,
-            price=price,
-            tif=tif,
-            reduce_only=flag("reduce_only", form.reduce_only),
-            via=via,
-            ws_fallback=flag("ws_fallback", form.ws_fallback),
-            params=_params(form.params),
-        )
-    except ValidationError as error:
-        raise first_problem(error) from None
+    return CreateIntent(
+        oid=oid,
+        client_id=_client_id(form.client_oid, oid, tag, instrument),
+        client_oid=form.client_oid or "",
+        idem=_key(form.idempotency_key),
+        scope=_scope(form.idempotency_scope),
+        symbol=form.symbol,
+        side=side,
+        type=kind,
+        amount=amount,
+        price=price,
+        tif=tif,
+        reduce_only=flag("reduce_only", form.reduce_only),
+        via=via,
+        ws_fallback=flag("ws_fallback", form.ws_fallback),
+        params=_params(form.params),
+    )
 
 
 def modify_intent(
@@ -203,8 +201,8 @@ def number(name: str, value: object) -> Decimal:
         raise InvalidArgument(name, f"{value!r} is no number; pass a Decimal") from None
     if not read.is_finite() or read <= 0:
         raise InvalidArgument(name, f"{value} is not a finite number above 0")
-    if len(read.as_tuple().digits) > 36 or abs(read.adjusted()) > 36:
-        raise InvalidArgument(name, f"{str(value)[:60]} has more than 36 digits")
+    if not _LEAST <= read <= _MOST or len(read.as_tuple().digits) > 36:
+        raise InvalidArgument(name, f"{str(value)[:60]} is not within 1e-18 to 1e18 and 36 digits")
     return read
 
 

@@ -283,7 +283,7 @@ def example_calls() -> dict[str, Call]:
     batch = Batch()
     batch.settle(keys.intents("s"), "1-0")
     return {
-        "admit": functions.admit(keys, "s", fields, owner="s", valid_for_ms=1, caps=Caps()),
+        "admit": functions.admit(keys, "s", [functions.Admission(fields, "s", 1)], caps=Caps()),
         "request": functions.request(keys, "s", fields, valid_for_ms=1, caps=Caps()),
         "release": functions.release(keys, "s", "s", "k", "o"),
         "register": functions.register(keys, "s", "main", "{}", "who", wake=True),

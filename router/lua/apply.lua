@@ -36,13 +36,15 @@ local operations = {
       redis.call('ZADD', keys[a[4]], a[7], oid)
     end
   end,
-  result = function(keys, a, seq)
-    local number = redis.call('HINCRBY', seq, a[3], 1)
-    redis.call('XADD', keys[a[2]], '*', 'seq', number, unpack(a, 4))
+  result = function(keys, a, turn)
+    local strategy = a[3]
+    local number = (turn.seqs[strategy] or redis.call('HGET', keys[3], strategy) or 0) + 1
+    redis.call('XADD', keys[a[2]], '*', 'seq', string.format('%.0f', number), unpack(a, 4))
+    turn.seqs[strategy] = number
   end,
-  settle = function(keys, a)
-    redis.call('XACK', keys[a[2]], 'workers', a[3])
-    redis.call('XDEL', keys[a[2]], a[3])
+  settle = function(keys, a, turn)
+    local ids = turn.settled[a[2]] or {}
+    turn.settled[a[2]], ids[#ids + 1] = ids, a[3]
   end,
   client = function(keys, a)
     if a[4] == '' then
@@ -103,6 +105,32 @@ local function parse(keys, json)
   return listed
 end
 
+-- Run one step; note what went wrong. One key of a wrong type (a hand edit) must not take the other
+-- outcomes with it.
+local function try(answer, what, key, step, ...)
+  local done, trouble = pcall(step, ...)
+  if not done then
+    answer[#answer + 1] = what .. ' ' .. tostring(key) .. ': '
+      .. (type(trouble) == 'table' and trouble.err or tostring(trouble))
+  end
+end
+
+-- Counters and settlements once for the whole batch: a command costs far more than an argument of it.
+local MOST_IDS = 1000
+local function finish(keys, turn, answer)
+  for strategy, number in pairs(turn.seqs) do
+    try(answer, 'seq', keys[3], redis.call, 'HSET', keys[3], strategy, string.format('%.0f', number))
+  end
+  for stream, ids in pairs(turn.settled) do
+    for from = 1, #ids, MOST_IDS do
+      local to = math.min(from + MOST_IDS - 1, #ids)
+      try(answer, 'settle', keys[stream], redis.call, 'XACK', keys[stream], 'workers',
+        unpack(ids, from, to))
+      try(answer, 'settle', keys[stream], redis.call, 'XDEL', keys[stream], unpack(ids, from, to))
+    end
+  end
+end
+
 local function apply(keys, args)
   local epoch, number = tonumber(args[1]), tonumber(args[2])
   if not epoch or not number then
@@ -122,14 +150,11 @@ local function apply(keys, args)
   end
   redis.call('HSET', keys[2], 'epoch', args[1], 'batch', args[2])
   local answer = {'applied', tostring(#batch)}
+  local turn = {seqs = {}, settled = {}}
   for _, operation in ipairs(batch) do
-    -- One key of a wrong type (a hand edit) must not take the other outcomes with it.
-    local done, trouble = pcall(operations[operation[1]], keys, operation, keys[3])
-    if not done then
-      answer[#answer + 1] = operation[1] .. ' ' .. tostring(keys[operation[2]]) .. ': '
-        .. (type(trouble) == 'table' and trouble.err or tostring(trouble))
-    end
+    try(answer, operation[1], keys[operation[2]], operations[operation[1]], keys, operation, turn)
   end
+  finish(keys, turn, answer)
   return answer
 end
 

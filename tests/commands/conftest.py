@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -108,14 +108,11 @@ class Scene:
         call = functions.admit(
             self.keys,
             strategy,
-            intent.fields(),
-            owner=strategy,
-            valid_for_ms=10_000,
+            [functions.Admission(intent.fields(), strategy, 10_000)],
             caps=functions.Caps(),
         )
         answer = self.call(call)
-        intent = intent.model_copy(update={"created_ms": 1, "expires_ms": 2})
-        record = OrderRecord.from_intent(strategy, intent)
+        record = OrderRecord.from_intent(strategy, replace(intent, created_ms=1, expires_ms=2))
         record.oid = answer[1]
         return record
 

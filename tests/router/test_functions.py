@@ -35,9 +35,12 @@ def intent(**changes: Any) -> dict[str, str]:
 
 
 def admit(client: "redis.Redis", fields: dict[str, str], **changes: Any) -> Any:
-    options: dict[str, Any] = {"owner": "alpha", "valid_for_ms": 1000, "caps": CAPS}
-    options |= changes
-    return call(client, functions.admit(KEYS, "alpha", fields, **options))
+    return admit_all(client, [fields], **changes)
+
+
+def admit_all(client: "redis.Redis", orders: list[dict[str, str]], **changes: Any) -> Any:
+    admissions = [functions.Admission(fields, "alpha", 1000) for fields in orders]
+    return call(client, functions.admit(KEYS, "alpha", admissions, **{"caps": CAPS} | changes))
 
 
 @pytest.fixture
@@ -102,6 +105,43 @@ def test_a_client_id_of_a_live_order_is_refused_and_of_an_ended_one_is_free(clie
     assert admit(client, intent(client_id="abc")) == ["client_oid_live", f"alpha/{first['oid']}"]
     client.hset(KEYS.clients, "abc", f"alpha/{first['oid']}/ended")
     assert admit(client, intent(client_id="abc"))[0] == "admitted"
+
+
+def test_several_orders_of_one_call_are_judged_one_after_the_other(client: Any) -> None:
+    admit(client, known := intent(idem="old"))
+    first, again, other = intent(idem="k"), intent(idem="k"), intent()
+    taken, full = intent(client_id="c1"), intent(client_id="c1")
+    answers = admit_all(client, [intent(idem="old"), first, again, taken, full, other, known])
+    assert list(zip(answers[::2], answers[1::2], strict=True)) == [
+        ("repeat", known["oid"]),
+        ("admitted", first["oid"]),
+        ("repeat", first["oid"]),
+        ("admitted", taken["oid"]),
+        ("client_oid_live", f"alpha/{taken['oid']}"),
+        ("admitted", other["oid"]),
+        ("admitted", known["oid"]),
+    ]
+    queued = [fields["oid"] for _, fields in client.xrange(KEYS.intents("alpha"))]
+    assert queued == [one["oid"] for one in (known, first, taken, other)]
+    assert client.hgetall(KEYS.repeats("alpha")) == {"old": "1", "k": "1"}
+
+
+def test_caps_hold_within_one_call(client: Any) -> None:
+    answers = admit_all(client, [intent() for _ in range(3)], caps=functions.Caps(intents=2))
+    assert answers[::2] == ["admitted", "admitted", "intents_full"]
+    answers = admit_all(client, [intent(), intent()], caps=functions.Caps(open_orders=3))
+    assert answers[::2] == ["admitted", "open_full"]
+
+
+@pytest.mark.parametrize("wrong", ["idem", "open", "clients"])
+def test_a_key_of_a_wrong_type_fails_the_call_with_nothing_written(client: Any, wrong: str) -> None:
+    keys = {"idem": KEYS.idem("alpha", "k"), "open": KEYS.open("alpha"), "clients": KEYS.clients}
+    client.rpush(keys[wrong], "by hand")
+    good, bad = intent(), intent(idem="k")
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+        admit_all(client, [good, bad])
+    assert client.xlen(KEYS.intents("alpha")) == 0
+    assert not client.exists(KEYS.order("alpha", good["oid"]), KEYS.order("alpha", bad["oid"]))
 
 
 def acquire(client: Any, owner: str = "w1", ttl_ms: int = 3000) -> Any:

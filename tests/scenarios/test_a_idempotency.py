@@ -160,9 +160,7 @@ def _admission(keys: AccountKeys, oid: str, key: str) -> functions.Call:
     return functions.admit(
         keys,
         "alpha",
-        intent.fields(),
-        owner="alpha",
-        valid_for_ms=60_000,
+        [functions.Admission(intent.fields(), "alpha", 60_000)],
         caps=functions.Caps(),
     )
 

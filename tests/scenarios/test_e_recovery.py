@@ -144,9 +144,8 @@ def test_e2_an_intent_taken_by_an_old_reader_is_found_by_the_owner(stack: Stack)
     oid = ids.new_oid(ids.strategy_tag("alpha"))
     fields = create(oid=oid, client_id=oid)
     pipeline = stack.redis.pipeline(transaction=True)
-    call = functions.admit(
-        stack.keys, "alpha", fields, owner="alpha", valid_for_ms=10_000, caps=functions.Caps()
-    )
+    admission = functions.Admission(fields, "alpha", 10_000)
+    call = functions.admit(stack.keys, "alpha", [admission], caps=functions.Caps())
     pipeline.fcall(*call.fcall())
     pipeline.xgroup_setid(stream, GROUP, "$")  # delivered, as far as the owner can see
     pipeline.execute()

@@ -69,7 +69,7 @@ def schedule(faults: FaultsWord, seconds: float, seed: int) -> list[Step]:
     return _storm(seconds, random.Random(seed))
 
 
-_ORDER = {"op": "order", "transport": "ws"}
+_ORDER = {"op": "place", "transport": "ws"}
 
 
 def _default(seconds: float) -> list[Step]:
@@ -111,7 +111,7 @@ def _rejection() -> Arm:
 
 
 def _rest(fault: str, *, processed: bool, **params: Any) -> Arm:
-    match = {"transport": "rest", "op": "order"}
+    match = {"transport": "rest", "op": "place"}
     return Arm(fault, match=match, params={"processed": processed, **params})
 
 

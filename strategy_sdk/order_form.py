@@ -201,8 +201,10 @@ def number(name: str, value: object) -> Decimal:
         raise InvalidArgument(name, f"{value!r} is no number; pass a Decimal") from None
     if not read.is_finite() or read <= 0:
         raise InvalidArgument(name, f"{value} is not a finite number above 0")
-    if not _LEAST <= read <= _MOST or len(read.as_tuple().digits) > 36:
-        raise InvalidArgument(name, f"{str(value)[:60]} is not within 1e-18 to 1e18 and 36 digits")
+    if len(read.as_tuple().digits) > 36:
+        raise InvalidArgument(name, f"{str(value)[:60]} has more than 36 digits")
+    if not _LEAST <= read <= _MOST:
+        raise InvalidArgument(name, f"{str(value)[:60]} does not lie between 1e-18 and 1e18")
     return read
 
 

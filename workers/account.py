@@ -170,6 +170,7 @@ class Owner:
             on_intents=self._inbox.take,
             on_inherited=self._inbox.inherit,
             on_control=self._control,
+            after_read=self._desk.departures.leave_now,
             may_read=self._lease.may_send,
             look_every_s=settings.worker.lease_ttl_ms / 1000,
         )
@@ -180,7 +181,7 @@ class Owner:
         self._desk.doubt = self._doubts.begin
         self._desk.ask_truth = self._doubts.ask_truth
         self._desk.check_later = self._checks.later
-        self._desk.may_send = self._lease.may_send
+        self._desk.departures.may_send = self._lease.may_send
         self._desk.reference_price = self._market.reference_price
         self._startup = Startup(
             self._setup, on, self._client, self._keys, keys, self._intake, self._inbox, self._resync
@@ -229,7 +230,7 @@ class Owner:
                     "private socket": self._private.run(),
                     "public socket": self._public.run(),
                     "deadlines": self._desk.watch_deadlines(),
-                    "pacing": self._desk.release_paced(),
+                    "departures": self._desk.departures.run(),
                     "checks": self._checks.run(),
                     "holdings": self._holdings.publish(),
                     "wanted books": self._market.follow(),

@@ -8,19 +8,17 @@ Policy lives here once; what a frame looks like is the venue's business. Invaria
 """
 
 import asyncio
-import itertools
 import logging
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable
 from decimal import Decimal
-
-import websockets.exceptions as ws_errors
 
 from router.enums import Exists, OrderStatus, RequestKind, WsOrderResultType
 from router.orders import OrderRecord, Told, acked, failed, fold, step
 from router.outcomes import Action, act
 from router.state import UNSEEN, Event, State
-from workers.connection import Connection, NotReady
+from workers.connection import Connection
+from workers.departures import Departures
 from workers.flights import Flight, InFlight
 from workers.pacing import Pacer
 from workers.rest import NoAnswer, NotSent
@@ -30,8 +28,6 @@ from workers.wiring import Wiring
 log = logging.getLogger(__name__)
 
 _PAUSE_S = 0.25
-_LEASE_RETRY_S = 0.05
-_KIND_ORDER = (RequestKind.CANCEL, RequestKind.MODIFY, RequestKind.CREATE)
 WS_NOT_SENT = "WS_REQUEST_NOT_SENT"
 
 Doubt = Callable[[Flight, str], None]
@@ -43,24 +39,18 @@ class Desk:
     def __init__(self, wiring: Wiring, trade: Connection, pacer: Pacer, epoch: int) -> None:
         self._on = wiring
         self._trade = trade
-        self._pacer = pacer
         self._in_flight = InFlight()
-        self._ids = itertools.count(1)
-        self._epoch = epoch
+        self.departures = Departures(wiring, self, trade, pacer, self._in_flight, epoch)
         self._creating: dict[tuple[str, str], Flight] = {}
         self._held: dict[tuple[str, str], list[Flight]] = defaultdict(list)
-        self._paced: dict[tuple[RequestKind, str], deque[Flight]] = {}
-        self._wake = asyncio.Event()
-        self._due = asyncio.Event()
         self.halted = ""
-        self.may_send: Callable[[], bool] = lambda: True
         self.doubt: Doubt = self._no_doubt_yet
         self.ask_truth: Doubt = self._no_doubt_yet
         self.check_later: Callable[[OrderRecord], None] = lambda record: None
         self.reference_price: Callable[[str], Decimal | None] = lambda symbol: None
 
     def __repr__(self) -> str:
-        return f"Desk(in_flight={len(self._in_flight.by_request)}, creating={len(self._creating)})"
+        return f"Desk(in_flight={len(self._in_flight)}, creating={len(self._creating)})"
 
     @staticmethod
     def _no_doubt_yet(flight: Flight, why: str) -> None:
@@ -69,12 +59,13 @@ class Desk:
     def halt(self, why: str) -> None:
         """Refuse creates and modifies from now on, for this reason; "" lets them go again."""
         self.halted = why
-        self._wake.set()
+        self.departures.look_again()
 
     # --- in: requests ---------------------------------------------------------------------------
 
-    async def take(self, flight: Flight) -> None:
-        """Send a request, or hold it until its order's create has an outcome."""
+    def take(self, flight: Flight) -> None:
+        """Let a request leave with the next ``departures.leave``, or hold it until its order's
+        create has an outcome."""
         order = _key(flight.record)
         if flight.kind is RequestKind.CREATE:
             if order in self._creating:
@@ -84,7 +75,8 @@ class Desk:
             # The venue cannot cancel what it may not have yet (C9).
             self._held[order].append(flight)
             return
-        await self._dispatch(flight)
+        if not self.refused_here(flight):
+            self.departures.add(flight)
 
     def recover(self, flight: Flight, why: str) -> None:
         """Put a request in doubt that an earlier epoch may have sent."""
@@ -100,24 +92,12 @@ class Desk:
         flight.sends = 1
         self.begin_doubt(flight, why)
 
-    async def _dispatch(self, flight: Flight) -> None:
-        if flight.done or self._refused_here(flight):
-            return
-        key = (flight.kind, flight.record.symbol)
-        if self._paced.get(key):
-            self._paced[key].append(flight)
-            return
-        if self._must_wait(flight):
-            self._paced.setdefault(key, deque()).append(flight)
-            self._wake.set()
-            return
-        await self._route(flight)
+    def _dispatch(self, flight: Flight) -> None:
+        if not flight.done and not self.refused_here(flight):
+            self.departures.add(flight)
+            self.departures.look_again()
 
-    def _must_wait(self, flight: Flight) -> bool:
-        now_s = self._on.clock.monotonic_s()
-        return self._pacer.wait_s(flight.kind, flight.record.symbol, now_s) > 0
-
-    def _refused_here(self, flight: Flight) -> bool:
+    def refused_here(self, flight: Flight) -> bool:
         """Whether our own rules end the request before it is sent."""
         if self._shown_meanwhile(flight):
             return True
@@ -153,31 +133,21 @@ class Desk:
         else:
             self.finish(flight)
 
-    async def _route(self, flight: Flight) -> None:
-        if not self.may_send():
-            # The lease may be gone. If it comes back the request goes on; if not, whoever owns the
-            # account next finds the intent pending and asks the venue first.
-            key = (flight.kind, flight.record.symbol)
-            self._paced.setdefault(key, deque()).append(flight)
-            self._wake.set()
-            return
-        if flight.by_rest:
-            self._on.spawn(self._by_rest(flight), f"rest {flight.kind} {flight.record.oid}")
-        elif self._trade.ready:
-            await self._by_socket(flight)
-        else:
-            self._without_socket(flight)
+    def by_rest(self, flight: Flight) -> None:
+        """Send a request by REST, beside everything else."""
+        self._on.spawn(self._call(flight), f"rest {flight.kind} {flight.record.oid}")
 
-    def _without_socket(self, flight: Flight) -> None:
+    def without_socket(self, flight: Flight) -> None:
+        """Send a request by REST if it may go so; else tell that it was not sent."""
         if flight.ws_fallback:
-            self._on.spawn(self._by_rest(flight), f"fallback {flight.kind} {flight.record.oid}")
+            self.by_rest(flight)
             return
         why = self._trade.problem or "not connected"
         self.not_sent(flight, f"{WS_NOT_SENT}: the trading socket is down ({why})")
 
     # --- out ------------------------------------------------------------------------------------
 
-    def _command(self, flight: Flight) -> Command:
+    def command(self, flight: Flight) -> Command:
         """Return what to say to the venue.
 
         Raises:
@@ -215,32 +185,15 @@ class Desk:
             )
         return Cancel(instrument, record.client_id, record.venue_id)
 
-    async def _by_socket(self, flight: Flight) -> None:
-        flight.request_id = f"{self._epoch:x}r{next(self._ids):x}"
-        try:
-            text = self._on.venue.encode(flight.request_id, [self._command(flight)])
-        except CannotEncode as error:
-            if error.field == "instIdCode" and flight.ws_fallback:
-                self._on.spawn(self._by_rest(flight), f"rest {flight.record.oid}")
-                return
+    def cannot_encode(self, flight: Flight, error: CannotEncode) -> None:
+        """Take another way for a request that the trading socket has no words for, or refuse it."""
+        if error.field == "instIdCode" and flight.ws_fallback:
+            self.by_rest(flight)
+        else:
             self.not_sent(flight, f"INVALID_{error.field.upper()}: {error}")
-            return
-        flight.session = self._trade.session_number
-        self._mark_sent(flight)
-        self._in_flight.add(flight, flight.sent_ms + self._on.orders.ack_timeout_ms)
-        self._due.set()
-        try:
-            await self._trade.send(text)
-        except NotReady:
-            self._in_flight.answered(flight.request_id)
-            flight.sends -= 1
-            self._without_socket(flight)
-        except ws_errors.ConnectionClosed as error:
-            # The frame may have left before the connection broke.
-            self._in_flight.answered(flight.request_id)
-            self.begin_doubt(flight, f"the socket broke during the write: {error}")
 
-    def _mark_sent(self, flight: Flight) -> None:
+    def sent(self, flight: Flight) -> None:
+        """Note that a request is being written."""
         flight.sent_ms = self._on.clock.monotonic_ms()
         flight.first_sent_ms = flight.first_sent_ms or flight.sent_ms
         flight.sends += 1
@@ -251,16 +204,16 @@ class Desk:
                 step(record, Event.SENT)
             record.sent_ms = self._on.clock.now_ms()
 
-    async def _by_rest(self, flight: Flight) -> None:
+    async def _call(self, flight: Flight) -> None:
         if self._shown_meanwhile(flight):
             return
         try:
-            command = self._command(flight)
+            command = self.command(flight)
             request = self._on.venue.rest_command(command)
         except CannotEncode as error:
             self.not_sent(flight, f"INVALID_{error.field.upper()}: {error}")
             return
-        self._mark_sent(flight)
+        self.sent(flight)
         try:
             reply = await self._on.rest.call(request)
         except NotSent as error:
@@ -279,18 +232,20 @@ class Desk:
 
     def on_answer(self, answer: Answer, session: int) -> None:
         """Take one answer from the trading socket; late ones are evidence too (C5)."""
-        flight = self._in_flight.answered(answer.request_id)
-        if flight is None and not answer.request_id and answer.client_id:
+        flights = self._in_flight.answered(answer)
+        if not flights and not answer.request_id and answer.client_id:
             flight = self._in_flight.of_client(answer.client_id)
-        if flight is None:
+            flights = [flight] if flight is not None else []
+        if not flights:
             log.warning(
                 "%s: an answer to no request of this session (%s): %s",
                 self._on.account,
                 answer.request_id,
                 answer.verdict,
             )
-            return
-        self._conclude(flight, answer)
+        # The last first: those to be sent again are put back before those that came after them.
+        for flight in reversed(flights):
+            self._conclude(flight, answer)
 
     def _conclude(self, flight: Flight, answer: Answer) -> None:
         verdict = answer.verdict
@@ -359,10 +314,7 @@ class Desk:
         flight.throttled = True
         flight.sends -= 1
         log.warning("%s: throttled by the venue: %s", self._on.account, _said(verdict))
-        key = (flight.kind, flight.record.symbol)
-        self._pacer.exhaust(*key, self._on.clock.monotonic_s())
-        self._paced.setdefault(key, deque()).appendleft(flight)
-        asyncio.get_running_loop().call_later(_PAUSE_S, self._wake.set)
+        self.departures.put_back(flight, _PAUSE_S)
 
     # --- ends -----------------------------------------------------------------------------------
 
@@ -412,7 +364,7 @@ class Desk:
 
     def _release_held(self, record: OrderRecord) -> None:
         for held in self._held.pop(_key(record), []):
-            self._on.spawn(self._dispatch(held), f"held {held.kind} {record.oid}")
+            self._dispatch(held)
 
     def seen(self, record: OrderRecord) -> None:
         """Send what waited for the order to exist, once the venue has shown it.
@@ -439,13 +391,13 @@ class Desk:
         for flight in self._in_flight.lost(session):
             self.begin_doubt(flight, f"the socket was lost after the write: {why}")
 
-    async def again_by_rest(self, flight: Flight) -> None:
+    def again_by_rest(self, flight: Flight) -> None:
         """Send a create whose absence was proven, or a change again, by REST with the same id.
 
         Lease, halt, validity and pacing hold for it as for any request.
         """
         flight.by_rest, flight.doubted = True, False
-        await self._dispatch(flight)
+        self._dispatch(flight)
 
     async def watch_deadlines(self) -> None:
         """Put each request in doubt that has no answer in time."""
@@ -453,47 +405,13 @@ class Desk:
             due_ms = self._in_flight.next_due_ms()
             now_ms = self._on.clock.monotonic_ms()
             if due_ms is None:
-                self._due.clear()
-                await self._due.wait()
+                self.departures.awaited.clear()
+                await self.departures.awaited.wait()
                 continue
             if due_ms > now_ms:
                 await asyncio.sleep((due_ms - now_ms) / 1000)
             for flight in self._in_flight.overdue(self._on.clock.monotonic_ms()):
                 self.begin_doubt(flight, f"no answer within {self._on.orders.ack_timeout_ms} ms")
-
-    async def release_paced(self) -> None:
-        """Send paced requests as soon as the limits allow, cancels first."""
-        while True:
-            wait_s = await self._release_some()
-            if wait_s is None:
-                self._wake.clear()
-                await self._wake.wait()
-            else:
-                await asyncio.sleep(wait_s)
-
-    async def _release_some(self) -> float | None:
-        """Send what may go now; return the seconds to the next chance, None when nothing waits."""
-        if not self.may_send():
-            return _LEASE_RETRY_S
-        least: float | None = None
-        for key in sorted(self._paced, key=lambda key: _KIND_ORDER.index(key[0])):
-            queue = self._paced[key]
-            while queue:
-                flight = queue[0]
-                if flight.done or self._refused_here(flight):
-                    queue.popleft()
-                    continue
-                flight.throttled = True
-                wait_s = self._pacer.wait_s(*key, self._on.clock.monotonic_s())
-                if wait_s > 0:
-                    wait_s = max(0.001, min(wait_s, 0.05))
-                    least = wait_s if least is None else min(least, wait_s)
-                    break
-                queue.popleft()
-                await self._route(flight)
-            if not queue:
-                self._paced.pop(key, None)
-        return least
 
 
 def _key(record: OrderRecord) -> tuple[str, str]:

@@ -133,7 +133,7 @@ class Doubts:
             self._desk.refused(flight, flight.refusal)
         elif flight.ws_fallback and in_time and not self._desk.halted:
             log.info("%s: %s proven absent; by REST now", self._on.account, flight.record.oid)
-            await self._desk.again_by_rest(flight)
+            self._desk.again_by_rest(flight)
         else:
             self._proven_absent(flight, f"{why}; proven absent at the venue")
 
@@ -172,7 +172,7 @@ class Doubts:
                 return
             if findings.rung is Rung.FOUND and flight.ws_fallback and flight.sends < 2:
                 # A second cancel or the same modify again can do no harm.
-                await self._desk.again_by_rest(flight)
+                self._desk.again_by_rest(flight)
                 return
             if clock.monotonic_ms() >= deadline_ms:
                 reason = f"{why}; {findings.problem or 'the order is still open at the venue'}"

@@ -68,7 +68,7 @@ class Inbox:
                 continue
             flight = await self._flight(strategy, entry_id, intent, fields)
             if flight is not None:
-                await self._desk.take(flight)
+                self._desk.take(flight)
 
     def _taken_before(self, strategy: str, entry_id: str) -> bool:
         """Whether this entry was read before in this epoch (its first reply was not lost)."""

@@ -40,6 +40,7 @@ class Intake:
         on_intents: OnIntents,
         on_inherited: OnIntents,
         on_control: OnControl,
+        after_read: Callable[[], Awaitable[None]],
         may_read: Callable[[], bool],
         look_every_s: float,
     ) -> None:
@@ -50,6 +51,7 @@ class Intake:
         self._on_intents = on_intents
         self._on_inherited = on_inherited
         self._on_control = on_control
+        self._after_read = after_read
         self._may_read = may_read
         self._look_every_s = look_every_s
         self._strategies: dict[str, str] = {}  # stream → strategy
@@ -176,6 +178,8 @@ class Intake:
                 await self._on_control(entries)
             elif stream in self._strategies:
                 await self._on_intents(self._strategies[stream], entries)
+        # All that one read brought leaves together, whichever strategies it is from.
+        await self._after_read()
 
 
 def text_entries(reply: Any) -> list[tuple[str, list[Entry]]]:

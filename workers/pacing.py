@@ -29,6 +29,10 @@ class Window:
     def take(self, now_s: float) -> None:
         self.departures_s.append(now_s)
 
+    def give_back(self) -> None:
+        """Uncount the last one taken: it did not leave after all."""
+        self.departures_s.pop()
+
     def close(self, now_s: float) -> None:
         """Let nothing more leave for a whole period: the venue said that it is full."""
         self.departures_s.clear()
@@ -47,11 +51,16 @@ class Pacer:
     enabled: bool = True
     _windows: dict[tuple[str, str], Window] = field(default_factory=dict)
 
-    def wait_s(self, kind: RequestKind, symbol: str, now_s: float) -> float:
-        """Return the seconds to wait before this request may leave; 0.0 counts it as leaving."""
+    def wait_s(
+        self, kind: RequestKind, symbol: str, now_s: float, *, batched: bool = False
+    ) -> float:
+        """Return the seconds to wait before this request may leave; 0.0 counts it as leaving.
+
+        ``batched``: in a frame with others, which venues may count apart.
+        """
         if not self.enabled:
             return 0.0
-        windows = self._for(kind, symbol)
+        windows = self._for(kind, symbol, batched)
         wait = max((window.wait_s(now_s) for window in windows), default=0.0)
         if wait <= 0.0:
             for window in windows:
@@ -59,14 +68,25 @@ class Pacer:
             return 0.0
         return wait
 
+    def give_back(self, kind: RequestKind, symbol: str, *, batched: bool) -> None:
+        """Uncount the request counted last, which does not leave after all."""
+        if self.enabled:
+            for window in self._for(kind, symbol, batched):
+                window.give_back()
+
     def exhaust(self, kind: RequestKind, symbol: str, now_s: float) -> None:
         """Close the windows of a request that the venue throttled nevertheless."""
-        for window in self._for(kind, symbol):
-            window.close(now_s)
+        for batched in (False, True):
+            for window in self._for(kind, symbol, batched):
+                window.close(now_s)
 
-    def _for(self, kind: RequestKind, symbol: str) -> list[Window]:
+    def _for(self, kind: RequestKind, symbol: str, batched: bool) -> list[Window]:
         found: list[Window] = []
-        if limit := self.limits.requests.get(kind):
+        if batched and (limit := self.limits.batches.get(kind)):
+            found.append(
+                self._window(f"batch {kind.value}", symbol if limit.per_symbol else "", limit)
+            )
+        elif limit := self.limits.requests.get(kind):
             found.append(self._window(kind.value, symbol if limit.per_symbol else "", limit))
         # Cancels only reduce exposure; no venue here counts them against the account's limit.
         if self.limits.account and kind is not RequestKind.CANCEL:

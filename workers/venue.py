@@ -109,7 +109,7 @@ class Answer:
 
     ``request_id`` is "" when the venue's refusal named none and it could not be found in the text.
     For a batch there is one Answer an item, matched by ``client_id``/``venue_id``, else by
-    ``index``.
+    ``index``. ``whole``: one answer for all of the request, which was not looked at item by item.
     """
 
     request_id: str
@@ -119,6 +119,7 @@ class Answer:
     index: int = 0
     ts_ms: int = 0
     report: OrderReport | None = None  # where the answer already carries the order's state
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +264,8 @@ class Limits:
     """The venue's published limits that a worker must keep."""
 
     requests: Mapping[RequestKind, RateLimit]
+    batches: Mapping[RequestKind, RateLimit]
+    """Orders in batches of two and more, where they are counted apart from single requests."""
     account: RateLimit | None  # creates and modifies together
     batch_size: int
     connects: RateLimit

@@ -211,7 +211,11 @@ def test_a5_a_restarted_strategy_fires_again_and_gets_the_same_order(stack: Stac
 def test_a7_a_rejected_key_stays_taken_until_it_is_released(stack: Stack) -> None:
     strategy = stack.start_strategy()
     with stack.control.fault(
-        "reject", count=1, match=stack.here, code="51008", msg="Insufficient balance"
+        "reject",
+        count=1,
+        match={**stack.here, "op": "order"},
+        code="51008",
+        msg="Insufficient balance",
     ):
         refused = strategy.buy(idempotency_key="entry")
         strategy.wait_for(refused, "failed")

@@ -46,14 +46,15 @@ def test_a_throttle_reply_to_a_create_in_doubt_queues_no_second_copy() -> None:
     one.begin_doubt(flight, "no answer in time")
     one._conclude(flight, Answer("r1", Verdict(Proof.THROTTLED, "50011", "50011 Too Many")))
     assert doubted == [flight]
-    assert not one._paced
+    assert not one.departures
     assert flight.sends == 1
 
 
 async def test_a_create_that_a_push_has_shown_is_not_sent_again() -> None:
     one, doubted = desk()
     flight = create(state=State.ACCEPTED)
-    await one.again_by_rest(flight)  # there is no REST here: to send would raise
-    await one._by_rest(flight)
+    one.again_by_rest(flight)  # there is no REST here: to send would raise
+    assert not one.departures
+    await one._call(flight)
     assert doubted == [flight]
     assert flight.sends == 1

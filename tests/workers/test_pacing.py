@@ -24,7 +24,7 @@ def pacer(
 ) -> Pacer:
     limit = RateLimit(count, period_s, per_symbol)
     kinds = dict.fromkeys((CREATE, CANCEL, MODIFY), limit)
-    return Pacer(Limits(kinds, account, batch_size=20, connects=CONNECTS), enabled)
+    return Pacer(Limits(kinds, {}, account, batch_size=20, connects=CONNECTS), enabled)
 
 
 def leave(paced: Pacer, kind: RequestKind, symbol: str, now_s: float) -> float:
@@ -135,5 +135,5 @@ def test_switched_off_it_never_waits() -> None:
 
 
 def test_a_kind_without_a_limit_never_waits() -> None:
-    paced = Pacer(Limits({}, None, batch_size=20, connects=CONNECTS))
+    paced = Pacer(Limits({}, {}, None, batch_size=20, connects=CONNECTS))
     assert [paced.wait_s(CREATE, "A", 0.0) for _ in range(100)] == [0.0] * 100

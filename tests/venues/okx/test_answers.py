@@ -125,7 +125,7 @@ def test_unknown_code_of_an_item_refuses_it_and_at_the_top_proves_nothing() -> N
     [refused] = decode(id="1", op="order", code="1", msg="", data=[item])
     assert refused == Answer("1", Verdict(Proof.REJECTED, "59999", "59999 new"), "a1")
     [open_] = decode(id="1", op="order", code="59999", msg="new", data=[])
-    assert open_ == Answer("1", Verdict(Proof.UNKNOWN, "59999", "59999 new"))
+    assert open_ == Answer("1", Verdict(Proof.UNKNOWN, "59999", "59999 new"), whole=True)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_login_refusals(code: str, fatal: bool) -> None:
 
 def test_a_subscription_code_for_an_order_answers_the_order() -> None:
     [event] = decode(id="79", event="error", code="60018", msg="Wrong URL", connId="x")
-    assert event == Answer("79", Verdict(Proof.REJECTED, "60018", "60018 Wrong URL"))
+    assert event == Answer("79", Verdict(Proof.REJECTED, "60018", "60018 Wrong URL"), whole=True)
 
 
 def test_refused_books_name_their_instrument_if_the_venue_does() -> None:

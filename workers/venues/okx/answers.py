@@ -90,7 +90,7 @@ def refusal(code: str, text: str, found: Proof, sub_code: str = "") -> Verdict:
 def read_operation(frame: Frame, text: str) -> list[Answer | Unreadable]:
     """Return one answer for each item of an operation's reply.
 
-    A reply without items (the request was not even looked at) gives one answer, index 0.
+    A reply without items (the request was not even looked at) gives one answer for the whole request.
     """
     request_id, op = frame.get("id"), frame.get("op")
     kind = OPS.get(op) if type(op) is str else None
@@ -101,7 +101,7 @@ def read_operation(frame: Frame, text: str) -> list[Answer | Unreadable]:
         return [
             item_answer(frame, item, kind, request_id, index) for index, item in enumerate(data)
         ]
-    return [Answer(request_id, top_verdict(frame, kind, Proof.UNKNOWN))]
+    return [Answer(request_id, top_verdict(frame, kind, Proof.UNKNOWN), whole=True)]
 
 
 def top_verdict(frame: Frame, kind: RequestKind | None, otherwise: Proof) -> Verdict:
@@ -130,7 +130,7 @@ def item_answer(
         message = _text(item, "sMsg") or _text(frame, "msg")
         verdict = refusal(code, message, found, _text(item, "subCode"))
     when = _when(frame, item, kind)
-    return Answer(request_id, verdict, _text(item, "clOrdId"), venue_id, index, when)
+    return Answer(request_id, verdict, _text(item, "clOrdId"), venue_id, index, ts_ms=when)
 
 
 def _when(frame: Frame, item: Frame, kind: RequestKind) -> int:

@@ -146,15 +146,17 @@ def _quoted_request(message: str) -> dict[str, Any]:
 
 
 def _refused_items(frame: Frame, request: Frame, request_id: str) -> list[VenueEvent]:
-    """Return an answer for each order that the error quotes; one if it quotes none."""
+    """Return an answer for each order that the error quotes; one for the whole if it quotes none."""
     code = _text(frame, "code")
     kind = OPS.get(_text(request, "op"), RequestKind.CREATE)
     verdict = refusal(code, _text(frame, "msg"), proof(code, kind, Proof.UNKNOWN))
     args = request.get("args")
     items = [arg for arg in args if type(arg) is dict] if type(args) is list else []
+    if not items:
+        return [Answer(request_id, verdict, whole=True)]
     return [
         Answer(request_id, verdict, _text(item, "clOrdId"), _text(item, "ordId"), index)
-        for index, item in enumerate(items or [{}])
+        for index, item in enumerate(items)
     ]
 
 

@@ -20,11 +20,13 @@ _HOSTS = {
 }
 
 # 60 requests per 2 s for each of place, amend and cancel, by user and instrument, WS and REST
-# together; 1000 creates and amends per 2 s over all instruments of a sub-account; 20 orders in a
-# batch; 3 new connections per second and IP: OKX v5 documents, "Place order", "Rate limits" and
-# "Connection count limit", read 2026-11.
+# together; 300 orders per 2 s in batches of two and more, counted apart; 1000 creates and amends
+# per 2 s over all instruments of a sub-account; 20 orders in a batch; 3 new connections per second
+# and IP: OKX v5 documents, "Place order", "Place multiple orders", "Rate limits" and "Connection
+# count limit", read 2026-11.
 LIMITS = Limits(
     requests=dict.fromkeys(RequestKind, RateLimit(60, 2.0, per_symbol=True)),
+    batches=dict.fromkeys(RequestKind, RateLimit(300, 2.0, per_symbol=True)),
     account=RateLimit(1000, 2.0, per_symbol=False),
     batch_size=20,
     connects=RateLimit(3, 1.0, per_symbol=False),

@@ -90,7 +90,7 @@ def refusal(code: str, text: str, found: Proof, sub_code: str = "") -> Verdict:
 def read_operation(frame: Frame, text: str) -> list[Answer | Unreadable]:
     """Return one answer for each item of an operation's reply.
 
-    A reply without items (the request was not even looked at) gives one answer for the whole request.
+    A reply without items (the request was not even looked at) gives one for the whole request.
     """
     request_id, op = frame.get("id"), frame.get("op")
     kind = OPS.get(op) if type(op) is str else None

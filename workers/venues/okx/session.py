@@ -146,7 +146,7 @@ def _quoted_request(message: str) -> dict[str, Any]:
 
 
 def _refused_items(frame: Frame, request: Frame, request_id: str) -> list[VenueEvent]:
-    """Return an answer for each order that the error quotes; one for the whole if it quotes none."""
+    """Return an answer for each order that the error quotes, or one for all if it quotes none."""
     code = _text(frame, "code")
     kind = OPS.get(_text(request, "op"), RequestKind.CREATE)
     verdict = refusal(code, _text(frame, "msg"), proof(code, kind, Proof.UNKNOWN))

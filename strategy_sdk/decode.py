@@ -37,9 +37,13 @@ def _decimal(text: str | None) -> Decimal | None:
 def order_from_result(
     fields: Mapping[str, str], account: Account, strategy: str, known: Order | None = None
 ) -> Order:
-    """Return the order an ``order`` result tells of; ``known`` lends its trigger price."""
+    """Return the order an ``order`` result tells of; ``known`` lends its trigger price.
+
+    An entry without ``remaining`` (Lua wrote it, which has no exact decimals) leaves the sum to us.
+    """
     get = fields.get
-    filled, average = Decimal(get("filled", "0")), _decimal(get("avg_price"))
+    amount, filled = Decimal(fields["amount"]), Decimal(get("filled", "0"))
+    average = _decimal(get("avg_price"))
     last, at = _decimal(get("last_filled")), _decimal(get("last_filled_price"))
     status = OrderStatus(fields["status"])
     return Order(
@@ -51,9 +55,9 @@ def order_from_result(
         client_oid=get("client_oid"),
         client_id=get("client_id"),
         eid=get("eid"),
-        amount=Decimal(fields["amount"]),
+        amount=amount,
         filled=filled,
-        remaining=Decimal(get("remaining", "0")),
+        remaining=Decimal(fields["remaining"]) if "remaining" in fields else amount - filled,
         timestamp=int(get("ts_ms", "0")),
         type=OrderType(fields["order_type"]),
         side=OrderSide(fields["side"]),

@@ -1,5 +1,6 @@
 """Results that were cut unread: told first, once, with the cache as Redis has it now."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -129,7 +130,9 @@ def test_with_no_worker_a_strict_request_is_told_at_once(
     oid = alpha.buy(ws_fallback=False, idempotency_key="k")
     wait_for(lambda: alpha.of("failed"))
     assert alpha.cancel_order_ws(SYMBOL, resting, ws_fallback=False) == resting
-    assert alpha.modify_order_ws(SYMBOL, resting, price="89000", ws_fallback=False) == resting
+    assert (
+        alpha.modify_order_ws(SYMBOL, resting, price=Decimal("89000"), ws_fallback=False) == resting
+    )
     wait_for(lambda: len(alpha.of("request_result")) == 3)
     assert [(one["request"], one["oid"], one["exists"]) for one in alpha.of("request_result")] == [
         ("create", oid, "false"),

@@ -368,6 +368,21 @@ class Registration(BaseModel):
         return self.model_dump_json()
 
 
+class ResultsGap(BaseModel):
+    """Results that were cut before an instance read them: JSON in the ``gaps`` hash, by trim.
+
+    ``last_id`` is the entry of ``last_seq``; it alone is kept, and reading goes on behind it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    first_seq: int
+    last_seq: int
+    last_id: Annotated[str, Field(pattern=r"^\d+-\d+$")]
+    cut_ms: int
+    reason: str
+
+
 class ResultType:
     """The ``type`` field of an entry on a result stream."""
 

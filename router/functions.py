@@ -18,7 +18,7 @@ from router.keyspace import AccountKeys
 LIBRARY = "order_router_1"
 """Named with the schema version: two versions can live on one server during an upgrade."""
 
-FILES = ("admit", "request", "release", "register", "lease", "apply")
+FILES = ("admit", "request", "release", "register", "lease", "apply", "trim")
 
 
 @cache
@@ -52,6 +52,15 @@ class Caps:
 
     intents: int = 10_000
     open_orders: int = 10_000
+    unread_results: int = 100_000
+
+
+def _must_not_wait(fields: Mapping[str, str]) -> bool:
+    """Whether the request must be refused rather than wait for a worker (NO_WORKER).
+
+    Only its call names the keys that telling so needs: every other order does without their bytes.
+    """
+    return fields.get("ws_fallback") == "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +78,13 @@ def admit(
     admissions: Sequence[Admission],
     *,
     caps: Caps,
-    repeats_ms: int = 86_400_000,
+    keep_ms: int = 86_400_000,
 ) -> Call:
-    """Return the call that admits create intents of one strategy; answers are flat pairs."""
+    """Return the call that admits create intents of one strategy; answers are flat pairs.
+
+    ``keep_ms``: how long the count of repeats and the key of an order that ended are kept.
+    """
+    hasty = any(_must_not_wait(one.fields) for one in admissions)
     own_keys: list[str] = []
     orders: list[tuple[str | int, ...]] = []
     for one in admissions:
@@ -89,9 +102,15 @@ def admit(
             keys.halt,
             keys.strategies,
             keys.repeats(strategy),
+            keys.results(strategy),
+            keys.cursor(strategy),
+            *((keys.lease, keys.seq, keys.ended(strategy)) if hasty else ()),
             *own_keys,
         ),
-        (strategy, caps.intents, caps.open_orders, repeats_ms, orjson.dumps(orders).decode()),
+        (
+            *(strategy, caps.intents, caps.open_orders, caps.unread_results, keep_ms),
+            orjson.dumps(orders).decode(),
+        ),
     )
 
 
@@ -103,11 +122,12 @@ def request(
     valid_for_ms: int,
     caps: Caps,
 ) -> Call:
-    """Return the call that queues a cancel or modify intent."""
+    """Return the call that queues a cancel, modify or query intent."""
+    refusable = (keys.lease, keys.results(strategy), keys.seq) if _must_not_wait(fields) else ()
     return Call(
         "or1_request",
-        (keys.order(strategy, fields["oid"]), keys.intents(strategy), keys.halt),
-        (fields["id"], valid_for_ms, caps.intents, fields["request"], *_flat(fields)),
+        (keys.order(strategy, fields["oid"]), keys.intents(strategy), keys.halt, *refusable),
+        (fields["id"], valid_for_ms, caps.intents, fields["request"], strategy, *_flat(fields)),
     )
 
 
@@ -149,6 +169,21 @@ def lease(
 ) -> Call:
     """Return the call that acquires, renews or releases the account's lease."""
     return Call("or1_lease", (keys.lease, keys.epoch), (action, owner, epoch, ttl_ms, host, pid))
+
+
+def trim(
+    keys: AccountKeys, strategy: str, *, handled_ms: int, unhandled_ms: int, most: int
+) -> Call:
+    """Return the call that cuts a strategy's results: repeat it until it cuts nothing.
+
+    ``handled_ms``, ``unhandled_ms``: how old results may get that every instance has handled, or
+    that one has not. ``most``: how many are kept, handled or not.
+    """
+    return Call(
+        "or1_trim",
+        (keys.results(strategy), keys.cursor(strategy), keys.gaps(strategy)),
+        (handled_ms, unhandled_ms, most),
+    )
 
 
 @dataclass(slots=True)

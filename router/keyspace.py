@@ -54,16 +54,22 @@ class AccountKeys:
         return self._key("ended", strategy)
 
     def results(self, strategy: str) -> str:
-        """Stream. Outcomes and events for the strategy, ``seq`` gap-free. By apply."""
+        """Stream. Outcomes and events for the strategy, ``seq`` gap-free. By apply; by admit and
+        request where no worker is alive (NO_WORKER); cut by trim."""
         return self._key("results", strategy)
 
     def cursor(self, strategy: str) -> str:
-        """Hash. Instance → id of the last result it handled. By the strategy."""
+        """Hash. Instance → id of the last result it handled. By the strategy, and by trim."""
         return self._key("cursor", strategy)
+
+    def gaps(self, strategy: str) -> str:
+        """Hash. Instance → JSON: which results were cut before it read them, and why. By trim;
+        removed by the instance that has told it."""
+        return self._key("gaps", strategy)
 
     @property
     def seq(self) -> str:
-        """Hash. Strategy → last ``seq`` given out. By apply."""
+        """Hash. Strategy → last ``seq`` given out. By whoever adds results."""
         return self._key("seq")
 
     @property

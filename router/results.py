@@ -1,6 +1,7 @@
 """What stands in a result entry (design §6): flat text fields, made here and read by the SDK."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -150,6 +151,35 @@ def position_json(report: PositionReport) -> str:
             "ts_ms": report.ts_ms,
         }
     ).decode()
+
+
+def read_balance(text: str) -> BalanceReport:
+    """Return the balance that ``balance_json`` wrote.
+
+    Raises:
+        ValueError, KeyError, TypeError, ArithmeticError: If it is none.
+    """
+    values = orjson.loads(text)
+    return BalanceReport(
+        values["asset"], Decimal(values["free"]), Decimal(values["locked"]), int(values["ts_ms"])
+    )
+
+
+def read_position(text: str) -> PositionReport:
+    """Return the position that ``position_json`` wrote.
+
+    Raises:
+        ValueError, KeyError, TypeError, ArithmeticError: If it is none.
+    """
+    values = orjson.loads(text)
+    return PositionReport(
+        symbol=values["symbol"],
+        signed_amount=Decimal(values["signed_amount"]),
+        entry_price=Decimal(values["entry_price"]),
+        unrealized_pnl=Decimal(values["unrealized_pnl"]),
+        realized_pnl=Decimal(values["realized_pnl"]),
+        ts_ms=int(values["ts_ms"]),
+    )
 
 
 def balances_result(exchange: str, reports: list[BalanceReport], now_ms: int) -> dict[str, str]:

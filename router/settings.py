@@ -41,6 +41,7 @@ class OrderSettings(BaseModel):
     terminal_check_ms: int = Field(1_000, ge=10)
     max_intents_per_strategy: int = Field(10_000, ge=1)
     max_open_orders_per_strategy: int = Field(10_000, ge=1)
+    max_unread_results_per_strategy: int = Field(100_000, ge=1)
 
 
 class WorkerSettings(BaseModel):
@@ -71,6 +72,7 @@ class JobSettings(BaseModel):
     tidy_every_s: float = Field(60.0, gt=0)
     keep_ended_s: float = Field(86_400.0, ge=0)
     keep_results_s: float = Field(86_400.0, ge=0)
+    max_result_age_s: float = Field(604_800.0, gt=0)
     archive_dir: str = ""
 
 

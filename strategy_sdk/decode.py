@@ -81,7 +81,8 @@ def _filled(order: Order, fields: Mapping[str, str]) -> Order:
     return replace(
         order,
         filled=filled,
-        remaining=Decimal(get("remaining", "0")),
+        # An entry without it was written by Lua, which has no exact decimals.
+        remaining=Decimal(fields["remaining"]) if "remaining" in fields else order.amount - filled,
         average=average,
         last_filled=last,
         last_filled_price=at,

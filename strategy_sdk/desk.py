@@ -140,6 +140,13 @@ class OrderDesk:
                 f"{detail} requests of {self._strategy} wait for a worker, which is the cap "
                 "(orders.max_intents_per_strategy); nothing was admitted. See that a worker runs",
             )
+        if word == "results_full":
+            return Denied(
+                "RESULTS_FULL",
+                f"{detail} results of {self._strategy} wait to be told, which is the cap "
+                "(orders.max_unread_results_per_strategy); nothing was admitted. See that its "
+                "callbacks return",
+            )
         if word == "open_full":
             return Denied(
                 "OPEN_FULL",
@@ -234,6 +241,8 @@ class OrderDesk:
         if word == "queued":
             self._cache.mark_modifying(oid)
             return oid
+        if word == "no_worker":
+            return oid  # its result is told as any other
         if word == "ended":
             raise Denied("ENDED", f"order {oid} is {detail}; nothing was sent")
         if word == "not_yours":
@@ -248,7 +257,7 @@ class OrderDesk:
             self._log.info("order %s is %s already; there is nothing to cancel", oid, detail)
         elif word == "not_yours":
             raise NotYours(oid, self._strategy)
-        else:
+        elif word != "no_worker":  # that one is told as a result, like any other outcome
             raise self._refusal(word, detail)
         return oid
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from router.contracts import ResultType
+from router.contracts import ResultsGap, ResultType
 from router.enums import OrderStatus
 from strategy_sdk import decode
 from strategy_sdk.accounts import Account
@@ -82,6 +82,20 @@ class Dispatcher:
     def book(self, book: BookL1) -> None:
         """Hand over a book."""
         self._tell(self._strategy.on_bookl1, book)
+
+    def results_lost(self, account: Account, gap: ResultsGap) -> None:
+        """Hand over that results are missing."""
+        self._tell(
+            self._strategy.on_results_lost,
+            {
+                "exchange": account.exchange.value,
+                "account": account.id,
+                "first_seq": gap.first_seq,
+                "last_seq": gap.last_seq,
+                "reason": gap.reason,
+                "timestamp": gap.cut_ms,
+            },
+        )
 
     def _tell(self, function: Callable[..., object], argument: Any) -> None:
         self._callbacks.run(function, argument)

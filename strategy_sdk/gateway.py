@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
 from redis.exceptions import (
     AuthenticationError,
     NoPermissionError,
@@ -20,7 +21,7 @@ from redis.exceptions import (
 )
 
 from router import functions
-from router.contracts import Registration
+from router.contracts import Registration, ResultsGap
 from router.errors import ConfigError, Denied, RedisUnavailable
 from router.ids import strategy_tag
 from router.settings import Settings
@@ -65,7 +66,9 @@ class Gateway:
         self._caps = functions.Caps(
             intents=settings.orders.max_intents_per_strategy,
             open_orders=settings.orders.max_open_orders_per_strategy,
+            unread_results=settings.orders.max_unread_results_per_strategy,
         )
+        self._keep_ms = settings.orders.idempotency_ttl_ms
 
     def __repr__(self) -> str:
         return f"Gateway({self.strategy}@{self.instance})"
@@ -125,7 +128,11 @@ class Gateway:
         ]
         calls = [
             functions.admit(
-                account.keys, self.strategy, admissions[at : at + ADMIT_TOGETHER], caps=self._caps
+                account.keys,
+                self.strategy,
+                admissions[at : at + ADMIT_TOGETHER],
+                caps=self._caps,
+                keep_ms=self._keep_ms,
             )
             for at in range(0, len(admissions), ADMIT_TOGETHER)
         ]
@@ -218,6 +225,21 @@ class Gateway:
         """Return the result entry with this id; {} if it was trimmed or never was."""
         found = self._call("XRANGE", account.keys.results(self.strategy), entry_id, entry_id)
         return fields_of(found[0][1]) if found else {}
+
+    def gap(self, account: Account) -> ResultsGap | None:
+        """Return which results were cut before this instance read them; None if none were."""
+        text = self._call("HGET", account.keys.gaps(self.strategy), self.instance)
+        if not text:
+            return None
+        try:
+            return ResultsGap.model_validate_json(text)
+        except ValidationError as error:
+            _LOG.error("the gap marker of %r at %s is unreadable: %s", self, account.id, error)
+            return None
+
+    def forget_gap(self, account: Account) -> None:
+        """Remove the gap marker: it was told."""
+        self._call("HDEL", account.keys.gaps(self.strategy), self.instance)
 
     def store_cursor(self, account: Account, entry_id: str) -> None:
         """Remember the last result handled by this instance."""

@@ -5,16 +5,18 @@ Rules:
    rides on the next read's bytes; during a long batch it is stored on its own.
 2. Results go before books, and a book that waited is read again, so the latest is delivered.
 3. A lost connection loses nothing: reading goes on from the places held in memory.
+4. Missing results are never passed over: that they are missing is told before what follows them.
 """
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
+from router.contracts import ResultsGap
 from router.errors import RedisUnavailable, RouterError
 from strategy_sdk.accounts import Account
 from strategy_sdk.decode import fields_of
@@ -27,7 +29,7 @@ from strategy_sdk.timing import Timing
 
 READ_COUNT = 200
 _MEANINGS = {
-    Verdict.GAP: "results between them are lost; orders and positions are loaded again",
+    Verdict.GAP: "results between them are lost; orders and positions were loaded again",
     # What Redis lost is no evidence of anything, so what is known from before stays.
     Verdict.REWOUND: "Redis lost writes and counts anew; going on with what it has",
 }
@@ -69,8 +71,9 @@ class Reader:
         self._places: dict[str, Place] = {}
         self._restart: set[str] = set()
         self._stored_at = 0.0
-        self.gaps: set[str] = set()
-        """Accounts whose results had a gap; their cache must be loaded again."""
+        self._missed: list[tuple[Account, ResultsGap]] = []
+        self.on_gap: Callable[[Account, ResultsGap], None] = lambda account, gap: None
+        """Called, before anything that follows, when results are missing."""
         self.telling = False
         """Whether something read is being told right now."""
 
@@ -81,7 +84,10 @@ class Reader:
     def start(self, account: Account, registered: Registered, loaded_at: str) -> None:
         """Read the account's results from the place that an earlier run stored."""
         stream = account.keys.results(self._gateway.strategy)
-        cursor = registered.cursor
+        cursor, gap = registered.cursor, self._gateway.gap(account)
+        if gap is not None:
+            self._missed.append((account, gap))
+            cursor = max(cursor, gap.last_id, key=_as_numbers)
         place = Place(account, stream, cursor, cursor, loaded_at=loaded_at)
         last = self._gateway.result_at(account, cursor) if cursor != "0-0" else {"seq": "0"}
         if last.get("seq", "").isdigit():
@@ -109,6 +115,9 @@ class Reader:
             RedisUnavailable: If the connection is lost or cannot be made; call again later.
         """
         self._apply_restarts()
+        while self._missed:
+            self.on_gap(*self._missed[0])
+            del self._missed[0]
         places = list(self._places.values())
         books = self._books.streams()
         commands: list[tuple[Any, ...]] = [
@@ -126,8 +135,10 @@ class Reader:
         if not reply:
             return False
         self.telling = True
-        self._tell(reply)
-        self.telling = False
+        try:
+            self._tell(reply)
+        finally:
+            self.telling = False
         return True
 
     def store(self) -> None:
@@ -215,18 +226,32 @@ class Reader:
                 "result %s of %s has the unreadable seq %r", entry_id, place.account.id, number
             )
             return True
+        missing = place.sequence.missing_before(int(number))
+        if missing is not None:  # before the number counts as read: Redis may be away just now
+            self.on_gap(place.account, self._gap(place, *missing))
         verdict = place.sequence.judge(int(number), fields)
         if verdict is Verdict.REPEAT:
             self._log.debug("result %s of %s was handled before", number, place.account.id)
             return False
-        if verdict is Verdict.GAP:
-            self.gaps.add(place.account.id)
         if verdict is not Verdict.NEW:
             self._log.error(
                 "results of %s: seq %s follows %s (entry %s follows %s): %s",
                 *(place.account.id, number, last, entry_id, place.handled, _MEANINGS[verdict]),
             )
         return True
+
+    def _gap(self, place: Place, first_seq: int, last_seq: int) -> ResultsGap:
+        """Return which results are missing, with the reason that whoever cut them left."""
+        marker = self._gateway.gap(place.account)
+        if marker is not None and marker.first_seq <= last_seq and first_seq <= marker.last_seq:
+            return marker.model_copy(update={"first_seq": first_seq, "last_seq": last_seq})
+        return ResultsGap(
+            first_seq=first_seq,
+            last_seq=last_seq,
+            last_id=place.handled,
+            cut_ms=time.time_ns() // 1_000_000,
+            reason="no reason was left: Redis lost them, or somebody cut the stream by hand",
+        )
 
     def _store_midway(self) -> None:
         try:

@@ -11,6 +11,7 @@ from typing import Any
 from redis import ConnectionPool
 
 from router import settings as router_settings
+from router.contracts import ResultsGap
 from router.errors import ConfigError, RedisUnavailable, RouterError
 from router.ids import check_name
 from router.settings import Settings
@@ -84,8 +85,11 @@ class Runner:
         self.books = Books(
             self.gateway, accounts, self._instruments, self.cache, timing, self._stopping, log
         )
-        dispatcher = Dispatcher(self._strategy, self.strategy_id, self.cache, self.callbacks, log)
-        self.reader = Reader(self._link, self.gateway, self.books, dispatcher, timing, log)
+        self._dispatcher = Dispatcher(
+            self._strategy, self.strategy_id, self.cache, self.callbacks, log
+        )
+        self.reader = Reader(self._link, self.gateway, self.books, self._dispatcher, timing, log)
+        self.reader.on_gap = self._results_lost
         self._alive = SignsOfLife(
             self.gateway, accounts, self.books, self._instruments, timing, log
         )
@@ -189,8 +193,6 @@ class Runner:
             self._reconnect(error)
             return False
         self._pauses = None
-        if self.reader.gaps:
-            self._reload()
         return came
 
     def close(self) -> None:
@@ -221,15 +223,22 @@ class Runner:
     def _load(self, account: Account) -> str:
         return load_account(self.gateway, self.cache, account, self.log)
 
-    def _reload(self) -> None:
-        gaps, self.reader.gaps = self.reader.gaps, set()
-        for account in self.accounts.all:
-            if account.id not in gaps:
-                continue
-            try:
-                self.reader.loaded(account, self._load(account))
-            except RouterError as error:
-                self.log.error("the cache of %s could not be loaded: %s", account.id, error)
+    def _results_lost(self, account: Account, gap: ResultsGap) -> None:
+        """Load what the missing results would have said, then tell that they are missing.
+
+        Raises:
+            RedisUnavailable: If Redis does not answer; all of it is done again then.
+        """
+        self.log.error(
+            "results %d to %d of %s are lost: %s; orders and positions are loaded again",
+            *(gap.first_seq, gap.last_seq, account.id, gap.reason),
+        )
+        try:
+            self.reader.loaded(account, self._load(account))
+            self._dispatcher.results_lost(account, gap)
+            self.gateway.forget_gap(account)
+        except ConfigError as error:  # a right was taken away; results are told all the same
+            self.log.error("the lost results of %s could not be made good: %s", account.id, error)
 
     def _forgotten(self, account: Account, registered: Registered) -> None:
         # "0-0": the results' stream is new, too, so every entry in it is unread.

@@ -33,6 +33,12 @@ class Sequence:
     def __repr__(self) -> str:
         return f"Sequence(last={self.last})"
 
+    def missing_before(self, number: int) -> tuple[int, int] | None:
+        """Return the first and last number missing before ``number``; None if none are."""
+        if self.last is None or number <= self.last + 1:
+            return None
+        return self.last + 1, number - 1
+
     def judge(self, number: int, fields: Mapping[str, str]) -> Verdict:
         """Return what ``number`` says, and take it as the last unless it is a repeat."""
         text = hash(tuple(fields.items()))

@@ -362,5 +362,10 @@ class Strategy:
         """What changed during an outage: ``diff``, ``exchange``, ``account_type``,
         ``timestamp``."""
 
+    def on_results_lost(self, gap: dict[str, Any]) -> None:
+        """Results ``first_seq`` to ``last_seq`` were cut before they were read; ``reason`` says
+        why. Comes before what follows them, with the cache loaded anew; for orders that ended
+        meanwhile ask ``fetch_order``. Also ``exchange``, ``account``, ``timestamp``."""
+
     def on_ws_order_request_result(self, result: dict[str, Any]) -> None:
         """A request that ended in anything but plain success; ``result_type`` says how."""

@@ -15,6 +15,7 @@ from router.orders import OrderRecord
 from workers.checks import Checks
 from workers.clock import Clock
 from workers.connection import Connection
+from workers.connects import Connects
 from workers.desk import Desk
 from workers.doubt import Doubts
 from workers.holdings import Holdings
@@ -57,10 +58,12 @@ class AccountWorker:
         self,
         setup: AccountSetup,
         client: "redis.asyncio.Redis",
+        connects: Connects,
         *,
         enqueue_unknown: Callable[[str, str, str], None],
     ) -> None:
         self._setup = setup
+        self._connects = connects
         self._client = client
         self._enqueue_unknown = enqueue_unknown
         self._keys = AccountKeys(setup.name, setup.settings.prefix)
@@ -94,7 +97,9 @@ class AccountWorker:
             connect_timeout_s=self._setup.settings.worker.rest_connect_timeout_s,
             read_timeout_s=self._setup.settings.worker.rest_read_timeout_s,
         )
-        owner = Owner(self._setup, self._client, self._keys, self.lease, rest, self.clock)
+        owner = Owner(
+            self._setup, self._client, self._keys, self.lease, rest, self.clock, self._connects
+        )
         owner.on_unknown = self._enqueue_unknown
         self._owner = owner
         try:
@@ -116,6 +121,7 @@ class Owner:
         lease: Lease,
         rest: RestClient,
         clock: Clock,
+        connects: Connects,
     ) -> None:
         settings, venue = setup.settings, setup.venue
         self._setup = setup
@@ -124,6 +130,7 @@ class Owner:
         self._lease = lease
         self._clock = clock
         self._rest = rest
+        self._connects = connects
         self.on_unknown: Callable[[str, str, str], None] = lambda account, strategy, oid: None
         self._outbox = Outbox(client, keys, lease.epoch)
         self._teller = Teller(
@@ -187,6 +194,7 @@ class Owner:
             self._setup, on, self._client, self._keys, keys, self._intake, self._inbox, self._resync
         )
         self._startup.on_halt = self._desk.halt
+        self._startup.on_holdings = self._holdings.restore
         self._private_was_lost = False
         self._sockets_ready = asyncio.Event()
         self._resyncing: asyncio.Task[None] | None = None
@@ -205,6 +213,7 @@ class Owner:
             on_lost=partial(self._lost, name),
             reconnect_s=(worker.reconnect_first_s, worker.reconnect_most_s),
             open_timeout_s=worker.open_timeout_s,
+            connects=self._connects,
             after_answers=name != "trade",
         )
 

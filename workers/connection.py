@@ -6,6 +6,8 @@ Invariants:
 2. A session that is lost is reported once, with its number; whoever has requests in flight on it
    puts them in doubt.
 3. A replacement becomes ready before the session it replaces is closed.
+4. Connects keep the venue's limit, and a session that did not last longer than the longest pause
+   is no success: the next one waits as after a failure, so a flapping venue is not hammered (D10).
 """
 
 import asyncio
@@ -21,6 +23,7 @@ from websockets.protocol import State
 
 from router.outcomes import backoff_s
 from workers.clock import Clock
+from workers.connects import Connects
 from workers.venue import (
     ClosingSoon,
     Credentials,
@@ -85,6 +88,7 @@ class Connection:
         on_lost: Notify,
         reconnect_s: tuple[float, float],
         open_timeout_s: float,
+        connects: Connects,
         after_answers: bool = False,
     ) -> None:
         self.name = name
@@ -99,6 +103,7 @@ class Connection:
         self._on_lost = on_lost
         self._reconnect_s = reconnect_s
         self._open_timeout_s = open_timeout_s
+        self._connects = connects
         self._session: Session | None = None
         self._count = 0
         self._replace = asyncio.Event()
@@ -134,18 +139,25 @@ class Connection:
 
     async def run(self) -> None:
         """Hold the socket until cancelled."""
-        delays = backoff_s(*self._reconnect_s, lambda: random.uniform(0.5, 1.5))
+        delays = self._delays()
         try:
             while True:
                 reading = await self._open_patiently(delays)
-                delays = backoff_s(*self._reconnect_s, lambda: random.uniform(0.5, 1.5))
+                ready_s = self._clock.monotonic_s()
                 await self._hold(reading)
+                if self._clock.monotonic_s() - ready_s > self._reconnect_s[1]:
+                    delays = self._delays()
+                else:
+                    await asyncio.sleep(next(delays))
         finally:
             for task in self._old:
                 task.cancel()
             if self._session is not None:
                 await self._close(self._session)
                 self._session = None
+
+    def _delays(self) -> Iterator[float]:
+        return backoff_s(*self._reconnect_s, lambda: random.uniform(0.5, 1.5))
 
     async def _hold(self, reading: asyncio.Task[None]) -> None:
         """Return when the session is lost; replace it first when asked to."""
@@ -219,6 +231,7 @@ class Connection:
 
     async def _open(self) -> asyncio.Task[None]:
         """Return the reading task of a session that became ready and took over."""
+        await self._connects.passed()
         socket = await ws_client.connect(
             self.plan.url,
             open_timeout=self._open_timeout_s,

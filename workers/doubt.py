@@ -131,7 +131,10 @@ class Doubts:
         )
         if flight.refusal is not None:
             self._desk.refused(flight, flight.refusal)
-        elif flight.ws_fallback and in_time and not self._desk.halted:
+        elif flight.ws_fallback and in_time and self._desk.halted:
+            halted = f"not sent again, HALTED: {self._desk.halted}"
+            self._proven_absent(flight, f"{why}; proven absent at the venue; {halted}")
+        elif flight.ws_fallback and in_time:
             log.info("%s: %s proven absent; by REST now", self._on.account, flight.record.oid)
             self._desk.again_by_rest(flight)
         else:

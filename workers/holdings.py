@@ -5,12 +5,16 @@ the orders do. Changes are gathered for a moment, and the latest of each asset o
 """
 
 import asyncio
-from collections.abc import Iterable
+import contextlib
+import logging
+from collections.abc import Iterable, Iterator
 
 from router import results
 from router.evidence import ZERO, BalanceReport, PositionReport
 from router.keyspace import AccountKeys
 from workers.teller import Teller
+
+log = logging.getLogger(__name__)
 
 GATHER_S = 0.05
 
@@ -30,6 +34,20 @@ class Holdings:
 
     def __repr__(self) -> str:
         return f"Holdings({len(self.balances)} assets, {len(self.positions)} positions)"
+
+    def restore(self, positions: Iterable[str], balances: Iterable[str]) -> None:
+        """Take what an earlier owner published (JSON): known, so only what differs is told (D8).
+
+        What has vanished from the venue since is then told, too, rather than kept for ever.
+        """
+        for text in positions:
+            with _unreadable_is_unknown(text):
+                position = results.read_position(text)
+                self.positions[position.symbol] = position
+        for text in balances:
+            with _unreadable_is_unknown(text):
+                balance = results.read_balance(text)
+                self.balances[balance.asset] = balance
 
     def take_balances(
         self, reports: Iterable[BalanceReport], *, complete: bool, now_ms: int
@@ -99,6 +117,14 @@ class Holdings:
             self._teller.broadcast(
                 results.position_result(self._exchange, position, position.ts_ms)
             )
+
+
+@contextlib.contextmanager
+def _unreadable_is_unknown(text: str) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, ArithmeticError) as error:
+        log.error("a stored balance or position is unreadable (%r): %.200s", error, text)
 
 
 def _size(report: PositionReport) -> tuple[object, ...]:

@@ -22,6 +22,7 @@ from rq import Queue, SimpleWorker
 from rq.exceptions import DuplicateJobError
 from rq.scheduler import RQScheduler
 
+from router import functions
 from router import settings as settings_module
 from router.contracts import ControlKind
 from router.errors import RedisUnavailable
@@ -179,7 +180,7 @@ def sweep() -> int:
 
 
 def tidy() -> dict[str, int]:
-    """Archive orders that ended long ago and trim results that all instances have handled."""
+    """Archive orders that ended long ago; trim results handled, too old or too many."""
     settings = settings_module.load()
     client = text_client(settings)
     done = {"archived": 0, "trimmed": 0}
@@ -229,22 +230,29 @@ def _append(folder: Path, order: dict[str, str]) -> None:
 
 
 def trim_results(client: Any, keys: AccountKeys, strategy: str, settings: Settings) -> int:
-    """Remove results that every instance has handled and that are older than the keeping time.
+    """Cut results that all instances have handled, too old or too many; return how many.
 
-    Nothing unhandled is ever trimmed (P6).
+    What an instance had not handled is cut only by leaving it a gap marker (P2, P6). New orders are
+    refused at half of the number at which that begins, so a reader that hangs loses nothing first.
     """
-    cursors = client.hvals(keys.cursor(strategy))
-    if not cursors:
-        return 0
-    handled = min(cursors, key=_entry_order)
-    old_ms = int((time.time() - settings.jobs.keep_results_s) * 1000)
-    cut = min(handled, f"{old_ms}-0", key=_entry_order)
-    return int(client.xtrim(keys.results(strategy), minid=cut, approximate=False))
-
-
-def _entry_order(entry_id: str) -> tuple[int, int]:
-    ms, _, number = entry_id.partition("-")
-    return int(ms), int(number or 0)
+    call = functions.trim(
+        keys,
+        strategy,
+        handled_ms=int(settings.jobs.keep_results_s * 1000),
+        unhandled_ms=int(settings.jobs.max_result_age_s * 1000),
+        most=2 * settings.orders.max_unread_results_per_strategy,
+    )
+    trimmed = 0
+    while True:
+        _, cut, marked = client.fcall(*call.fcall())
+        if marked:
+            log.warning(
+                "%s: results of %s were cut unread; %d instances of it will be told which",
+                *(keys.account, strategy, marked),
+            )
+        if not cut:
+            return trimmed
+        trimmed += cut
 
 
 def run(settings: Settings) -> None:

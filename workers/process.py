@@ -5,6 +5,7 @@ import contextlib
 import gc
 import logging
 import signal
+import time
 from collections.abc import Callable, Sequence
 
 import redis
@@ -15,9 +16,11 @@ from router import functions
 from router.errors import ConfigError, LeaseLost, RedisUnavailable
 from router.settings import Settings, shown
 from workers.account import AccountWorker
+from workers.connects import Connects
 from workers.jobs import enqueue_resolve
 from workers.outbox import NO_ANSWER, answer_in_time
 from workers.setup import AccountSetup, account_setup
+from workers.venue import Venue
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +69,7 @@ class WorkerProcess:
         self._settings = settings
         self.setups = [account_setup(name, settings) for name in accounts]
         self.workers: dict[str, AccountWorker] = {}
+        self._connects: dict[str, Connects] = {}
         self.defects = 0
         self._stop = asyncio.Event()
 
@@ -97,7 +101,9 @@ class WorkerProcess:
     async def _account(self, setup: AccountSetup) -> None:
         while True:
             client = connect(self._settings)
-            worker = AccountWorker(setup, client, enqueue_unknown=self._enqueue)
+            worker = AccountWorker(
+                setup, client, self._connects_to(setup.venue), enqueue_unknown=self._enqueue
+            )
             self.workers[setup.name] = worker
             try:
                 await worker.run()
@@ -115,6 +121,12 @@ class WorkerProcess:
                 await asyncio.sleep(_AGAIN_S)
             finally:
                 await client.aclose()
+
+    def _connects_to(self, venue: Venue) -> Connects:
+        """Return what all accounts at one venue share: it counts connects by address."""
+        if venue.exchange not in self._connects:
+            self._connects[venue.exchange] = Connects(venue.limits.connects, time.monotonic)
+        return self._connects[venue.exchange]
 
     def _enqueue(self, account: str, strategy: str, oid: str) -> None:
         """Hand an unknown order to the durable resolver; the sweep finds it if this fails."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import redis.asyncio
 import redis.exceptions
@@ -48,6 +48,7 @@ class Startup:
         self._inbox = inbox
         self._resync = resync
         self.on_halt: Callable[[str], None] = lambda why: None
+        self.on_holdings: Callable[[Iterable[str], Iterable[str]], None] = lambda one, other: None
 
     def __repr__(self) -> str:
         return f"Startup({self._setup.name})"
@@ -59,6 +60,7 @@ class Startup:
         await self.load_strategies()
         await self.load_halt()
         await self._load_orders()
+        await self._load_holdings()
 
     async def _sync_venue_time(self) -> None:
         request = self._setup.venue.query_time()
@@ -136,6 +138,12 @@ class Startup:
         """Read whether the account is halted: a halt outlives the owner that was told of it."""
         halted = await persistently(lambda: self._client.get(self._keys.halt))
         self.on_halt(halted or "")
+
+    async def _load_holdings(self) -> None:
+        """Read the positions and balances that the last owner published."""
+        positions = await persistently(lambda: self._client.hvals(self._keys.positions))
+        balances = await persistently(lambda: self._client.hvals(self._keys.balances))
+        self.on_holdings(positions, balances)
 
     async def _make_groups(self) -> None:
         streams = [self._keys.control]

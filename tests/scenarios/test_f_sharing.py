@@ -214,7 +214,10 @@ def test_f4_a_create_in_doubt_is_not_sent_again_while_halted(stack: Stack) -> No
         strategy.wait_for(oid, "failed")
     assert [row["transport"] for row in stack.ledger().requests_of(oid)] == ["ws"]
     assert stack.ledger().orders == []
-    assert strategy.results(oid)[-1]["exists"] == "false"
+    # It was sent once, so REQUEST_NOT_SENT would be a lie; why it was not sent again is said.
+    result = strategy.wait_result(oid, Result.ACK_TIMEOUT)
+    assert result["exists"] == "false"
+    assert result["reason"].endswith("not sent again, HALTED: in doubt")
     stack.check(strategy)
 
 

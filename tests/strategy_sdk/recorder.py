@@ -89,5 +89,8 @@ class Recorder(Strategy):
     def on_private_ws_resync_diff(self, payload: dict[str, Any]) -> None:
         self.note("diff", payload)
 
+    def on_results_lost(self, gap: dict[str, Any]) -> None:
+        self.note("lost", gap)
+
     def on_ws_order_request_result(self, result: dict[str, Any]) -> None:
         self.note("request_result", result)

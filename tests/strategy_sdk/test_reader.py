@@ -217,7 +217,11 @@ def test_a_repeated_entry_is_dropped_and_a_gap_is_named(
     worker.status("resynced")
     wait_for(lambda: events(alpha) == ["connected", "resynced"])
     assert "seq 10 follows 1" in caplog.text
-    wait_for(lambda: alpha.cache.get_position(SYMBOL))
+    assert alpha.cache.get_position(SYMBOL)
+    [gap] = alpha.of("lost")
+    assert (gap["first_seq"], gap["last_seq"], gap["account"]) == (2, 9, "okx-main")
+    assert "by hand" in gap["reason"]
+    assert alpha.names() == ["start", "status", "lost", "status"], "it is told at its place"
 
 
 def test_unknown_and_unreadable_entries_are_skipped(

@@ -163,7 +163,8 @@ def test_a_user_that_may_not_load_functions_is_told_to_start_a_worker(
 
 OWN_KEYS = (
     *("intents:alpha", "results:alpha", "cursor:alpha", "open:alpha", "repeats:alpha"),
-    *("order:alpha:*", "idem:alpha:*", "idem:@account:*"),
+    *("order:alpha:*", "idem:alpha:*", "idem:@account:*", "gaps:alpha"),
+    *("ended:alpha", "lease", "seq"),  # with ws_fallback off, to be told NO_WORKER
     *("clients", "halt", "strategies", "control", "reply:*"),  # the functions name them
 )
 READ_KEYS = ("or:{okx-main}:positions", "or:{okx-main}:balances", "or:instruments:{okx}")
@@ -192,6 +193,9 @@ def test_a_user_with_the_least_rights_does_its_own_work_and_no_more(
         alpha.subscribe_bookl1(SYMBOL, ready=False)
         worker.book(SYMBOL, "80000", "90000")
         worker.reject(oid, "no")
+        redis_client.delete(worker.keys.lease)
+        strict = alpha.buy(ws_fallback=False)
+        wait_for(lambda: strict in [order.oid for order in alpha.of("failed")])
         wait_for(lambda: alpha.of("failed") and alpha.of("book"))
         assert alpha.release_idempotency_key("k")
         assert alpha.cancel_all_orders(SYMBOL) == []

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -14,6 +15,7 @@ from websockets.http11 import Request, Response
 
 from workers.clock import Clock
 from workers.connection import Connection
+from workers.connects import Connects
 from workers.venue import (
     Answer,
     ClosingSoon,
@@ -23,6 +25,7 @@ from workers.venue import (
     LoginRefused,
     Pong,
     Proof,
+    RateLimit,
     SocketPlan,
     Subscribed,
     SubscriptionRefused,
@@ -79,6 +82,7 @@ class Visit:
     socket: ws_server.ServerConnection
     frames: list[dict[str, Any]] = field(default_factory=list)
     pings: int = 0
+    opened_s: float = field(default_factory=time.monotonic)
 
     @property
     def ops(self) -> list[str]:
@@ -161,9 +165,17 @@ class Heard:
         ]
 
 
+MANY_CONNECTS = RateLimit(1_000, 1.0, per_symbol=False)
+
+
 @contextlib.asynccontextmanager
 async def connected(
-    server: FakeServer, *, open_timeout_s: float = 2.0, **plan: Any
+    server: FakeServer,
+    *,
+    open_timeout_s: float = 2.0,
+    connects: RateLimit = MANY_CONNECTS,
+    reconnect_s: tuple[float, float] = (0.01, 0.05),
+    **plan: Any,
 ) -> AsyncIterator[tuple[Connection, Heard]]:
     """Hold a connection to the server while the block lasts."""
     terms: dict[str, Any] = {
@@ -185,8 +197,9 @@ async def connected(
         on_event=lambda event, session: heard.events.append((event, session)),
         on_ready=lambda session, why: heard.ready.append(session),
         on_lost=lambda session, why: heard.lost.append((session, why)),
-        reconnect_s=(0.01, 0.05),
+        reconnect_s=reconnect_s,
         open_timeout_s=open_timeout_s,
+        connects=Connects(connects, time.monotonic),
     )
     holding = asyncio.create_task(connection.run())
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from functools import partial
 
@@ -10,7 +11,7 @@ import websockets.exceptions as ws_errors
 
 from tests.workers.fake_venue import FakeServer, Heard, connected, until
 from workers import connection as connection_module
-from workers.connection import NotReady
+from workers.connection import Connection, NotReady
 from workers.venue import Unreadable
 
 
@@ -28,6 +29,10 @@ def quick_settling(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def order(number: int | str) -> str:
     return json.dumps({"op": "order", "id": str(number)})
+
+
+def connection_is_at(connection: Connection, number: int) -> bool:
+    return connection.session_number == number
 
 
 def session_lost(heard: Heard, number: int) -> bool:
@@ -181,6 +186,23 @@ async def test_d10_many_losses_leave_one_live_session_each_numbered_anew(
         assert [session for session, _ in heard.lost] == list(range(1, 11))
         assert heard.ready == list(range(1, 12))
         assert sum(visit.open for visit in server.visits) == 1
+
+
+async def test_d10_a_venue_that_drops_each_session_is_met_with_growing_pauses(
+    server: FakeServer,
+) -> None:
+    first_s, ends_s = 0.05, []
+    async with connected(server, reconnect_s=(first_s, 5.0)) as (connection, heard):
+        for number in range(1, 5):
+            await until(partial(connection_is_at, connection, number))
+            ends_s.append(time.monotonic())
+            await server.visits[-1].socket.close()
+            await until(partial(session_lost, heard, number))
+        await until(partial(connection_is_at, connection, 5))
+    begins_s = [visit.opened_s for visit in server.visits[1:]]
+    for round_, (end_s, begin_s) in enumerate(zip(ends_s, begins_s, strict=True)):
+        least_s = first_s * 2**round_ * 0.5  # the least that the jitter leaves
+        assert begin_s - end_s > least_s, f"pause {round_} was too short"
 
 
 # --- half-open ----------------------------------------------------------------------------------

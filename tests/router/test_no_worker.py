@@ -79,7 +79,7 @@ def test_a_create_ends_as_the_owner_would_end_it_and_is_never_queued(
     )
     assert client.xlen(KEYS.intents("alpha")) == client.scard(KEYS.open("alpha")) == 0
     assert client.zscore(KEYS.ended("alpha"), fields["oid"]) == record.ended_ms > 0
-    assert client.hget(KEYS.clients, fields["client_id"]) == f"alpha/{fields['oid']}/ended"
+    assert client.hget(KEYS.clients, record.client_id) == f"alpha/{fields['oid']}/ended"
 
 
 def test_its_key_is_taken_once_for_a_time_and_can_be_released(client: Any) -> None:

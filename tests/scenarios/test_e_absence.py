@@ -208,9 +208,11 @@ def test_e13_a_strategy_that_reads_nothing_gets_no_new_orders_in_and_loses_nothi
         def refusal() -> str:
             """Place one more order; return what was said against it."""
             try:
-                oids.append(stuck.buy(idempotency_key=f"signal-{len(oids)}"))
+                oids.append(oid := stuck.buy(idempotency_key=f"signal-{len(oids)}"))
             except Denied as error:
                 return str(error)
+            order = stack.keys.order("alpha", oid)  # its results wait, too, before the next one
+            until(lambda: stack.redis.hget(order, "status") == "ACCEPTED", "it is on the book")
             return ""
 
         try:

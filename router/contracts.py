@@ -123,8 +123,8 @@ class CreateIntent:
             "request": "create",
             "oid": self.oid,
             "symbol": self.symbol,
-            "side": self.side.value,
-            "type": self.type.value,
+            "side": self.side,
+            "type": self.type,
             "amount": plain(self.amount),
         }
         if self.price is not None:
@@ -140,11 +140,11 @@ class CreateIntent:
 
     def _add_choices(self, out: dict[str, str]) -> None:
         if self.tif is not TimeInForce.GTC:
-            out["tif"] = self.tif.value
+            out["tif"] = self.tif
         if self.reduce_only:
             out["reduce_only"] = "1"
         if self.via is not Via.WS:
-            out["via"] = self.via.value
+            out["via"] = self.via
         if not self.ws_fallback:
             out["ws_fallback"] = "0"
         for name in ("client_oid", "idem", "scope"):

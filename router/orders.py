@@ -11,6 +11,7 @@ Invariants:
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from router.contracts import CreateIntent, plain, read_create
 from router.enums import Exists, OrderSide, OrderStatus, OrderType, TimeInForce, Via
@@ -61,7 +62,7 @@ class OrderRecord:
     venue_ms: int = 0
     intent_id: str = ""
     epoch: int = 0
-    stored: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+    stored: tuple[Any, ...] | None = field(default=None, compare=False, repr=False)
     stored_as_ended: bool = field(default=False, compare=False, repr=False)
 
     @classmethod
@@ -87,10 +88,7 @@ class OrderRecord:
             created_ms=intent.created_ms,
             expires_ms=intent.expires_ms,
         )
-        record.stored = _AS_ADMITTED | {
-            "amount": plain(record.amount),
-            "price": plain(record.price) if record.price is not None else "",
-        }
+        record.stored = record._now()  # what a reader of the hash takes for a field not there
         return record
 
     @classmethod
@@ -102,7 +100,7 @@ class OrderRecord:
         """
         intent = read_create(fields)
         record = cls.from_intent(strategy, intent)
-        record.stored = {}
+        record.stored = None
         record.state = State(fields.get("state", State.INITIALIZED))
         record.exists = Exists(fields.get("exists", Exists.UNKNOWN))
         record.venue_id = fields.get("eid", "")
@@ -142,46 +140,44 @@ class OrderRecord:
 
     def hash_fields(self) -> dict[str, str]:
         """Return the fields that may change after admission, as the order hash holds them."""
-        fields = {
-            "state": self.state.value,
-            "status": self.status.value,
-            "exists": self.exists.value,
-            "eid": self.venue_id,
-            "filled": plain(self.filled),
-            "avg_price": plain(self.avg_price) if self.avg_price is not None else "",
-            "reason": self.reason,
-            "sent_ms": str(self.sent_ms),
-            "acked_ms": str(self.acked_ms),
-            "ended_ms": str(self.ended_ms),
-            "epoch": str(self.epoch),
-        }
-        if self.venue_filled or self.venue_ms:
-            fields |= {
-                "venue_filled": plain(self.venue_filled),
-                "venue_ms": str(self.venue_ms),
-                "cost": plain(self.cost),
-                "fee": plain(self.fee),
-                "fee_currency": self.fee_currency,
-                "amount": plain(self.amount),
-                "price": plain(self.price) if self.price is not None else "",
-                "end": self.end.value if self.end else "",
-            }
-        return fields
+        return {name: _text(value) for name, value in zip(_CHANGING, self._now(), strict=True)}
 
     def changed_fields(self) -> dict[str, str]:
         """Return the fields that differ from what was returned last: what is to be written now."""
-        fields, stored = self.hash_fields(), self.stored
-        self.stored = {} if self.ended else fields
-        return {name: value for name, value in fields.items() if stored.get(name) != value}
+        now, stored = self._now(), self.stored
+        self.stored = None if self.ended else now  # an ended order's late change writes all of it
+        if stored is None:
+            return self.hash_fields()
+        return {
+            name: _text(value)
+            for name, value, old in zip(_CHANGING, now, stored, strict=True)
+            if value is not old and value != old
+        }
+
+    def _now(self) -> tuple[Any, ...]:
+        """Return the values of the fields that may change, in the order of ``_CHANGING``."""
+        return (
+            *(self.state, self.status, self.exists, self.venue_id, self.filled, self.avg_price),
+            *(self.reason, self.sent_ms, self.acked_ms, self.ended_ms, self.epoch),
+            *(self.venue_filled, self.venue_ms, self.cost, self.fee, self.fee_currency),
+            *(self.amount, self.price, self.end),
+        )
 
 
-#: What a reader of the hash takes for a field that is not there, and what admit writes.
-_AS_ADMITTED = {
-    **{"state": "INITIALIZED", "status": "INITIALIZED", "exists": "unknown", "eid": "", "end": ""},
-    **{"filled": "0", "avg_price": "", "reason": "", "cost": "0", "fee": "0", "fee_currency": ""},
-    **{"sent_ms": "0", "acked_ms": "0", "ended_ms": "0", "venue_ms": "0", "epoch": "0"},
-    "venue_filled": "0",
-}
+_CHANGING = (
+    *("state", "status", "exists", "eid", "filled", "avg_price"),
+    *("reason", "sent_ms", "acked_ms", "ended_ms", "epoch"),
+    *("venue_filled", "venue_ms", "cost", "fee", "fee_currency"),
+    *("amount", "price", "end"),
+)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value  # the enumerations are text themselves
+    if value is None:
+        return ""
+    return plain(value) if isinstance(value, Decimal) else str(value)
 
 
 @dataclass(frozen=True, slots=True)

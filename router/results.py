@@ -24,13 +24,13 @@ def order_result(record: OrderRecord, told: Told, now_ms: int) -> dict[str, str]
         "ts_ms": str(now_ms),
         "oid": record.oid,
         "symbol": record.symbol,
-        "side": record.side.value,
-        "order_type": record.type.value,
-        "status": told.status.value,
+        "side": record.side,
+        "order_type": record.type,
+        "status": told.status,
         "amount": plain(record.amount),
     }
     if (standing := record.status) is not told.status:
-        out["standing"] = standing.value
+        out["standing"] = standing
     if record.venue_id:
         out["eid"] = record.venue_id
     if record.price is not None:
@@ -51,11 +51,11 @@ def _add_choices(out: dict[str, str], record: OrderRecord) -> None:
     if record.client_oid:
         out["client_oid"] = record.client_oid
     if record.tif is not TimeInForce.GTC:
-        out["time_in_force"] = record.tif.value
+        out["time_in_force"] = record.tif
     if record.reduce_only:
         out["reduce_only"] = "1"
     if record.exists is not Exists.TRUE:
-        out["exists"] = record.exists.value
+        out["exists"] = record.exists
 
 
 def _add_filled(out: dict[str, str], record: OrderRecord) -> None:

@@ -93,6 +93,7 @@ class Connection:
     ) -> None:
         self.name = name
         self._after_answers = after_answers
+        self._gave_way = False
         self.plan = plan
         self._venue = venue
         self._credentials = credentials
@@ -288,9 +289,11 @@ class Connection:
             async for frame in session.socket:
                 session.heard_s = self._clock.monotonic_s()
                 session.pinged = False
-                if self._after_answers:
-                    # An answer read in the same turn is told before this push is looked at.
+                if self._after_answers and not self._gave_way:
+                    # Answers read in the same turn are told before these pushes are looked at.
                     await asyncio.sleep(0)
+                    self._gave_way = True
+                    asyncio.get_running_loop().call_soon(self._next_turn)
                 text = frame if isinstance(frame, str) else frame.decode(errors="replace")
                 for event in self._venue.decode(text, self._instruments()):
                     self._take(session, event)
@@ -298,6 +301,9 @@ class Connection:
             watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await watch
+
+    def _next_turn(self) -> None:
+        self._gave_way = False
 
     def _take(self, session: Session, event: VenueEvent) -> None:
         match event:

@@ -1,7 +1,8 @@
 """What can be traded: one instrument's steps, limits and ids, as published to Redis."""
 
 import re
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcontext
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal, localcontext
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -14,6 +15,7 @@ Rounding = Literal["round", "ceil", "floor"]
 _ROUNDING = {"round": ROUND_HALF_UP, "ceil": ROUND_CEILING, "floor": ROUND_FLOOR}
 #: An intent may hold 36 digits, a step 18 more; the default context's 28 would be too few.
 _DIGITS = 80
+_CONTEXT = Context(prec=_DIGITS)
 _SYMBOL = re.compile(r"[A-Z0-9]{1,30}(-PERP|-[0-9]{6})?\.[A-Z]{2,20}")
 
 
@@ -70,8 +72,7 @@ def to_step(value: Decimal, step: Decimal, mode: Rounding) -> Decimal:
 
 def is_on_step(value: Decimal, step: Decimal) -> bool:
     """Return whether ``value`` is a multiple of ``step``."""
-    with localcontext(prec=_DIGITS):
-        return value % step == 0
+    return _CONTEXT.remainder(value, step) == 0
 
 
 def exchange_of(symbol: str) -> ExchangeType:
@@ -80,7 +81,14 @@ def exchange_of(symbol: str) -> ExchangeType:
     Raises:
         InvalidArgument: If the symbol has not that form or names an unknown exchange.
     """
-    if not isinstance(symbol, str) or not _SYMBOL.fullmatch(symbol):
+    if not isinstance(symbol, str):
+        raise InvalidArgument("symbol", f"{symbol!r} is no str")
+    return _exchange_of(symbol)
+
+
+@lru_cache(maxsize=1024)
+def _exchange_of(symbol: str) -> ExchangeType:
+    if not _SYMBOL.fullmatch(symbol):
         raise InvalidArgument(
             "symbol",
             f"{symbol!r} is not a symbol; write BTCUSDT.OKX (spot), BTCUSDT-PERP.OKX (perpetual) "

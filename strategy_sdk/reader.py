@@ -47,6 +47,13 @@ class Place:
     sequence: Sequence = field(default_factory=Sequence)
     loaded_at: str = "0-0"
     """The newest result when the cache was loaded; what is not newer is history."""
+    past_history: bool = False
+
+    def is_history(self, entry_id: str) -> bool:
+        """Whether an entry was written before the cache was loaded; ids come in order."""
+        if not self.past_history:
+            self.past_history = _as_numbers(entry_id) > _as_numbers(self.loaded_at)
+        return not self.past_history
 
 
 class Reader:
@@ -106,7 +113,8 @@ class Reader:
 
     def loaded(self, account: Account, newest: str) -> None:
         """Note that the cache was loaded when ``newest`` was the newest result."""
-        self._places[account.keys.results(self._gateway.strategy)].loaded_at = newest
+        place = self._places[account.keys.results(self._gateway.strategy)]
+        place.loaded_at, place.past_history = newest, False
 
     def turn(self, *, block: bool = True) -> bool:
         """Read once, tell what came; return whether anything came.
@@ -170,6 +178,7 @@ class Reader:
                 *(place.account.id, place.handled),
             )
             place.handled = place.stored = "0-0"
+            place.past_history = False
 
     def _note_stored(self, places: list[Place], replies: list[Any]) -> None:
         refused = next((reply for reply in replies if isinstance(reply, ResponseError)), None)
@@ -215,8 +224,9 @@ class Reader:
     def _tell_result(self, place: Place, entry_id: str, fields: dict[str, str]) -> None:
         """Judge one entry and hand it over; its place counts as handled afterwards."""
         if self._is_to_be_told(place, entry_id, fields):
-            history = _as_numbers(entry_id) <= _as_numbers(place.loaded_at)
-            self._dispatcher.result(place.account, entry_id, fields, history=history)
+            self._dispatcher.result(
+                place.account, entry_id, fields, history=place.is_history(entry_id)
+            )
         place.handled = entry_id
 
     def _is_to_be_told(self, place: Place, entry_id: str, fields: dict[str, str]) -> bool:

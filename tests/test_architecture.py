@@ -52,6 +52,7 @@ PURE = (
     "workers/reconcile.py",
     "workers/registry.py",
     "workers/venue.py",
+    "workers/waiting.py",
     "workers/venues/**/*.py",
     "strategy_sdk/sequence.py",
     "strategy_sdk/precision.py",

@@ -80,6 +80,7 @@ class Trading:
         account: str,
         transport: Transport,
         connection: str = "",
+        request_id: str = "",
     ) -> list[RequestRow]:
         """Return the ledger's rows of a request just received, one for each item."""
         venue, rows = self._venue, []
@@ -95,6 +96,7 @@ class Trading:
                 venue_id if isinstance(venue_id, str) else "",
                 symbol,
                 connection,
+                request_id,
             )
             rows.append(row)
         return rows

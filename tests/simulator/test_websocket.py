@@ -124,6 +124,7 @@ async def test_operations_and_private_channels_need_a_login(sim: RunningSimulato
         assert (await ws.next())["code"] == "60011"
     (row,) = sim.control.ledger().requests
     assert (row["processed"], row["code"], row["client_id"]) == (False, "60011", "a1")
+    assert row["request_id"] == "5"
 
 
 async def test_each_argument_is_acknowledged_and_private_ones_counted(

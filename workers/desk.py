@@ -17,7 +17,8 @@ from decimal import Decimal
 import websockets.exceptions as ws_errors
 
 from router.enums import Exists, OrderStatus, RequestKind, WsOrderResultType
-from router.orders import OrderRecord, Told, acked, failed, fold, step
+from router.evidence import OrderReport
+from router.orders import OrderRecord, Told, acked, failed, step
 from router.outcomes import Action, act
 from router.state import UNSEEN, Event, State
 from workers.connection import Connection, NotReady
@@ -57,6 +58,7 @@ class Desk:
         self.doubt: Doubt = self._no_doubt_yet
         self.ask_truth: Doubt = self._no_doubt_yet
         self.check_later: Callable[[OrderRecord], None] = lambda record: None
+        self.take_report: Callable[[OrderRecord, OrderReport], None] = self._no_report_yet
         self.reference_price: Callable[[str], Decimal | None] = lambda symbol: None
 
     def __repr__(self) -> str:
@@ -65,6 +67,10 @@ class Desk:
     @staticmethod
     def _no_doubt_yet(flight: Flight, why: str) -> None:
         raise RuntimeError("the desk was not wired to a resolver of doubts")
+
+    @staticmethod
+    def _no_report_yet(record: OrderRecord, report: OrderReport) -> None:
+        raise RuntimeError("the desk was not wired to those who take reports")
 
     def halt(self, why: str) -> None:
         """Refuse creates and modifies from now on, for this reason; "" lets them go again."""
@@ -319,7 +325,7 @@ class Desk:
             step(record, Event.CANCEL_ACKED)
             self._on.teller.order(record, [Told(record.status)] if told else [])
         if answer.report is not None:
-            self._on.teller.order(record, fold(record, answer.report))
+            self.take_report(record, answer.report)
         self.finish(flight)
         if not record.ended and (flight.kind is not RequestKind.CREATE or _ends_at_once(record)):
             self.check_later(record)

@@ -21,6 +21,7 @@ from router.evidence import OrderReport
 from router.orders import OrderRecord, Told, acked, failed, step
 from router.outcomes import Action, act
 from router.state import UNSEEN, Event, State
+from workers.changes import Changes
 from workers.connection import Connection, NotReady
 from workers.flights import Flight, InFlight
 from workers.pacing import Pacer
@@ -49,6 +50,7 @@ class Desk:
         self._ids = itertools.count(1)
         self._epoch = epoch
         self._creating: dict[tuple[str, str], Flight] = {}
+        self._changes = Changes()
         self._held: dict[tuple[str, str], list[Flight]] = defaultdict(list)
         self._paced: dict[tuple[RequestKind, str], deque[Flight]] = {}
         self._wake = asyncio.Event()
@@ -82,6 +84,8 @@ class Desk:
     async def take(self, flight: Flight) -> None:
         """Send a request, or hold it until its order's create has an outcome."""
         order = _key(flight.record)
+        if flight.kind is RequestKind.MODIFY:
+            self._changes.taken(flight)
         if flight.kind is RequestKind.CREATE:
             if order in self._creating:
                 return  # the same intent, read again: it is under way
@@ -95,6 +99,8 @@ class Desk:
     def recover(self, flight: Flight, why: str) -> None:
         """Put a request in doubt that an earlier epoch may have sent."""
         order = _key(flight.record)
+        if flight.kind is RequestKind.MODIFY:
+            self._changes.taken(flight)
         if flight.kind is RequestKind.CREATE:
             if flight.record.ended:
                 self.finish(flight)  # its outcome was written; only the settlement was not
@@ -167,8 +173,10 @@ class Desk:
             self._paced.setdefault(key, deque()).append(flight)
             self._wake.set()
             return
+        if flight.kind is RequestKind.MODIFY and self._changes.must_wait(flight):
+            return
         if flight.by_rest:
-            self._on.spawn(self._by_rest(flight), f"rest {flight.kind} {flight.record.oid}")
+            self._start_rest(flight)
         elif self._trade.ready:
             await self._by_socket(flight)
         else:
@@ -176,7 +184,7 @@ class Desk:
 
     def _without_socket(self, flight: Flight) -> None:
         if flight.ws_fallback:
-            self._on.spawn(self._by_rest(flight), f"fallback {flight.kind} {flight.record.oid}")
+            self._start_rest(flight)
             return
         why = self._trade.problem or "not connected"
         self.not_sent(flight, f"{WS_NOT_SENT}: the trading socket is down ({why})")
@@ -227,7 +235,7 @@ class Desk:
             text = self._on.venue.encode(flight.request_id, [self._command(flight)])
         except CannotEncode as error:
             if error.field == "instIdCode" and flight.ws_fallback:
-                self._on.spawn(self._by_rest(flight), f"rest {flight.record.oid}")
+                self._start_rest(flight)
                 return
             self.not_sent(flight, f"INVALID_{error.field.upper()}: {error}")
             return
@@ -256,6 +264,19 @@ class Desk:
             if record.state in (State.INITIALIZED, State.PENDING, State.UNKNOWN):
                 step(record, Event.SENT)
             record.sent_ms = self._on.clock.now_ms()
+
+    def _start_rest(self, flight: Flight) -> None:
+        name = f"rest {flight.kind} {flight.record.oid}"
+        if flight.kind is RequestKind.MODIFY:
+            self._changes.left_by_rest(flight)
+            self._on.spawn(self._modify_by_rest(flight), name)
+        else:
+            self._on.spawn(self._by_rest(flight), name)
+
+    async def _modify_by_rest(self, flight: Flight) -> None:
+        await self._by_rest(flight)
+        for held in self._changes.back_from_rest(flight):
+            await self._dispatch(held)
 
     async def _by_rest(self, flight: Flight) -> None:
         if self._shown_meanwhile(flight):
@@ -362,6 +383,11 @@ class Desk:
         if flight.done or flight.doubted:
             # In doubt already: the ladder alone decides about another copy, or there might be two.
             return
+        if flight.superseded:
+            # To send it after the newer one would undo that.
+            why = f"{_said(verdict)}; a newer modify followed it"
+            self.cancel_failed(flight, WsOrderResultType.ACK_REJECTED, why)
+            return
         flight.throttled = True
         flight.sends -= 1
         log.warning("%s: throttled by the venue: %s", self._on.account, _said(verdict))
@@ -415,6 +441,8 @@ class Desk:
         if flight.kind is RequestKind.CREATE:
             self._creating.pop(_key(flight.record), None)
             self._release_held(flight.record)
+        elif flight.kind is RequestKind.MODIFY:
+            self._changes.finished(flight)
 
     def _release_held(self, record: OrderRecord) -> None:
         for held in self._held.pop(_key(record), []):

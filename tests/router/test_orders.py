@@ -154,7 +154,8 @@ def test_c17_expired_is_told_from_any_open_state(state: State, filled: int) -> N
     assert told[-1] == Told(OrderStatus.EXPIRED, reason="time is up")
     assert [one.status for one in told if one.status.is_closed] == [OrderStatus.EXPIRED]
     assert (record.state, record.exists) == (State.EXPIRED, Exists.TRUE)
-    assert (record.filled, record.ended) == (filled, True)
+    assert record.filled == filled
+    assert record.ended
     assert fold(record, report(VenueState.EXPIRED, str(filled))) == []
 
 

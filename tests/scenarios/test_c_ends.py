@@ -101,7 +101,7 @@ def test_c17_okx_calls_an_end_by_time_in_force_a_cancel_and_says_why(
     assert strategy.wait_for(oid, "canceled").reason == reason
     assert strategy.results(oid) == []
     [row] = stack.ledger().orders_of(oid)
-    assert (row["state"], Decimal(row["filled"])) == ("canceled", 0)
+    assert (row["state"], Decimal(row["filled"])) == ("canceled", Decimal(0))
     stack.check(strategy)
 
 

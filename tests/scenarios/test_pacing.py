@@ -218,6 +218,11 @@ def looks(stack: Stack) -> int:
     return int(commands.get("cmdstat_zrangebyscore", {}).get("calls", 0))
 
 
+def await_a_look(stack: Stack) -> None:
+    seen = looks(stack)
+    until(lambda: looks(stack) > seen, "the worker has looked")
+
+
 def test_changing_books_keeps_the_limit_of_subscriptions(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,8 +236,7 @@ def test_changing_books_keeps_the_limit_of_subscriptions(
             symbol, other = (SYMBOL, ETH) if change % 2 else (ETH, SYMBOL)
             stack.redis.zrem(wanted, other)
             stack.redis.zadd(wanted, {symbol: now_ms()})
-            seen = looks(stack)
-            until(lambda seen=seen: looks(stack) > seen, "the worker has looked")
+            await_a_look(stack)
         assert stack.control.ledger().throttled == 0
         assert stack.redis.hget(stack.keys.status, "public") == "connected"
         oid = strategy.buy()

@@ -1,5 +1,7 @@
 """Two faults that meet the same request."""
 
+from typing import Any
+
 import pytest
 
 from simulator.server import RunningSimulator
@@ -10,7 +12,7 @@ from tests.simulator.okx_client import open_private, spot
     ("refusal", "params"), [("throttle", {}), ("throttle", {"shape": "top"}), ("reject", {})]
 )
 async def test_a_refusal_can_be_late_or_lost_like_any_answer(
-    sim: RunningSimulator, refusal: str, params: dict[str, str]
+    sim: RunningSimulator, refusal: str, params: dict[str, Any]
 ) -> None:
     async with await open_private(sim.ws_url) as ws:
         with sim.control.fault(refusal, **params):

@@ -285,6 +285,8 @@ async def test_batches_are_answered_in_order_and_partly(sim: RunningSimulator) -
         ]
         amended = await ws.op("batch-amend-orders", *changes)
         assert [item["reqId"] for item in amended["data"]] == ["q1", ""]
+        twice = await ws.op("batch-amend-orders", *changes, changes[0])
+        assert [item["sCode"] for item in twice["data"]] == ["51512"] * 3
         cancels = [{key: item[key] for key in ("instIdCode", "clOrdId")} for item in changes]
         assert (await ws.op("batch-cancel-orders", *cancels))["code"] == "0"
         assert (await ws.op("batch-cancel-orders", *cancels))["code"] == "1"

@@ -27,6 +27,7 @@ class RequestRow(TypedDict):
     venue_id: str
     symbol: str
     connection: str
+    request_id: str
     processed: bool
     code: str
     replied: bool

@@ -47,6 +47,7 @@ PURE = (
     "router/outcomes.py",
     "router/results.py",
     "router/state.py",
+    "workers/changes.py",
     "workers/flights.py",
     "workers/pacing.py",
     "workers/reconcile.py",

@@ -24,7 +24,7 @@ from workers.inquiry import Inquiry
 from workers.intake import Intake
 from workers.lease import Lease
 from workers.market_data import MarketData
-from workers.outbox import Outbox, persistently
+from workers.outbox import Outbox
 from workers.pacing import Pacer
 from workers.registry import Registry
 from workers.rest import RestClient
@@ -190,6 +190,8 @@ class Owner:
         self._desk.check_later = self._checks.later
         self._desk.departures.may_send = self._lease.may_send
         self._desk.reference_price = self._market.reference_price
+        self._desk.take_report = self._statements.take
+        self._resync.holder = self._inbox.holder
         self._startup = Startup(
             self._setup, on, self._client, self._keys, keys, self._intake, self._inbox, self._resync
         )
@@ -304,13 +306,10 @@ class Owner:
 
     async def _find_owner(self, report: OrderReport) -> None:
         """Take a push about an order that is not in memory, if it is one of ours."""
-        holder = await persistently(lambda: self._client.hget(self._keys.clients, report.client_id))
-        if holder is None:
+        record = await self._inbox.holder(report.client_id)
+        if record is None:
             log.info("%s: external order %s", self._setup.name, report.client_id)
-            return
-        strategy, oid, *_ = holder.split("/")
-        record = await self._inbox.find(strategy, oid)
-        if record is not None:
+        else:
             self._statements.take(record, report)
 
     def _ready(self, name: str, session: int, why: str) -> None:

@@ -2,7 +2,8 @@
 
 Invariants:
 1. Nothing leaves without the lease, nor beyond the venue's limits as counted on our side.
-2. A frame holds requests of one kind. It is never waited for: what waits together goes together.
+2. A frame holds requests of one kind, each of another order. It is never waited for: what waits
+   together goes together.
 3. What could not be written is put in doubt unless nothing of it left (P3).
 """
 
@@ -119,12 +120,13 @@ class Departures:
         now_s = self._on.clock.monotonic_s()
         most = self._on.venue.limits.batch_size if self._trade.ready else 1
         frame: list[Flight] = []
+        orders: set[int] = set()
         for symbol in self._waiting.symbols(kind):
             for flight in self._waiting.take(kind, symbol):
                 if self._requests.refused_here(flight):
                     continue
-                if flight.by_rest and frame:
-                    self._waiting.put_back(flight)  # it goes alone, next time
+                if frame and (flight.by_rest or id(flight.record) in orders):
+                    self._waiting.put_back(flight)  # not with these: next time
                     return self._alone_or_all(frame, now_s)
                 batched = most > 1 and not flight.by_rest
                 if self._pacer.wait_s(kind, symbol, now_s, batched=batched) > 0:
@@ -132,9 +134,8 @@ class Departures:
                     self._waiting.put_back(flight)
                     break
                 frame.append(flight)
-                if not batched:
-                    return frame
-                if len(frame) == most:
+                orders.add(id(flight.record))
+                if not batched or len(frame) == most:
                     return frame
         return self._alone_or_all(frame, now_s)
 

@@ -14,9 +14,11 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from router.enums import Exists, OrderStatus, RequestKind, WsOrderResultType
-from router.orders import OrderRecord, Told, acked, failed, fold, step
+from router.evidence import OrderReport
+from router.orders import OrderRecord, Told, acked, failed, step
 from router.outcomes import Action, act
 from router.state import UNSEEN, Event, State
+from workers.changes import Changes
 from workers.connection import Connection
 from workers.departures import Departures
 from workers.flights import Flight, InFlight
@@ -42,11 +44,13 @@ class Desk:
         self._in_flight = InFlight()
         self.departures = Departures(wiring, self, trade, pacer, self._in_flight, epoch)
         self._creating: dict[tuple[str, str], Flight] = {}
+        self._changes = Changes()
         self._held: dict[tuple[str, str], list[Flight]] = defaultdict(list)
         self.halted = ""
         self.doubt: Doubt = self._no_doubt_yet
         self.ask_truth: Doubt = self._no_doubt_yet
         self.check_later: Callable[[OrderRecord], None] = lambda record: None
+        self.take_report: Callable[[OrderRecord, OrderReport], None] = self._no_report_yet
         self.reference_price: Callable[[str], Decimal | None] = lambda symbol: None
 
     def __repr__(self) -> str:
@@ -55,6 +59,10 @@ class Desk:
     @staticmethod
     def _no_doubt_yet(flight: Flight, why: str) -> None:
         raise RuntimeError("the desk was not wired to a resolver of doubts")
+
+    @staticmethod
+    def _no_report_yet(record: OrderRecord, report: OrderReport) -> None:
+        raise RuntimeError("the desk was not wired to those who take reports")
 
     def halt(self, why: str) -> None:
         """Refuse creates and modifies from now on, for this reason; "" lets them go again."""
@@ -67,6 +75,8 @@ class Desk:
         """Let a request leave with the next ``departures.leave``, or hold it until its order's
         create has an outcome."""
         order = _key(flight.record)
+        if flight.kind is RequestKind.MODIFY:
+            self._changes.taken(flight)
         if flight.kind is RequestKind.CREATE:
             if order in self._creating:
                 return  # the same intent, read again: it is under way
@@ -81,6 +91,8 @@ class Desk:
     def recover(self, flight: Flight, why: str) -> None:
         """Put a request in doubt that an earlier epoch may have sent."""
         order = _key(flight.record)
+        if flight.kind is RequestKind.MODIFY:
+            self._changes.taken(flight)
         if flight.kind is RequestKind.CREATE:
             if flight.record.ended:
                 self.finish(flight)  # its outcome was written; only the settlement was not
@@ -98,7 +110,7 @@ class Desk:
             self.departures.look_again()
 
     def refused_here(self, flight: Flight) -> bool:
-        """Whether our own rules end the request before it is sent."""
+        """Whether our own rules end the request before it is sent, or keep it for later."""
         if self._shown_meanwhile(flight):
             return True
         if flight.kind is RequestKind.CANCEL and flight.record.ended:
@@ -115,7 +127,7 @@ class Desk:
             )
             self.not_sent(flight, why)
             return True
-        return False
+        return flight.kind is RequestKind.MODIFY and self._changes.must_wait(flight)
 
     def _shown_meanwhile(self, flight: Flight) -> bool:
         """Whether a create need not go out: an ack or a push has shown the order after all."""
@@ -135,7 +147,12 @@ class Desk:
 
     def by_rest(self, flight: Flight) -> None:
         """Send a request by REST, beside everything else."""
-        self._on.spawn(self._call(flight), f"rest {flight.kind} {flight.record.oid}")
+        name = f"rest {flight.kind} {flight.record.oid}"
+        if flight.kind is RequestKind.MODIFY:
+            self._changes.left_by_rest(flight)
+            self._on.spawn(self._modify_by_rest(flight), name)
+        else:
+            self._on.spawn(self._call(flight), name)
 
     def without_socket(self, flight: Flight) -> None:
         """Send a request by REST if it may go so; else tell that it was not sent."""
@@ -203,6 +220,11 @@ class Desk:
             if record.state in (State.INITIALIZED, State.PENDING, State.UNKNOWN):
                 step(record, Event.SENT)
             record.sent_ms = self._on.clock.now_ms()
+
+    async def _modify_by_rest(self, flight: Flight) -> None:
+        await self._call(flight)
+        for held in self._changes.back_from_rest(flight):
+            self._dispatch(held)
 
     async def _call(self, flight: Flight) -> None:
         if self._shown_meanwhile(flight):
@@ -274,7 +296,7 @@ class Desk:
             step(record, Event.CANCEL_ACKED)
             self._on.teller.order(record, [Told(record.status)] if told else [])
         if answer.report is not None:
-            self._on.teller.order(record, fold(record, answer.report))
+            self.take_report(record, answer.report)
         self.finish(flight)
         if not record.ended and (flight.kind is not RequestKind.CREATE or _ends_at_once(record)):
             self.check_later(record)
@@ -310,6 +332,11 @@ class Desk:
         """Wait for room: the venue said that it did not act."""
         if flight.done or flight.doubted:
             # In doubt already: the ladder alone decides about another copy, or there might be two.
+            return
+        if flight.superseded:
+            # To send it after the newer one would undo that.
+            why = f"{_said(verdict)}; a newer modify followed it"
+            self.cancel_failed(flight, WsOrderResultType.ACK_REJECTED, why)
             return
         flight.throttled = True
         flight.sends -= 1
@@ -361,6 +388,8 @@ class Desk:
         if flight.kind is RequestKind.CREATE:
             self._creating.pop(_key(flight.record), None)
             self._release_held(flight.record)
+        elif flight.kind is RequestKind.MODIFY:
+            self._changes.finished(flight)
 
     def _release_held(self, record: OrderRecord) -> None:
         for held in self._held.pop(_key(record), []):

@@ -173,8 +173,11 @@ class Doubts:
                 return
             if self._change_is_settled(flight, why):
                 return
+            if findings.rung is Rung.FOUND and flight.superseded:
+                self._desk.cancel_failed(flight, _TIMEOUT, f"{why}; a newer modify followed it")
+                return
             if findings.rung is Rung.FOUND and flight.ws_fallback and flight.sends < 2:
-                # A second cancel or the same modify again can do no harm.
+                # A second cancel, or the newest modify again, can do no harm.
                 self._desk.again_by_rest(flight)
                 return
             if clock.monotonic_ms() >= deadline_ms:

@@ -32,6 +32,7 @@ class Flight:
     doubted: bool = False
     done: bool = False
     told_timeout: bool = False
+    superseded: bool = False  # a newer modify of the order was taken since
 
 
 @dataclass(slots=True)

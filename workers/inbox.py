@@ -180,6 +180,8 @@ class Inbox:
         raw = await persistently(lambda: self._client.hgetall(key))
         if not raw:
             return None
+        if (meanwhile := self._on.registry.owned(strategy, oid)) is not None:
+            return meanwhile  # two copies of one order would each tell what the other has told
         try:
             record = OrderRecord.from_hash(strategy, raw)
         except ValueError as error:
@@ -187,6 +189,15 @@ class Inbox:
             return None
         self._on.registry.add(record)
         return record
+
+    async def holder(self, client_id: str) -> OrderRecord | None:
+        """Return the order that has, or had last, this client id; None if it was never ours."""
+        clients = self._keys.clients
+        holder = await persistently(lambda: self._client.hget(clients, client_id))
+        if holder is None:
+            return None
+        strategy, oid, *_ = holder.split("/")
+        return await self.find(strategy, oid)
 
     async def _query(self, strategy: str, entry_id: str, intent: QueryIntent) -> None:
         record = await self.find(strategy, intent.oid)

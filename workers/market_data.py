@@ -12,6 +12,7 @@ from router.instruments import Instrument
 from router.keyspace import VenueKeys
 from workers.connection import Connection
 from workers.outbox import NO_ANSWER, answer_in_time
+from workers.pacing import Spread
 from workers.wiring import Wiring
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class MarketData:
         self._public = public
         self._subscribed: set[str] = set()
         self._session = 0
+        self._budget: Spread | None = None
         self._latest: dict[str, BookTop] = {}
         self._dirty: set[str] = set()
         self._changed = asyncio.Event()
@@ -65,6 +67,7 @@ class MarketData:
         if self._public.session_number != self._session:
             self._session = self._public.session_number
             self._subscribed.clear()
+            self._budget = self._new_budget()
         since_ms = self._on.clock.now_ms() - WANTED_FOR_MS
         names = await answer_in_time(
             self._client.zrangebyscore(self._keys.wanted, since_ms, "+inf")
@@ -73,10 +76,31 @@ class MarketData:
         listed = {symbol for symbol in wanted if self._on.instruments.symbol(symbol)}
         venue = self._on.venue
         if fresh := listed - self._subscribed:
-            await self._public.send_now(venue.subscribe_books(self._instruments(fresh)))
+            frames = venue.subscribe_books(self._instruments(fresh))
+            if not self._may_send(frames):
+                return  # whatever is wanted by then goes together
+            await self._public.send_now(frames)
+            self._subscribed |= fresh
         if stale := self._subscribed - listed:
-            await self._public.send_now(venue.unsubscribe_books(self._instruments(stale)))
-        self._subscribed = listed
+            frames = venue.unsubscribe_books(self._instruments(stale))
+            if self._may_send(frames):
+                await self._public.send_now(frames)
+                self._subscribed -= stale
+
+    def _new_budget(self) -> Spread | None:
+        limit = self._on.venue.limits.subscriptions
+        return Spread(limit) if limit is not None else None
+
+    def _may_send(self, frames: list[str]) -> bool:
+        """Whether the venue's limit has room for a change now; if so, it is counted."""
+        if self._budget is None:
+            return True
+        now_s = self._on.clock.monotonic_s()
+        if self._budget.wait_s(now_s) > 0:
+            return False
+        for _ in frames:
+            self._budget.take(now_s)
+        return True
 
     def _instruments(self, symbols: set[str]) -> list[Instrument]:
         found = (self._on.instruments.symbol(symbol) for symbol in sorted(symbols))

@@ -99,3 +99,31 @@ class Pacer:
             count = max(1, int(limit.count * COUNT_SHARE))
             window = self._windows[name, symbol] = Window(count, limit.period_s * PERIOD_SHARE)
         return window
+
+
+class Spread:
+    """A limit over a long period, kept so that it never shuts for long.
+
+    Half of it may be used at once; beyond that, each use keeps a distance from the one before with
+    which the other half lasts for the period. In no period are there more than the limit allows.
+    """
+
+    def __init__(self, limit: RateLimit) -> None:
+        count, self._period_s = max(2, int(limit.count * COUNT_SHARE)), limit.period_s
+        self._at_once = count // 2
+        self._distance_s = limit.period_s / (count - self._at_once)
+        self._used_s: deque[float] = deque()
+
+    def __repr__(self) -> str:
+        return f"Spread({self._at_once} at once, then each {self._distance_s:g} s)"
+
+    def wait_s(self, now_s: float) -> float:
+        """Return the seconds until one more use; 0.0 if it may be now."""
+        while self._used_s and self._used_s[0] <= now_s - self._period_s:
+            self._used_s.popleft()
+        if len(self._used_s) < self._at_once:
+            return 0.0
+        return max(0.0, self._used_s[-1] + self._distance_s - now_s)
+
+    def take(self, now_s: float) -> None:
+        self._used_s.append(now_s)

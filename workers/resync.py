@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from router.enums import Exists, OrderSide, OrderStatus, OrderType, TimeInForce
@@ -26,6 +26,10 @@ Before = tuple[dict[str, PositionReport], dict[str, BalanceReport]]
 VANISHED = "the venue no longer lists it anywhere"
 
 
+async def _nobody(client_id: str) -> OrderRecord | None:
+    return None
+
+
 class Resync:
     """Reconciles one account with its venue."""
 
@@ -45,6 +49,7 @@ class Resync:
         self._gate = asyncio.Semaphore(_AT_ONCE)
         self.grace_ms = wiring.orders.reconcile_grace_ms
         self.tags: Mapping[str, str] = {}
+        self.holder: Callable[[str], Awaitable[OrderRecord | None]] = _nobody
         self._before: Before | None = None
 
     def remember(self) -> None:
@@ -92,6 +97,7 @@ class Resync:
         balances, positions, reports = await asyncio.gather(
             self._balances(), self._positions(), self._on.inquiry.open_orders()
         )
+        await self._recall(reports)
         shared = self._take_holdings(balances, positions)
         snapshot = reconcile.sort_snapshot(
             reports,
@@ -114,6 +120,17 @@ class Resync:
             }
             for strategy in sorted(self._on.teller.strategies)
         }
+
+    async def _recall(self, reports: list[OrderReport]) -> None:
+        """Bring into memory what Redis alone knows: orders that ended before this owner began.
+
+        One of them may live after all (C8); and one that a snapshot from before its end lists
+        must not be taken for an order that Redis has lost (C15).
+        """
+        for report in reports:
+            known = self._on.registry.find(report.client_id, report.venue_id)
+            if known is None and report.client_id:
+                await self.holder(report.client_id)
 
     async def _balances(self) -> tuple[BalanceReport, ...]:
         reply = await self._on.rest.ask(self._on.venue.query_balances())

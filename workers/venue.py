@@ -269,6 +269,7 @@ class Limits:
     account: RateLimit | None  # creates and modifies together
     batch_size: int
     connects: RateLimit
+    subscriptions: RateLimit | None = None  # and unsubscriptions and logins, by connection
 
 
 @dataclass(frozen=True, slots=True)

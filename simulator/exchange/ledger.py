@@ -25,6 +25,7 @@ class RequestRow:
     venue_id: str
     symbol: str
     connection: str
+    request_id: str
     processed: bool = False
     code: str = ""
     replied: bool = False
@@ -72,6 +73,7 @@ class Ledger:
         venue_id: str = "",
         symbol: str = "",
         connection: str = "",
+        request_id: str = "",
         *,
         query: bool = False,
     ) -> RequestRow:
@@ -87,6 +89,7 @@ class Ledger:
             venue_id,
             symbol,
             connection,
+            request_id,
         )
         if self.keep_requests:
             (self.queries if query else self.requests).append(row)

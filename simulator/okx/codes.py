@@ -61,6 +61,8 @@ TEXTS = {
     "51500": "You must enter a price, quantity, or TP/SL",
     "51502": "Insufficient margin for this amendment.",
     "51503": "Order modification failed as the order has been filled, canceled or does not exist.",
+    "51512": "Failed to amend orders in batches. You cannot have duplicate orders in the same "
+    "amend-batch-orders request.",
     "51511": "Operation failed as the order price doesn't meet the requirement for placing Post "
     "Only orders.",
     "51603": "Order does not exist",

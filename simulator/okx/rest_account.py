@@ -25,8 +25,7 @@ def _balance(query: Query) -> dict[str, Any]:
 
 
 def _positions(query: Query) -> dict[str, Any]:
-    stale = query.stale("positions")
-    then_ms = None if stale is None else query.now_ms - int(stale.number("delay_ms", 1000))
+    then_ms = query.stale_ms("positions")
 
     def state(position: Position) -> PositionState:
         return current(position) if then_ms is None else position.as_of(then_ms)

@@ -31,12 +31,11 @@ def _order(query: Query) -> dict[str, Any]:
 
 
 def _pending(query: Query) -> dict[str, Any]:
-    stale = query.stale("orders-pending")
+    then_ms = query.stale_ms("orders-pending")
     rows: list[tuple[Order, Decimal | None]]
-    if stale is None:
+    if then_ms is None:
         rows = [(order, None) for order in retention.pending(query.owner, query.now_ms)]
     else:
-        then_ms = query.now_ms - int(stale.number("delay_ms", 1000))
         rows = [*retention.pending_as_of(query.owner, then_ms)]
     wanted = (row for row in rows if _wants(query, row[0]))
     shown = page(wanted, query, lambda row: int(row[0].venue_id))

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TypeVar
 
 from simulator.exchange.accounts import Account
-from simulator.exchange.faults import Context, Fault
+from simulator.exchange.faults import Context
 from simulator.okx.codes import Problem
 from simulator.okx.venue import Venue
 
@@ -44,13 +44,17 @@ class Query:
             raise Problem("50014", name)
         return value
 
-    def stale(self, op: str) -> Fault | None:
-        """Return the fault that answers this query from the past, if one is armed."""
+    def stale_ms(self, op: str) -> int | None:
+        """Return the time as of which a fault has this query answered; None: as of now."""
         faults = self.venue.faults
         if not faults:
             return None
         context = Context(op=op, group="query", transport="rest", account=self.owner.name)
-        return faults.take(("stale_snapshot",), context, self.venue.exchange.clock.true_ms())
+        now_ms = self.venue.exchange.clock.true_ms()
+        stale = faults.take(("stale_snapshot",), context, now_ms)
+        if stale is None:
+            return None
+        return int(stale.number("as_of_ms", self.now_ms - stale.number("delay_ms", 1000)))
 
 
 def page(rows: Iterable[T], query: Query, row_id: Callable[[T], int]) -> Iterator[T]:

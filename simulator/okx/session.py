@@ -136,14 +136,14 @@ class Session:
         account, connection = self.account, self._socket.connection
         name = account.name if account is not None else ""
         items = args if _are_items(args, MAX_BATCH if op.batch else 1) else []
-        rows = self._trading.write_down(op, items or [{}], name, "ws", connection)
+        rows = self._trading.write_down(op, items or [{}], name, "ws", connection, request_id)
         if account is None:
             _close_rows(rows, "60011")
             self._error("60011", request_id=request_id)
             return
         if not items:
             _close_rows(rows, "60013")
-            self._reply_bare(op, request_id, "60013", text("60013"))
+            self._socket.send(self._bare(op, request_id, "60013", text("60013")))
             return
         call = Call(op, items, account, "ws", self._clock.now_ms(), None, rows)
         try:
@@ -173,10 +173,10 @@ class Session:
             code = before.params.get("code")
             socket.hang_up(None if code is None else int(code))
         elif name == "throttle":
-            self._throttle(call, request_id, before)
+            self._throttle(call, request_id, before, self._take(AFTER, context))
         elif name == "reject":
             code, message = fault_verdict(before.text("code", "51000"), before.text("msg"))
-            self._refuse(call, request_id, code, message)
+            self._refuse(call, request_id, code, message, self._take(AFTER, context))
         elif name == "id_less_error":
             self._invalid(raw, code=before.text("code", "60012"))
         elif name == "delay_request":
@@ -215,23 +215,28 @@ class Session:
             return
         deliver_ack(self._socket, payload, fault, call.left)
 
-    def _refuse(self, call: Call, request_id: str, code: str, message: str) -> None:
-        """Answer each item with the same refusal; nothing is processed."""
+    def _refuse(
+        self, call: Call, request_id: str, code: str, message: str, after: Fault | None = None
+    ) -> None:
+        """Answer each item with the same refusal, delivered as ``after`` says; process nothing."""
         for row in call.rows:
             row.code = code
         verdicts = [self._trading.refuse(item, code, message) for item in call.items]
-        self._answer(call, request_id, verdicts, None)
+        self._answer(call, request_id, verdicts, after)
 
-    def _throttle(self, call: Call, request_id: str, fault: Fault) -> None:
+    def _throttle(self, call: Call, request_id: str, fault: Fault, after: Fault | None) -> None:
         self._venue.ledger.throttled += 1
         code, message = fault_verdict(fault.text("code", "50011"), fault.text("msg"))
-        if fault.text("shape", "item") == "top":
-            _close_rows(call.rows, code)
-            self._reply_bare(call.op, request_id, code, message)
-        else:
-            self._refuse(call, request_id, code, message)
+        if fault.text("shape", "item") != "top":
+            self._refuse(call, request_id, code, message, after)
+            return
+        for row in call.rows:
+            row.code = code
+        payload = self._bare(call.op, request_id, code, message)
+        deliver_ack(self._socket, payload, after, call.left)
 
-    def _reply_bare(self, op: Op, request_id: str, code: str, message: str) -> None:
+    def _bare(self, op: Op, request_id: str, code: str, message: str) -> bytes:
+        """Return an answer without items: the request was not even looked at."""
         now_us = self._clock.now_us()
         frame = {
             "id": request_id,
@@ -242,7 +247,7 @@ class Session:
             "inTime": str(now_us),
             "outTime": str(now_us),
         }
-        self._socket.send(orjson.dumps(frame))
+        return orjson.dumps(frame)
 
     def _invalid(self, raw: bytes, request_id: object = None, code: str = "60012") -> None:
         """Send the error frame that has no id but for a subscription's: the sheet, 4.1."""

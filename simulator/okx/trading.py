@@ -80,6 +80,7 @@ class Trading:
         account: str,
         transport: Transport,
         connection: str = "",
+        request_id: str = "",
     ) -> list[RequestRow]:
         """Return the ledger's rows of a request just received, one for each item."""
         venue, rows = self._venue, []
@@ -95,6 +96,7 @@ class Trading:
                 venue_id if isinstance(venue_id, str) else "",
                 symbol,
                 connection,
+                request_id,
             )
             rows.append(row)
         return rows
@@ -117,12 +119,15 @@ class Trading:
         """Execute ``call`` and return a verdict for each of its items, in order."""
         handler = self._handlers[call.op.group]
         verdicts = []
+        doubled = call.op.name == "batch-amend-orders" and self._names_one_twice(call)
         for item, row in zip(call.items, call.rows, strict=True):
             try:
                 if call.expires_ms is not None:
                     self._check_expiry(call, call.expires_ms)
                 if self._limited:
                     self._check_limits(call, row.symbol)
+                if doubled:
+                    raise Problem("51512")
                 verdict = handler(item, call, row)
             except Problem as problem:
                 verdict = self.refuse(item, problem.code, problem.text)
@@ -130,6 +135,15 @@ class Trading:
             row.processed = verdict.code not in NOT_PROCESSED
             verdicts.append(verdict)
         return verdicts
+
+    def _names_one_twice(self, call: Call) -> bool:
+        """Return whether two items name the same order, in whichever way: the sheet, 4.6."""
+        named = [
+            self._exchange.find(call.account, venue_id=row.venue_id, client_id=row.client_id)
+            for row in call.rows
+        ]
+        known = [order for order in named if order is not None]
+        return len({order.venue_id for order in known}) < len(known)
 
     def refuse(self, item: dict[str, Any], code: str, message: str) -> Verdict:
         """Return a refusal of ``item``, with the ids that it gave."""

@@ -12,7 +12,7 @@ from router import ids
 from router.enums import Exists, OrderSide, OrderStatus, OrderType
 from router.evidence import Fill, OrderReport, Source, VenueState
 from router.orders import OrderRecord, Told, acked, add_fill, failed, fold, rest_fill, settle_end
-from router.state import Event, State, advance
+from router.state import ENDS, Event, State, advance
 
 OID = ids.new_oid(ids.strategy_tag("alpha"))
 SYMBOL = "BTCUSDT-PERP.OKX"
@@ -141,6 +141,29 @@ def test_a_record_read_back_from_its_hash_folds_on_without_repeats(
     again = OrderRecord.from_hash("alpha", stored | record.hash_fields())
     assert [told for one in reports for told in fold(again, one)] == []
     assert (again.state, again.filled, again.trades) == (record.state, record.filled, record.trades)
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - (ENDS - {State.FAILED})))
+@pytest.mark.parametrize("filled", [0, 1, 2])
+def test_c17_expired_is_told_from_any_open_state(state: State, filled: int) -> None:
+    record = sent_order()
+    for number in range(filled):
+        add_fill(record, fill(number))
+    record.state = state
+    told = fold(record, report(VenueState.EXPIRED, str(filled), reason="time is up"))
+    assert told[-1] == Told(OrderStatus.EXPIRED, reason="time is up")
+    assert [one.status for one in told if one.status.is_closed] == [OrderStatus.EXPIRED]
+    assert (record.state, record.exists) == (State.EXPIRED, Exists.TRUE)
+    assert record.filled == filled
+    assert record.ended
+    assert fold(record, report(VenueState.EXPIRED, str(filled))) == []
+
+
+def test_c17_expired_waits_for_its_missing_fills() -> None:
+    record = sent_order()
+    assert OrderStatus.EXPIRED not in statuses(fold(record, report(VenueState.EXPIRED, "1")))
+    told = add_fill(record, fill(1)) + settle_end(record, 1)
+    assert statuses(told) == [OrderStatus.PARTIALLY_FILLED, OrderStatus.EXPIRED]
 
 
 def test_an_end_waits_for_its_missing_fills() -> None:

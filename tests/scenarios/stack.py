@@ -5,7 +5,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -338,7 +338,7 @@ class Stack:
                 out.append(f"the ledger has {row['client_id']}, nobody was told of it")
                 continue
             strategy, last = told[oid]
-            out += self._order_differences(row, strategy, last)
+            out += self._order_differences(row, ledger, strategy, last)
         for oid, (strategy, last) in told.items():
             copies = [
                 row
@@ -360,11 +360,13 @@ class Stack:
                 return str(found)
         return oid
 
-    def _order_differences(self, row: Any, strategy: Recorder, last: Order) -> list[str]:
+    def _order_differences(
+        self, row: Any, ledger: Ledger, strategy: Recorder, last: Order
+    ) -> list[str]:
         oid, out = last.oid, []
         fills = sorted(
             (fill["trade_id"], Decimal(fill["amount"]), Decimal(fill["price"]))
-            for fill in self.ledger().fills
+            for fill in ledger.fills
             if fill["venue_id"] == row["venue_id"]
         )
         if sorted(strategy.fills(oid)) != fills:
@@ -386,9 +388,13 @@ def stack_settings(
     redis_url: str,
     simulator: RunningSimulator,
     orders: OrderSettings = FAST,
+    options: Mapping[str, float] | None = None,
     **worker: Any,
 ) -> Settings:
-    """Return settings of a stack; the keys come from environment variables as users' do."""
+    """Return settings of a stack; the keys come from environment variables as users' do.
+
+    ``options`` are the account's at its venue, such as ``dead_after_s``.
+    """
     prefix = account.upper().replace("-", "_")
     for name in ("key", "secret", "pass"):
         os.environ[f"{prefix}_{name.upper()}"] = f"{account}-{name}"
@@ -412,6 +418,7 @@ def stack_settings(
                 passphrase=f"env:{prefix}_PASS",
                 rest_url=simulator.url,
                 ws_url=simulator.ws_url,
+                options={**(options or {})},
             )
         },
     )
@@ -419,12 +426,17 @@ def stack_settings(
 
 @contextmanager
 def running_stack(
-    redis_url: str, simulator: RunningSimulator, *, orders: OrderSettings = FAST, **worker: Any
+    redis_url: str,
+    simulator: RunningSimulator,
+    *,
+    orders: OrderSettings = FAST,
+    options: Mapping[str, float] | None = None,
+    **worker: Any,
 ) -> Iterator[Stack]:
     """Yield a stack with an account of its own and no process started yet."""
     account = f"okx-t{next(_numbers)}-{os.getpid()}"
     simulator.control.create_account(account)
-    settings = stack_settings(account, redis_url, simulator, orders, **worker)
+    settings = stack_settings(account, redis_url, simulator, orders, options, **worker)
     client = redis.Redis.from_url(redis_url, decode_responses=True, retry=None)
     stack = Stack(account, settings, simulator, client)
     try:

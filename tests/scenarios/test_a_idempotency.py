@@ -17,6 +17,7 @@ import redis
 from router import functions, ids
 from router.contracts import CreateIntent, Registration
 from router.enums import OrderSide, OrderStatus, OrderType
+from router.enums import WsOrderResultType as Result
 from router.errors import Denied, InvalidArgument
 from router.keyspace import AccountKeys
 from simulator.server import RunningSimulator
@@ -206,6 +207,35 @@ def test_a5_a_restarted_strategy_fires_again_and_gets_the_same_order(stack: Stac
     second = stack.start_strategy()
     assert second.buy(idempotency_key="entry") == oid
     assert client_ids(stack) == [oid]
+
+
+def test_a6_an_unknown_outcome_keeps_the_key_taken(
+    redis_url: str, simulator: RunningSimulator
+) -> None:
+    with running_stack(redis_url, simulator) as stack:
+        stack.start_worker()
+        strategy = stack.start_strategy()
+        rest = stack.here | {"transport": "rest"}
+        with (
+            stack.control.fault("lose_ack", count=1, match=stack.here | {"op": "order"}),
+            stack.control.fault("lose_push", match=stack.here),
+            stack.control.fault("rest_5xx", match=rest, status=503, processed=False),
+        ):
+            oid = strategy.buy(idempotency_key="entry")
+            assert strategy.wait_result(oid, Result.ACK_TIMEOUT)["exists"] == "unknown"
+            assert strategy.buy(idempotency_key="entry") == oid
+            with pytest.raises(Denied, match="KEY_HELD"):
+                strategy.release_idempotency_key("entry")
+            assert stack.redis.pttl(stack.keys.idem("alpha", "entry")) == -1, "it must not expire"
+        # Neither a new worker nor another process of the strategy may take it for free.
+        stack.workers[0].stop()
+        assert stack.start_strategy(instance="second").buy(idempotency_key="entry") == oid
+        stack.start_worker()
+        strategy.wait_for(oid, "accepted")
+        assert strategy.buy(idempotency_key="entry") == oid
+        assert len(stack.ledger().requests_of(oid)) == 1
+        assert client_ids(stack) == [oid]
+        stack.check(strategy)
 
 
 def test_a7_a_rejected_key_stays_taken_until_it_is_released(stack: Stack) -> None:

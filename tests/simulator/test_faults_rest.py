@@ -118,6 +118,18 @@ def test_stale_snapshot(sim: RunningSimulator, rest: Rest) -> None:
         assert rest.get("account/positions")["data"][0]["pos"] == "10"
 
 
+def test_a_stale_snapshot_as_of_a_moment(sim: RunningSimulator, rest: Rest) -> None:
+    rest.place(spot("a1"))
+    [order] = sim.control.ledger().orders
+    while sim.control.health()["now_ms"] <= order["created_ms"]:
+        pass  # the next change is to bear another millisecond
+    sim.control.cancel_order("a1")
+    with sim.control.fault("stale_snapshot", as_of_ms=order["created_ms"]):
+        assert [item["clOrdId"] for item in rest.get("trade/orders-pending")["data"]] == ["a1"]
+    with sim.control.fault("stale_snapshot", as_of_ms=order["created_ms"] - 1):
+        assert rest.get("trade/orders-pending")["data"] == []
+
+
 def _order(client_id: str) -> dict[str, str]:
     return {
         "instId": "BTC-USDT",

@@ -124,6 +124,7 @@ async def test_operations_and_private_channels_need_a_login(sim: RunningSimulato
         assert (await ws.next())["code"] == "60011"
     (row,) = sim.control.ledger().requests
     assert (row["processed"], row["code"], row["client_id"]) == (False, "60011", "a1")
+    assert row["request_id"] == "5"
 
 
 async def test_each_argument_is_acknowledged_and_private_ones_counted(
@@ -284,6 +285,8 @@ async def test_batches_are_answered_in_order_and_partly(sim: RunningSimulator) -
         ]
         amended = await ws.op("batch-amend-orders", *changes)
         assert [item["reqId"] for item in amended["data"]] == ["q1", ""]
+        twice = await ws.op("batch-amend-orders", *changes, changes[0])
+        assert [item["sCode"] for item in twice["data"]] == ["51512"] * 3
         cancels = [{key: item[key] for key in ("instIdCode", "clOrdId")} for item in changes]
         assert (await ws.op("batch-cancel-orders", *cancels))["code"] == "0"
         assert (await ws.op("batch-cancel-orders", *cancels))["code"] == "1"

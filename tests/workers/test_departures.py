@@ -146,6 +146,13 @@ async def test_one_alone_is_a_single_request_and_counts_as_one() -> None:
     assert way.frames == [1, 2], "two may leave as a batch"
 
 
+async def test_two_changes_of_one_order_never_share_a_frame() -> None:
+    way, mine = Way(), flights(2, RequestKind.MODIFY)
+    again = Flight(RequestKind.MODIFY, mine[0].record, "2-0", False, True, 2**60)
+    await way.send(*mine, again)
+    assert way.frames == [2, 1], "OKX refuses a batch that names one order twice (51512)"
+
+
 async def test_batches_keep_within_their_own_limit() -> None:
     way = Way(single=1_000, batched=30, size=20)
     assert await way.send(*flights(45)) is not None

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.enums import RequestKind
-from workers.pacing import COUNT_SHARE, PERIOD_SHARE, Pacer, Window
+from workers.pacing import COUNT_SHARE, PERIOD_SHARE, Pacer, Spread, Window
 from workers.venue import Limits, RateLimit
 
 CREATE, CANCEL, MODIFY = RequestKind.CREATE, RequestKind.CANCEL, RequestKind.MODIFY
@@ -137,3 +137,31 @@ def test_switched_off_it_never_waits() -> None:
 def test_a_kind_without_a_limit_never_waits() -> None:
     paced = Pacer(Limits({}, {}, None, batch_size=20, connects=CONNECTS))
     assert [paced.wait_s(CREATE, "A", 0.0) for _ in range(100)] == [0.0] * 100
+
+
+@given(
+    count=st.integers(2, 40),
+    gaps_s=st.lists(st.integers(0, 12).map(lambda quarters: quarters / 4), max_size=120),
+)
+def test_a_spread_limit_is_kept_in_every_period_and_never_shuts_for_long(
+    count: int, gaps_s: list[float]
+) -> None:
+    spread, now_s, used_s = Spread(RateLimit(count, 10.0, per_symbol=False)), 0.0, []
+    longest_s = 10.0 / (max(2, int(count * COUNT_SHARE)) // 2)
+    for gap_s in gaps_s:
+        now_s += gap_s
+        wait_s = spread.wait_s(now_s)
+        assert wait_s <= longest_s
+        if wait_s == 0.0:
+            spread.take(now_s)
+            used_s.append(now_s)
+    for at, first_s in enumerate(used_s):
+        assert sum(one < first_s + 10.0 for one in used_s[at:]) <= count
+
+
+def test_half_of_a_spread_limit_may_be_used_at_once() -> None:
+    spread = Spread(RateLimit(480, 3_600.0, per_symbol=False))
+    for _ in range(228):
+        assert spread.wait_s(5.0) == 0.0
+        spread.take(5.0)
+    assert spread.wait_s(5.0) == pytest.approx(3_600 / 228)

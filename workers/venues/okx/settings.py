@@ -23,13 +23,15 @@ _HOSTS = {
 # together; 300 orders per 2 s in batches of two and more, counted apart; 1000 creates and amends
 # per 2 s over all instruments of a sub-account; 20 orders in a batch; 3 new connections per second
 # and IP: OKX v5 documents, "Place order", "Place multiple orders", "Rate limits" and "Connection
-# count limit", read 2026-11.
+# count limit", read 2026-11. 480 subscriptions, unsubscriptions and logins per hour and
+# connection: "Connect", read 2026-11.
 LIMITS = Limits(
     requests=dict.fromkeys(RequestKind, RateLimit(60, 2.0, per_symbol=True)),
     batches=dict.fromkeys(RequestKind, RateLimit(300, 2.0, per_symbol=True)),
     account=RateLimit(1000, 2.0, per_symbol=False),
     batch_size=20,
     connects=RateLimit(3, 1.0, per_symbol=False),
+    subscriptions=RateLimit(480, 3600.0, per_symbol=False),
 )
 
 # The venue cuts a connection that is silent for 30 s ("Connect", read 2026-11). A text ping costs

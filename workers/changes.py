@@ -1,0 +1,63 @@
+"""The modifies of each order, of which the newest must win whatever way each one takes. Pure.
+
+Invariants:
+1. A modify that a newer one of its order has followed is never sent again: it would undo that one.
+2. While a modify of an order is under way by REST, a newer one waits: a frame on the socket, or
+   another thread's call, could overtake it, and the older terms would come last.
+"""
+
+from collections import defaultdict, deque
+
+from workers.flights import Flight
+
+OrderKey = tuple[str, str]
+
+
+class Changes:
+    """The unfinished modifies of one account."""
+
+    def __init__(self) -> None:
+        self._unfinished: dict[OrderKey, list[Flight]] = defaultdict(list)
+        self._by_rest: dict[OrderKey, Flight] = {}
+        self._behind: dict[OrderKey, deque[Flight]] = defaultdict(deque)
+
+    def __repr__(self) -> str:
+        return f"Changes({len(self._unfinished)} orders, {len(self._by_rest)} by REST now)"
+
+    def taken(self, flight: Flight) -> None:
+        """Note a modify that was just taken: those before it are superseded."""
+        mine = self._unfinished[_key(flight)]
+        for older in mine:
+            older.superseded = True
+        mine.append(flight)
+
+    def finished(self, flight: Flight) -> None:
+        """Forget a modify that has its outcome."""
+        mine = self._unfinished.get(_key(flight), [])
+        if flight in mine:
+            mine.remove(flight)
+        if not mine:
+            self._unfinished.pop(_key(flight), None)
+
+    def must_wait(self, flight: Flight) -> bool:
+        """Whether another modify of the order is under way by REST; then this one is kept."""
+        ahead = self._by_rest.get(_key(flight))
+        if ahead is None or ahead is flight:
+            return False
+        self._behind[_key(flight)].append(flight)
+        return True
+
+    def left_by_rest(self, flight: Flight) -> None:
+        """Note that a modify is under way by REST."""
+        self._by_rest[_key(flight)] = flight
+
+    def back_from_rest(self, flight: Flight) -> list[Flight]:
+        """Return the modifies that waited for this call to end, in their order."""
+        if self._by_rest.get(_key(flight)) is not flight:
+            return []
+        del self._by_rest[_key(flight)]
+        return list(self._behind.pop(_key(flight), ()))
+
+
+def _key(flight: Flight) -> OrderKey:
+    return flight.record.strategy, flight.record.oid

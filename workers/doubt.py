@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from typing import assert_never
 
 from router.enums import Exists, RequestKind, WsOrderResultType
 from router.orders import OrderRecord, failed
@@ -27,6 +28,7 @@ _FIRST_PAUSE_S = 0.05
 _MOST_PAUSE_S = 0.4
 _CONFIRMED = WsOrderResultType.ACK_TIMEOUT_CONFIRMED
 _TIMEOUT = WsOrderResultType.ACK_TIMEOUT
+_REJECTED = WsOrderResultType.ACK_REJECTED
 
 
 class Doubts:
@@ -64,23 +66,30 @@ class Doubts:
         finding, findings = await self._up(flight, climb)
         if flight.done:
             return
-        if finding is None:
-            # Other evidence showed the order meanwhile.
-            self._confirmed(flight, why)
-        elif finding is Finding.FOUND:
-            if findings.report is not None:
-                await self._checks.take(flight.record, findings.report)
-            self._confirmed(flight, why)
-        elif finding is Finding.ABSENT:
-            await self._absent(flight, why)
-        else:
-            self._unknown(flight, f"{why}; {findings.problem or 'the venue did not show it'}")
+        match finding:
+            case None:
+                # Other evidence showed the order meanwhile.
+                self._confirmed(flight, why)
+            case Finding.FOUND:
+                if findings.report is not None:
+                    await self._checks.take(flight.record, findings.report)
+                self._confirmed(flight, why)
+                if findings.fills:
+                    self._checks.later(flight.record)  # trades do not say whether it has ended
+            case Finding.ABSENT:
+                await self._absent(flight, why)
+            case Finding.UNKNOWN:
+                self._unknown(flight, f"{why}; {findings.problem or 'the venue did not show it'}")
+            case _:
+                assert_never(finding)
 
     def _climb(self, flight: Flight) -> Climb:
         rules, clock = self._on.orders, self._on.clock
         now_ms = clock.monotonic_ms()
         flight.sent_ms = flight.sent_ms or now_ms
         flight.first_sent_ms = flight.first_sent_ms or flight.sent_ms
+        # What an earlier worker sent may have left it as late as now; the resolver counts from it.
+        flight.record.sent_ms = flight.record.sent_ms or clock.now_ms()
         absent_ms = absent_from(
             flight.sent_ms,
             expiry_ms=rules.expiry_ms,
@@ -100,7 +109,7 @@ class Doubts:
             return None, Findings(Rung.FOUND)
         while True:
             begun_ms = clock.monotonic_ms()
-            ask = self._on.inquiry.whole if climb.whole(begun_ms) else self._on.inquiry.by_id
+            ask = self._on.inquiry.whole if climb.whole(begun_ms) else self._on.inquiry.quick
             findings = await ask(record)
             if _is_seen(record) or flight.done:
                 return None, findings
@@ -116,8 +125,10 @@ class Doubts:
 
     def _confirmed(self, flight: Flight, why: str) -> None:
         record = flight.record
-        if record.state is State.FAILED:
-            self._desk.finish(flight)  # a late refusal: told already
+        if record.state is State.FAILED:  # what the venue showed is that it refused the order
+            said = record.reason
+            self._on.teller.request(record, flight.kind, _REJECTED, said, Exists.FALSE)
+            self._desk.finish(flight)
             return
         self._on.teller.request(record, flight.kind, _CONFIRMED, why, Exists.TRUE)
         self._desk.finish(flight)

@@ -80,9 +80,12 @@ class Trading:
         account: str,
         transport: Transport,
         connection: str = "",
+        *,
+        expires: object = None,
     ) -> list[RequestRow]:
         """Return the ledger's rows of a request just received, one for each item."""
         venue, rows = self._venue, []
+        expires_ms = int(str(expires)) if str(expires).isdigit() else None
         for item in items:
             instrument = venue.listing.peek(item)
             symbol = instrument.symbol if instrument is not None else ""
@@ -96,6 +99,7 @@ class Trading:
                 symbol,
                 connection,
             )
+            row.expires_ms = expires_ms
             rows.append(row)
         return rows
 

@@ -65,7 +65,7 @@ class JobSettings(BaseModel):
     model_config = _STRICT
 
     queue: str = "order-router"
-    resolve_first_s: float = Field(0.25, gt=0)
+    resolve_first_s: float = Field(1.0, gt=0)
     resolve_most_s: float = Field(60.0, gt=0)
     sweep_every_s: float = Field(15.0, gt=0)
     tidy_every_s: float = Field(60.0, gt=0)

@@ -3,7 +3,7 @@
 Invariants:
 1. Nothing here sends a create except after ``Finding.ABSENT``.
 2. A climb ends early when other evidence (a push, a late ack) has settled the order.
-3. Unknown keeps the order open; a durable job goes on asking.
+3. Unknown keeps the order open. We go on asking, and so does a durable job, should we not live.
 """
 
 import asyncio
@@ -20,14 +20,19 @@ from workers.checks import Checks
 from workers.desk import Desk
 from workers.flights import Flight
 from workers.inquiry import Findings
+from workers.statements import Statements
 from workers.wiring import Wiring
 
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S = 0.05
 _MOST_PAUSE_S = 0.4
+_MOST_LATE_PAUSE_S = 2.0
+#: Of all orders told unknown, so that asking for them leaves threads for cancels.
+_LATE_AT_ONCE = 2
 _CONFIRMED = WsOrderResultType.ACK_TIMEOUT_CONFIRMED
 _TIMEOUT = WsOrderResultType.ACK_TIMEOUT
+PROVEN_ABSENT = "proven absent at the venue"
 _REJECTED = WsOrderResultType.ACK_REJECTED
 
 
@@ -39,12 +44,15 @@ class Doubts:
         wiring: Wiring,
         desk: Desk,
         checks: Checks,
+        statements: Statements,
         on_unknown: Callable[[OrderRecord], None],
     ) -> None:
         self._on = wiring
         self._desk = desk
         self._checks = checks
+        self._statements = statements
         self._on_unknown = on_unknown
+        self._late = asyncio.Semaphore(_LATE_AT_ONCE)
 
     def begin(self, flight: Flight, why: str) -> None:
         """Start resolving a request in doubt."""
@@ -71,15 +79,13 @@ class Doubts:
                 # Other evidence showed the order meanwhile.
                 self._confirmed(flight, why)
             case Finding.FOUND:
-                if findings.report is not None:
-                    await self._checks.take(flight.record, findings.report)
+                await self._take(flight.record, findings)
                 self._confirmed(flight, why)
-                if findings.fills:
-                    self._checks.later(flight.record)  # trades do not say whether it has ended
             case Finding.ABSENT:
                 await self._absent(flight, why)
             case Finding.UNKNOWN:
                 self._unknown(flight, f"{why}; {findings.problem or 'the venue did not show it'}")
+                await self._late_truth(flight.record, climb)
             case _:
                 assert_never(finding)
 
@@ -109,8 +115,7 @@ class Doubts:
             return None, Findings(Rung.FOUND)
         while True:
             begun_ms = clock.monotonic_ms()
-            ask = self._on.inquiry.whole if climb.whole(begun_ms) else self._on.inquiry.quick
-            findings = await ask(record)
+            findings = await self._ask(record, climb)
             if _is_seen(record) or flight.done:
                 return None, findings
             finding = climb.observe(findings.rung, begun_ms, clock.monotonic_ms())
@@ -122,6 +127,37 @@ class Doubts:
                 until_s = (climb.absent_from_ms - clock.monotonic_ms()) / 1000
                 pause_s = min(pause_s, max(0.005, until_s))
             await asyncio.sleep(pause_s)
+
+    async def _take(self, record: OrderRecord, findings: Findings) -> None:
+        """Take what shows the order, and plan what it leaves open."""
+        if findings.report is not None:
+            await self._checks.take(record, findings.report)
+        if findings.fills:
+            self._checks.later(record)  # trades do not say whether it has ended
+
+    async def _ask(self, record: OrderRecord, climb: Climb) -> Findings:
+        whole = climb.whole(self._on.clock.monotonic_ms())
+        return await (self._on.inquiry.whole if whole else self._on.inquiry.quick)(record)
+
+    async def _late_truth(self, record: OrderRecord, climb: Climb) -> None:
+        """Go on asking for an order told as unknown until its truth is known, from wherever.
+
+        The durable job counts in seconds and asks for one order after the other; a strategy that
+        waits for an exposure of unknown size should not have to.
+        """
+        pauses = backoff_s(_FIRST_PAUSE_S, _MOST_LATE_PAUSE_S, lambda: random.uniform(0.8, 1.2))
+        while record.state is State.UNKNOWN:
+            await asyncio.sleep(next(pauses))
+            async with self._late:
+                begun_ms = self._on.clock.monotonic_ms()
+                findings = await self._ask(record, climb)
+            if findings.rung is Rung.FOUND:
+                await self._take(record, findings)
+                self._checks.after_doubt(record)
+                return
+            finding = climb.observe(findings.rung, begun_ms, begun_ms)
+            if finding is Finding.ABSENT:
+                self._statements.absent(record, PROVEN_ABSENT)
 
     def _confirmed(self, flight: Flight, why: str) -> None:
         record = flight.record
@@ -146,7 +182,7 @@ class Doubts:
             log.info("%s: %s proven absent; by REST now", self._on.account, flight.record.oid)
             await self._desk.again_by_rest(flight)
         else:
-            self._proven_absent(flight, f"{why}; proven absent at the venue")
+            self._proven_absent(flight, f"{why}; {PROVEN_ABSENT}")
 
     def _proven_absent(self, flight: Flight, reason: str) -> None:
         record = flight.record

@@ -33,7 +33,7 @@ from workers.tidying import archive_ended, trim_results
 
 log = logging.getLogger(__name__)
 
-_SCHEDULE_EVERY_S = 0.1
+_SCHEDULE_EVERY_S = 0.5
 #: How late a resolver may be before its chain counts as lost with its process.
 _OVERDUE_S = 60.0
 _KEEP_FAILED_S = 86_400
@@ -55,7 +55,10 @@ def text_client(settings: Settings) -> Any:
 
 
 def pause_s(jobs: JobSettings, attempt: int) -> float:
-    """Return the pause before attempt number ``attempt``: doubling from the first to the most."""
+    """Return the pause before attempt number ``attempt``: doubling from the first to the most.
+
+    rq keeps due times in whole seconds, so a pause may last a second longer.
+    """
     return min(jobs.resolve_most_s, jobs.resolve_first_s * 2.0 ** min(attempt, 30))
 
 

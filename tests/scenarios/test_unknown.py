@@ -101,7 +101,7 @@ def test_unknown_stays_open_over_restarts_of_strategy_and_worker(stack: Stack) -
         assert again.cache.get_open_orders(SYMBOL) == {oid}
         assert stack.redis.hget(stack.keys.order("alpha", oid), "state") == State.UNKNOWN
         assert again.of(oid) == []
-    # The next resync, which failed meanwhile, finds it.
+    # The resync, which failed meanwhile, finds it.
     assert again.wait_result(oid, Result.ACK_TIMEOUT_CONFIRMED)["exists"] == "true"
     again.wait_for(oid, "accepted")
     stack.check(again)
@@ -117,10 +117,7 @@ def test_cancel_all_orders_takes_an_unknown_order_with_it(stack: Stack) -> None:
     stack.check(strategy)
 
 
-def test_a_cancel_of_an_unknown_order_that_never_arrived_ends_nothing(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(settings_module, "load", lambda: stack.settings)
+def test_a_cancel_of_an_unknown_order_that_never_arrived_ends_nothing(stack: Stack) -> None:
     strategy = stack.start_strategy()
     with deaf_venue(stack, arrives=False):
         oid = unknown_order(stack, strategy)
@@ -128,15 +125,26 @@ def test_a_cancel_of_an_unknown_order_that_never_arrived_ends_nothing(
         # The venue refuses the cancel of what it does not know, which is no proof.
         assert "51400" in str(strategy.wait_for(oid, "cancel_failed").reason)
         assert strategy.cache.get_open_orders(SYMBOL) == {oid}
-    assert jobs.resolve_unknown(stack.account, "alpha", oid) == "NOT_FOUND"
     strategy.wait_for(oid, "failed")
-    assert strategy.results(oid)[-1]["exists"] == "false"
+    until(lambda: strategy.results(oid)[-1]["exists"] == "false")
     assert strategy.cache.get_open_orders(SYMBOL) == set()
     stack.check(strategy)
 
 
-@pytest.mark.parametrize("truth", ["open", "partly_filled", "filled", "canceled", "absent"])
-def test_the_durable_resolver_delivers_the_late_truth(
+TRUTHS = ["open", "partly_filled", "filled", "canceled", "absent"]
+
+
+@pytest.mark.parametrize("truth", TRUTHS)
+def test_the_owner_delivers_the_late_truth(stack: Stack, truth: str) -> None:
+    strategy = stack.start_strategy()
+    with deaf_venue(stack, arrives=truth != "absent"):
+        oid = unknown_order(stack, strategy, amount=3 * AMOUNT)
+        make_true(stack, oid, truth)
+    assert_told_late(stack, strategy, oid, truth)
+
+
+@pytest.mark.parametrize("truth", TRUTHS)
+def test_the_durable_resolver_finds_the_late_truth_while_nobody_owns_the_account(
     redis_url: str, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch, truth: str
 ) -> None:
     with running_stack(redis_url, simulator) as stack:
@@ -146,17 +154,33 @@ def test_the_durable_resolver_delivers_the_late_truth(
         strategy = stack.start_strategy()
         with deaf_venue(stack, arrives=truth != "absent"):
             oid = unknown_order(stack, strategy, amount=3 * AMOUNT)
-            until(lambda: int(stack.redis.get(stack.keys.resolving("alpha", oid)) or -1) >= 0)
+            stack.workers.pop().stop()
             with working_jobs(stack):  # the venue does not answer: the pauses grow
-                until(lambda: int(stack.redis.get(stack.keys.resolving("alpha", oid))) >= 2)
+                chain = stack.keys.resolving("alpha", oid)
+                until(lambda: int(stack.redis.get(chain) or 0) >= 2)
             make_true(stack, oid, truth)
         with working_jobs(stack):
-            late = Result.ACK_TIMEOUT if truth == "absent" else Result.ACK_TIMEOUT_CONFIRMED
-            exists = "false" if truth == "absent" else "true"
-            until(lambda: (late, exists) in outcomes(strategy, oid))
-            strategy.wait_for(oid, LAST_TOLD[truth])
-        assert len(stack.ledger().requests_of(oid)) == 1, "a job never places an order"
-        stack.check(strategy)
+            until(lambda: any(one["kind"] == "evidence" for one in control(stack)))
+        assert stack.redis.hget(stack.keys.order("alpha", oid), "state") == State.UNKNOWN
+        # The next owner cannot ask: what it knows, it knows from the job.
+        asking = stack.here | {"op": ["query-order", "orders-pending"]}
+        with stack.control.fault("rest_5xx", match=asking, status=503, processed=False):
+            stack.start_worker()
+            assert_told_late(stack, strategy, oid, truth)
+
+
+def control(stack: Stack) -> list[dict[str, str]]:
+    return [fields for _, fields in stack.redis.xrange(stack.keys.control)]
+
+
+def assert_told_late(stack: Stack, strategy: Recorder, oid: str, truth: str) -> None:
+    late = Result.ACK_TIMEOUT if truth == "absent" else Result.ACK_TIMEOUT_CONFIRMED
+    exists = "false" if truth == "absent" else "true"
+    expected = [(Result.ACK_TIMEOUT, "unknown"), (late, exists)]
+    until(lambda: outcomes(strategy, oid) == expected, lambda: f"told: {outcomes(strategy, oid)}")
+    strategy.wait_for(oid, LAST_TOLD[truth])
+    assert len(stack.ledger().requests_of(oid)) == 1, "nobody may place it again"
+    stack.check(strategy)
 
 
 LAST_TOLD = {

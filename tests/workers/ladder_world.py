@@ -44,8 +44,8 @@ from workers.wiring import Wiring, end_tasks
 
 AMOUNT = Decimal("0.003")
 PART = Decimal("0.001")
-SETTLED_S = 60.0
-"""By then every check has run."""
+SETTLED_S = 90.0
+"""By then every expiry has passed and every check has run."""
 
 
 class Says(StrEnum):
@@ -223,17 +223,20 @@ class World:
     wiring: Wiring
     notes: Notes
 
-    async def resolve(self) -> Ended:
-        """Put the create in doubt; return what became of it when nothing moves any more."""
+    async def resolve(self, for_s: float = SETTLED_S) -> Ended:
+        """Put the create in doubt; return what became of it when nothing moves any more.
+
+        ``for_s``: or only what happened in so many seconds.
+        """
         failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.wiring.failure = failure
         checking = asyncio.create_task(self.checks.run())
         self.desk.begin_doubt(self.flight, "no answer")
-        await asyncio.sleep(SETTLED_S)
-        await end_tasks([checking])
+        await asyncio.sleep(for_s)
+        await end_tasks([checking, *self.wiring.tasks])
         assert not failure.done(), failure
-        assert self.flight.done, "the intent is still pending"
-        assert self.notes.settled == 1
+        assert self.notes.settled == self.flight.done
+        assert self.flight.done or for_s < SETTLED_S, "the intent is still pending"
         return Ended(
             tuple(self.notes.results),
             self.flight.record.state,
@@ -270,7 +273,7 @@ def create_in_doubt(
     statements = Statements(wiring)
     checks = Checks(wiring, statements)
     statements.on_missing_fills = checks.fills_missing
-    desk.doubt = Doubts(wiring, desk, checks, notes.hand_over).begin
+    desk.doubt = Doubts(wiring, desk, checks, statements, notes.hand_over).begin
     desk.check_later = checks.later
     sent = record(
         state=State.PENDING,

@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -56,7 +56,8 @@ class Case:
 
 
 CONFIRMED = (Result.ACK_TIMEOUT_CONFIRMED.value, "true")
-UNKNOWN = Ended(((Result.ACK_TIMEOUT.value, "unknown"),), State.UNKNOWN, copies=0, handed=True)
+TOLD_UNKNOWN = (Result.ACK_TIMEOUT.value, "unknown")
+UNKNOWN = Ended((TOLD_UNKNOWN,), State.UNKNOWN, copies=0, handed=True)
 ABSENT = Ended(((Result.ACK_TIMEOUT.value, "false"),), State.FAILED, copies=0, handed=False)
 SENT_BY_REST = Ended((), State.PENDING, copies=1, handed=False)
 SHOWN = {
@@ -75,10 +76,26 @@ def rule(case: Case) -> Ended:
     shown = first_to_show(case)
     if shown is not None:
         return SHOWN[shown]  # evidence always wins, whatever the other rungs failed to say
-    if not case.expiry_passes or any(said in NO_ANSWER for said in case.answers):
-        return UNKNOWN  # the request may still arrive, or somebody could not be asked
-    assert set(case.answers) == {Says.NOTHING}
-    return SENT_BY_REST if case.fallback and case.valid else ABSENT
+    if case.expiry_passes and set(case.answers) == {Says.NOTHING}:
+        return SENT_BY_REST if case.fallback and case.valid else ABSENT
+    return after_unknown(case)
+
+
+def after_unknown(case: Case) -> Ended:
+    """What must become of a create told as unknown, once its expiry has passed at last.
+
+    The same answers are then believed; but whoever was told "unknown" is sent nothing any more.
+    """
+    at_last = replace(case, expiry_passes=True)
+    late = first_to_show(at_last)
+    if late is not None:
+        truth = SHOWN[late]
+    elif set(case.answers) == {Says.NOTHING}:
+        truth = ABSENT
+    else:
+        assert any(said in NO_ANSWER for said in case.answers)
+        return UNKNOWN  # somebody cannot be asked: never a failure by mere time
+    return replace(truth, results=(TOLD_UNKNOWN, *truth.results), handed=True)
 
 
 def first_to_show(case: Case) -> Says | None:
@@ -202,7 +219,7 @@ def test_a_venue_that_throttles_is_not_asked_the_other_rungs(runner: "asyncio.Ru
     async def throttled() -> list[str]:
         answers = (Says.THROTTLED, Says.LIVE, Says.NOTHING, Says.NOTHING)
         one = world(Case(answers, expiry_passes=False, fallback=True, valid=True))
-        assert await one.resolve() == UNKNOWN
+        await one.resolve(for_s=PASSES.ack_timeout_ms / 1000)
         return one.venue.asked
 
     assert set(runner.run(throttled())) == {"by_id"}
@@ -211,7 +228,7 @@ def test_a_venue_that_throttles_is_not_asked_the_other_rungs(runner: "asyncio.Ru
 def test_pauses_grow_and_a_venue_that_answers_is_heard_at_once(runner: "asyncio.Runner") -> None:
     async def asked(said: Says) -> int:
         one = world(Case((said, *NOTHING[1:]), expiry_passes=False, fallback=True, valid=True))
-        await one.resolve()
+        await one.resolve(for_s=PASSES.ack_timeout_ms / 1000)
         return one.venue.asked.count("by_id")
 
     assert runner.run(asked(Says.LIVE)) == 1

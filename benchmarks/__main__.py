@@ -1,20 +1,19 @@
 """``python -m benchmarks``: measure, print, and keep the report of a full run."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import orjson
 import typer
 from rich.console import Console
 
-from benchmarks import bench, report
+from benchmarks import bench, kept, report
 from benchmarks.children import BenchFailed
+from benchmarks.comparison import Say
 from benchmarks.options import QUICK, Options
 from commands.output import console
 from router.errors import RouterError
 
-HERE = Path(__file__).resolve().parent
 FAILED = 1
 
 
@@ -22,9 +21,19 @@ def main(
     quick: Annotated[bool, typer.Option(help="Few orders and rounds.")] = False,
     rounds: Annotated[int | None, typer.Option(min=1, help="Rounds to measure.")] = None,
     orders: Annotated[int | None, typer.Option(min=100, help="Orders of one burst.")] = None,
+    memory: Annotated[
+        bool,
+        typer.Option(
+            "--memory",
+            help="Only watch memory while 200 000 orders come and end; takes minutes.",
+        ),
+    ] = False,
+    memory_orders: Annotated[
+        int | None, typer.Option(min=1_000, help="So many orders for --memory.")
+    ] = None,
     keep: Annotated[
         bool | None,
-        typer.Option(help="Write results/latest.json and the README's tables; not if --quick."),
+        typer.Option(help="Write results/ and the README's tables; not if --quick."),
     ] = None,
     redis_url: Annotated[
         str | None,
@@ -40,19 +49,43 @@ def main(
         options = replace(options, rounds=rounds)
     if orders is not None:
         options = replace(options, burst_orders=orders)
+    if memory_orders is not None:
+        options = replace(options, flow_orders=memory_orders)
+    keep = not quick if keep is None else keep
     progress = Console(stderr=True)
+
+    def say(words: str) -> None:
+        progress.print(f"{words} …", markup=False)
+
     try:
-        found = bench.run(options, lambda words: progress.print(f"{words} …", markup=False))
+        if memory:
+            _memory(options, say, keep=keep, as_json=as_json)
+        else:
+            _everything(options, say, keep=keep, as_json=as_json)
     except (BenchFailed, RouterError) as error:
         progress.print(f"order-router bench: {error}", markup=False)
         raise typer.Exit(FAILED) from None
+
+
+def _everything(options: Options, say: Say, *, keep: bool, as_json: bool) -> None:
+    before = kept.last() if keep else None
+    found = replace(bench.run(options, say), flow=before.flow if before else None)
     _show(found, as_json=as_json)
-    if not quick if keep is None else keep:
-        _keep(found)
+    if keep:
+        kept.keep(found)
 
 
-def _json(found: bench.Report) -> bytes:
-    return orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+def _memory(options: Options, say: Say, *, keep: bool, as_json: bool) -> None:
+    before = kept.last() if keep else None
+    if keep and before is None:
+        raise BenchFailed("there is no report yet to add this to; run once without --memory")
+    found = bench.run_flow(options, say)
+    if as_json:
+        typer.echo(orjson.dumps(found).decode())
+    else:
+        console().print(report.rich_table(report.flow_sheet(found)))
+    if before is not None:
+        kept.keep(replace(before, flow=found))
 
 
 def _show(found: bench.Report, *, as_json: bool) -> None:
@@ -63,13 +96,6 @@ def _show(found: bench.Report, *, as_json: bool) -> None:
     shown.print(report.summary(found), markup=False)
     for sheet in report.sheets(found):
         shown.print(report.rich_table(sheet))
-
-
-def _keep(found: bench.Report) -> None:
-    (HERE / "results").mkdir(exist_ok=True)
-    (HERE / "results" / "latest.json").write_bytes(_json(found))
-    readme = HERE / "README.md"
-    readme.write_text(report.into_readme(readme.read_text("utf-8"), found), "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,33 +1,37 @@
-"""One whole run: floor and router compared, stages of one order, memory."""
+"""One whole run: floor and router compared, stages, memory, durability, outages."""
 
 import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import orjson
 import redis
 
-from benchmarks import comparison, memory, stages, system
-from benchmarks.children import Child, Children
+from benchmarks import comparison, durability, flow, memory, outages, stages, system
+from benchmarks.children import BenchFailed, Child, Children
 from benchmarks.comparison import Comparison, Say, Sides
+from benchmarks.durability import Durability
 from benchmarks.floor.start import start_floor
+from benchmarks.flow import Flow
 from benchmarks.memory import Memory
 from benchmarks.options import Options
+from benchmarks.outages import Outage
 from benchmarks.stack.start import (
     ACCOUNT,
     ENVIRONMENT,
     Place,
+    start_jobs,
     start_simulator,
     start_stack,
     start_strategies,
     wait_serving,
 )
 from benchmarks.stages import Stage
-from demo.redis_server import temporary_server
+from demo.redis_server import free_port, temporary_server
 
 #: A fork to rewrite the log would fall into one round and not into another.
 _SERVER_OPTIONS = ("--auto-aof-rewrite-percentage", "0")
@@ -35,7 +39,7 @@ _SERVER_OPTIONS = ("--auto-aof-rewrite-percentage", "0")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that one run found."""
+    """Everything that one run found; ``flow`` is of a run of its own, the latest there was."""
 
     measured: str
     machine: dict[str, str]
@@ -46,6 +50,10 @@ class Report:
     stages: list[Stage]
     memory: Memory
     took_s: float
+    durability: list[Durability] = field(default_factory=list)
+    """Empty where the server is the user's: its settings are not ours to turn."""
+    outages: list[Outage] = field(default_factory=list)
+    flow: Flow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,9 @@ def run(options: Options, say: Say) -> Report:
     say("memory")
     with open_ground(options) as ground:
         held = _memory(ground, options)
+    modes = [] if options.redis_url else _durability(options, say)
+    with open_ground(options) as ground:
+        lasted = _outages(ground, options, say)
     after = system.usage()
     return Report(
         measured=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
@@ -93,7 +104,28 @@ def run(options: Options, say: Say) -> Report:
         stages=spans,
         memory=held,
         took_s=round(time.monotonic() - began_s, 1),
+        durability=modes,
+        outages=lasted,
     )
+
+
+def run_flow(options: Options, say: Say) -> Flow:
+    """Return how memory fares while many orders come and end.
+
+    Raises:
+        BenchFailed: If a process failed, or what has ended is not tidied away.
+    """
+    with open_ground(options) as ground, ground.children("flow") as children:
+        archive = ground.folder / "archive"
+        settings = flow.ROUTER_TOML.format(queue=ground.prefix, keep_s=flow.KEEP_S, archive=archive)
+        place = replace(ground.place("flow"), router_toml=settings)
+        router = start_stack(children, place, 1)
+        router.others |= {"jobs": start_jobs(children, place).pid} | _server(ground.url)
+        found = flow.measure(router, place, options, say)
+        archived = sum(text.count(b"\n") for text in map(Path.read_bytes, archive.rglob("*.jsonl")))
+        if archived < found.orders:
+            raise BenchFailed(f"{archived} orders are in the archive, of {found.orders}")
+        return found
 
 
 @contextmanager
@@ -120,8 +152,9 @@ def _clean_environment() -> dict[str, str]:
 def _forget_keys(url: str, prefix: str) -> None:
     """Remove what a run left on a server that is not ours."""
     client = redis.Redis.from_url(url)
-    for key in client.scan_iter(match=f"{prefix}-*", count=1_000):
-        client.unlink(key)
+    for pattern in (f"{prefix}-*", f"rq:*{prefix}*"):
+        for key in client.scan_iter(match=pattern, count=1_000):
+            client.unlink(key)
     client.close()
 
 
@@ -181,3 +214,19 @@ def _memory(ground: Ground, options: Options) -> Memory:
         router = start_stack(children, ground.place("memory"), 1)
         router.others |= _server(ground.url)
         return memory.measure(router, ground.place("memory"), options)
+
+
+def _durability(options: Options, say: Say) -> list[Durability]:
+    with open_ground(options) as ground, ground.children("durability") as children:
+        router = start_stack(children, ground.place("durability"), 1)
+        time.sleep(options.settle_s)
+        return durability.measure(router, ground.url, options, say)
+
+
+def _outages(ground: Ground, options: Options, say: Say) -> list[Outage]:
+    settings = outages.ROUTER_TOML.format(
+        ack_timeout_ms=outages.ACK_TIMEOUT_MS, queue=ground.prefix
+    )
+    place = replace(ground.place("outages"), control_port=free_port(), router_toml=settings)
+    with ground.children("outages") as children:
+        return outages.measure(children, place, options, say)

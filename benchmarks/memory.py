@@ -44,19 +44,19 @@ def measure(router: Side, place: Place, options: Options) -> Memory:
     client: Any = redis.Redis.from_url(place.url, decode_responses=True)
     pids = {"strategy": router.strategies[0].pid, **router.others}
     router.clear()  # answered once the strategy runs
-    empty = _data_bytes(client)
-    resident = [_resident(0, pids)]
+    empty = data_bytes(client)
+    readings = [read_resident(0, pids)]
     first = min(FIRST_MEMORY_ORDERS, options.memory_orders)
     for orders in dict.fromkeys((first, options.memory_orders)):
-        missing = orders - resident[-1].orders
+        missing = orders - readings[-1].orders
         router.burst(1, missing, options.window, options.batch)
-        resident.append(_resident(orders, pids))
-    opened = _data_bytes(client)
+        readings.append(read_resident(orders, pids))
+    opened = data_bytes(client)
     sample = client.srandmember(place.keys.open("str0"))
     router.clear()
-    ended = _data_bytes(client)
+    ended = data_bytes(client)
     found = Memory(
-        resident=resident,
+        resident=readings,
         redis_bytes_per_open=(opened - empty) / options.memory_orders,
         redis_bytes_per_ended=(ended - empty) / options.memory_orders,
         redis_bytes=_parts(client, place, sample),
@@ -65,14 +65,16 @@ def measure(router: Side, place: Place, options: Options) -> Memory:
     return found
 
 
-def _resident(orders: int, pids: Mapping[str, int]) -> Resident:
+def read_resident(orders: int, pids: Mapping[str, int]) -> Resident:
+    """Return the resident memory of these processes now."""
     found = {name: system.resident_bytes(pid) for name, pid in pids.items()}
     return Resident(
         orders, {name: size / 2**20 for name, size in found.items() if size is not None}
     )
 
 
-def _data_bytes(client: Any) -> int:
+def data_bytes(client: Any) -> int:
+    """Return what Redis holds as data, without its buffers for traffic."""
     info = client.info("memory")
     return int(info["used_memory"]) - sum(int(info.get(name, 0)) for name in _TRAFFIC)
 

@@ -20,6 +20,12 @@ class Options:
     """Orders in one ``create_batch_orders``; the floor's pipelines hold as many."""
     settle_s: float = 6.0
     """How long workers serve before they are measured; a new owner looks orders up at first."""
+    outages: int = 60
+    """Repetitions of each kind of outage."""
+    durable_orders: int = 500
+    """Orders one at a time, and twice as many in a burst, per mode and round."""
+    flow_orders: int = 200_000
+    """Orders that come and end while memory is watched; ``--memory`` only."""
     redis_url: str | None = None
 
 
@@ -30,6 +36,8 @@ QUICK = Options(
     burst_orders=1_500,
     stage_orders=300,
     memory_orders=2_000,
+    outages=5,
+    durable_orders=150,
 )
 
 #: The first of the two sizes at which memory is read.

@@ -8,6 +8,8 @@ from rich.table import Table
 from benchmarks.bench import Report
 from benchmarks.comparison import Latency, Throughput
 from benchmarks.figures import Spread
+from benchmarks.flow import FULL, Flow, growth
+from benchmarks.outages import Outage
 
 BEGIN, END = "<!-- latest -->", "<!-- /latest -->"
 _BAR = 40
@@ -24,8 +26,18 @@ class Sheet:
 
 
 def sheets(report: Report) -> list[Sheet]:
-    """Return all tables of a report."""
-    return [_latency(report), _throughput(report), _cpu(report), _stages(report), _memory(report)]
+    """Return all tables of a report; those of parts that were not measured are left out."""
+    made = [
+        _latency(report),
+        _throughput(report),
+        _cpu(report),
+        _stages(report),
+        _durability(report),
+        _outages(report),
+        _memory(report),
+        flow_sheet(report.flow),
+    ]
+    return [sheet for sheet in made if sheet.rows]
 
 
 def rich_table(sheet: Sheet) -> Table:
@@ -52,7 +64,7 @@ def summary(report: Report) -> str:
 
 def markdown(report: Report) -> str:
     """Return all of a report for the README, between its marks."""
-    parts = [BEGIN, summary(report), ""]
+    parts = [BEGIN, summary(report), "", "![the report as bars](results/latest.svg)", ""]
     for sheet in sheets(report):
         parts += [f"**{sheet.title}**", "", _row(sheet.columns), _row(["---"] * len(sheet.columns))]
         parts += [*map(_row, sheet.rows), ""]
@@ -111,7 +123,8 @@ def _latency_row(side: str, one: Latency) -> tuple[str, ...]:
     )
 
 
-def _shape(one: Throughput) -> str:
+def shape_words(one: Throughput) -> str:
+    """Return the name of a burst's shape."""
     strategies = "1 strategy" if one.strategies == 1 else f"{one.strategies} strategies"
     return f"{strategies}, {'single orders' if one.batch == 1 else f'batches of {one.batch}'}"
 
@@ -123,7 +136,7 @@ def _throughput(report: Report) -> Sheet:
         ("", "floor", "router", "floor / router", "router p50 under this load, µs"),
         [
             (
-                _shape(one),
+                shape_words(one),
                 _range(one.floor_per_s),
                 _range(one.router_per_s),
                 _range(one.ratio, _ratio),
@@ -137,7 +150,7 @@ def _throughput(report: Report) -> Sheet:
 def _cpu(report: Report) -> Sheet:
     found = report.comparison
     costs = [("one at a time", found.floor.cpu_us, found.router.cpu_us)]
-    costs += [(_shape(one), one.floor_cpu_us, one.router_cpu_us) for one in found.throughputs]
+    costs += [(shape_words(one), one.floor_cpu_us, one.router_cpu_us) for one in found.throughputs]
     rows = []
     for name, floor, router in costs:
         for side, cost in (("floor", floor), ("router", router)):
@@ -174,6 +187,66 @@ def _memory(report: Report) -> Sheet:
         for name, size in found.redis_bytes.items()
     ]
     return Sheet("Memory", ("", *names), rows)
+
+
+def _durability(report: Report) -> Sheet:
+    return Sheet(
+        "Durability: submit → on_pending_order one at a time, µs, and orders per second",
+        ("appendfsync", "p50", "p99", "orders/s, 1 strategy, single orders"),
+        [
+            (one.appendfsync, _range(one.p50_us), _range(one.p99_us), _range(one.per_s))
+            for one in report.durability
+        ],
+    )
+
+
+def _outages(report: Report) -> Sheet:
+    return Sheet(
+        "Outages, ms",
+        ("", "from … to", "p50", "p99", "aimed at", "times"),
+        [
+            (
+                one.name,
+                one.measured,
+                _whole(one.p50_ms),
+                _whole(one.p99_ms),
+                _aim(one),
+                str(one.samples),
+            )
+            for one in report.outages
+        ],
+    )
+
+
+def _aim(one: Outage) -> str:
+    p50 = "" if one.p50_target_ms is None else f"p50 ≤ {_whole(one.p50_target_ms)}, "
+    return f"{p50}p99 ≤ {_whole(one.p99_target_ms)}: {'met' if one.met else 'MISSED'}"
+
+
+def flow_sheet(found: Flow | None) -> Sheet:
+    """Return the table of memory over many orders; without rows if there is none."""
+    if found is None:
+        return Sheet("Memory over many orders", ("",), [])
+    names = list(found.resident[0].mib)
+    rows = [
+        (f"after {_whole(one.orders)} orders", *(f"{one.mib[name]:.0f}" for name in names), data)
+        for one, data in zip(
+            found.resident, (f"{mib:.1f}" for mib in found.redis_data_mib), strict=True
+        )
+    ]
+    grown = growth(found)
+    rows.append(
+        (
+            f"last / after {_whole(min(FULL, found.orders))}",
+            *(_ratio(grown[name]) if name in grown else "" for name in names),
+            "",
+        )
+    )
+    title = (
+        f"Resident MiB after orders that came and ended, ended ones kept {found.keep_s} s, "
+        f"archived and trimmed ({found.measured}, {found.took_s:.0f} s)"
+    )
+    return Sheet(title, ("", *names, "Redis data"), rows)
 
 
 def _chart(report: Report) -> list[str]:

@@ -126,6 +126,11 @@ class AccountKeys:
         """List. The answer to one query; expires after a minute."""
         return f"{self.prefix}:{{{self.account}}}:reply:{request_id}"
 
+    def resolving(self, strategy: str, oid: str) -> str:
+        """String. How often an unknown order's resolver has asked. By the jobs; expires a minute
+        after the next attempt is due, so that the sweep begins a lost chain anew."""
+        return f"{self.prefix}:{{{self.account}}}:resolving:{strategy}:{oid}"
+
     @property
     def dead(self) -> str:
         """Stream, capped. What could not be processed, with the reason."""

@@ -16,7 +16,10 @@ _TIMEOUT_S = 10.0
 
 
 class RequestRow(TypedDict):
-    """One request as the simulator received it; a batch has one row for each item."""
+    """One request as the simulator received it; a batch has one row for each item.
+
+    ``expires_ms``: when its own expiry passes, by the venue's clock; None if it has none.
+    """
 
     n: int
     ts_ms: int
@@ -31,6 +34,7 @@ class RequestRow(TypedDict):
     processed: bool
     code: str
     replied: bool
+    expires_ms: int | None
 
 
 class OrderRow(TypedDict):

@@ -167,7 +167,7 @@ class Owner:
         self._checks = Checks(on, self._statements)
         self._holdings = Holdings(self._keys, self._teller, venue.exchange)
         self._resync = Resync(on, self._desk, self._checks, self._statements, self._holdings)
-        self._doubts = Doubts(on, self._desk, self._checks, self._unknown)
+        self._doubts = Doubts(on, self._desk, self._checks, self._statements, self._unknown)
         self._inbox = Inbox(on, self._desk, self._checks, self._client, self._keys)
         self._intake = Intake(
             self._client,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from router.evidence import Fill, OrderReport
 from router.orders import OrderRecord, Told, add_fill, rest_fill, settle_end
 from router.outcomes import Rung
+from router.state import State
 from workers.inquiry import Findings
 from workers.statements import Statements
 from workers.venue import UnexpectedReply
@@ -130,12 +131,15 @@ class Checks:
 
     def take_fills(self, record: OrderRecord, fills: list[Fill]) -> None:
         """Tell the trades not told before, in the order they were made, then a waiting end."""
+        was_unknown = record.state is State.UNKNOWN
         told: list[Told] = []
         for fill in sorted(fills, key=lambda one: (one.ts_ms, len(one.trade_id), one.trade_id)):
             told += add_fill(record, fill)
         told += settle_end(record, self._on.clock.now_ms())
         if told:
             self._on.teller.order(record, told)
+        if was_unknown:
+            self._statements.tell_known(record)
 
     def _tell_remainder(self, record: OrderRecord) -> None:
         log.error(

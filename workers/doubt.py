@@ -3,13 +3,14 @@
 Invariants:
 1. Nothing here sends a create except after ``Finding.ABSENT``.
 2. A climb ends early when other evidence (a push, a late ack) has settled the order.
-3. Unknown keeps the order open; a durable job goes on asking.
+3. Unknown keeps the order open. We go on asking, and so does a durable job, should we not live.
 """
 
 import asyncio
 import logging
 import random
 from collections.abc import Callable
+from typing import assert_never
 
 from router.enums import Exists, RequestKind, WsOrderResultType
 from router.orders import OrderRecord, failed
@@ -19,14 +20,20 @@ from workers.checks import Checks
 from workers.desk import Desk
 from workers.flights import Flight
 from workers.inquiry import Findings
+from workers.statements import Statements
 from workers.wiring import Wiring
 
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S = 0.05
 _MOST_PAUSE_S = 0.4
+_MOST_LATE_PAUSE_S = 2.0
+#: Of all orders told unknown, so that asking for them leaves threads for cancels.
+_LATE_AT_ONCE = 2
 _CONFIRMED = WsOrderResultType.ACK_TIMEOUT_CONFIRMED
 _TIMEOUT = WsOrderResultType.ACK_TIMEOUT
+PROVEN_ABSENT = "proven absent at the venue"
+_REJECTED = WsOrderResultType.ACK_REJECTED
 
 
 class Doubts:
@@ -37,12 +44,15 @@ class Doubts:
         wiring: Wiring,
         desk: Desk,
         checks: Checks,
+        statements: Statements,
         on_unknown: Callable[[OrderRecord], None],
     ) -> None:
         self._on = wiring
         self._desk = desk
         self._checks = checks
+        self._statements = statements
         self._on_unknown = on_unknown
+        self._late = asyncio.Semaphore(_LATE_AT_ONCE)
 
     def begin(self, flight: Flight, why: str) -> None:
         """Start resolving a request in doubt."""
@@ -64,23 +74,28 @@ class Doubts:
         finding, findings = await self._up(flight, climb)
         if flight.done:
             return
-        if finding is None:
-            # Other evidence showed the order meanwhile.
-            self._confirmed(flight, why)
-        elif finding is Finding.FOUND:
-            if findings.report is not None:
-                await self._checks.take(flight.record, findings.report)
-            self._confirmed(flight, why)
-        elif finding is Finding.ABSENT:
-            await self._absent(flight, why)
-        else:
-            self._unknown(flight, f"{why}; {findings.problem or 'the venue did not show it'}")
+        match finding:
+            case None:
+                # Other evidence showed the order meanwhile.
+                self._confirmed(flight, why)
+            case Finding.FOUND:
+                await self._take(flight.record, findings)
+                self._confirmed(flight, why)
+            case Finding.ABSENT:
+                await self._absent(flight, why)
+            case Finding.UNKNOWN:
+                self._unknown(flight, f"{why}; {findings.problem or 'the venue did not show it'}")
+                await self._late_truth(flight.record, climb)
+            case _:
+                assert_never(finding)
 
     def _climb(self, flight: Flight) -> Climb:
         rules, clock = self._on.orders, self._on.clock
         now_ms = clock.monotonic_ms()
         flight.sent_ms = flight.sent_ms or now_ms
         flight.first_sent_ms = flight.first_sent_ms or flight.sent_ms
+        # What an earlier worker sent may have left it as late as now; the resolver counts from it.
+        flight.record.sent_ms = flight.record.sent_ms or clock.now_ms()
         absent_ms = absent_from(
             flight.sent_ms,
             expiry_ms=rules.expiry_ms,
@@ -100,8 +115,7 @@ class Doubts:
             return None, Findings(Rung.FOUND)
         while True:
             begun_ms = clock.monotonic_ms()
-            ask = self._on.inquiry.whole if climb.whole(begun_ms) else self._on.inquiry.by_id
-            findings = await ask(record)
+            findings = await self._ask(record, climb)
             if _is_seen(record) or flight.done:
                 return None, findings
             finding = climb.observe(findings.rung, begun_ms, clock.monotonic_ms())
@@ -114,10 +128,43 @@ class Doubts:
                 pause_s = min(pause_s, max(0.005, until_s))
             await asyncio.sleep(pause_s)
 
+    async def _take(self, record: OrderRecord, findings: Findings) -> None:
+        """Take what shows the order, and plan what it leaves open."""
+        if findings.report is not None:
+            await self._checks.take(record, findings.report)
+        if findings.fills:
+            self._checks.later(record)  # trades do not say whether it has ended
+
+    async def _ask(self, record: OrderRecord, climb: Climb) -> Findings:
+        whole = climb.whole(self._on.clock.monotonic_ms())
+        return await (self._on.inquiry.whole if whole else self._on.inquiry.quick)(record)
+
+    async def _late_truth(self, record: OrderRecord, climb: Climb) -> None:
+        """Go on asking for an order told as unknown until its truth is known, from wherever.
+
+        The durable job counts in seconds and asks for one order after the other; a strategy that
+        waits for an exposure of unknown size should not have to.
+        """
+        pauses = backoff_s(_FIRST_PAUSE_S, _MOST_LATE_PAUSE_S, lambda: random.uniform(0.8, 1.2))
+        while record.state is State.UNKNOWN:
+            await asyncio.sleep(next(pauses))
+            async with self._late:
+                begun_ms = self._on.clock.monotonic_ms()
+                findings = await self._ask(record, climb)
+            if findings.rung is Rung.FOUND:
+                await self._take(record, findings)
+                self._checks.after_doubt(record)
+                return
+            finding = climb.observe(findings.rung, begun_ms, begun_ms)
+            if finding is Finding.ABSENT:
+                self._statements.absent(record, PROVEN_ABSENT)
+
     def _confirmed(self, flight: Flight, why: str) -> None:
         record = flight.record
-        if record.state is State.FAILED:
-            self._desk.finish(flight)  # a late refusal: told already
+        if record.state is State.FAILED:  # what the venue showed is that it refused the order
+            said = record.reason
+            self._on.teller.request(record, flight.kind, _REJECTED, said, Exists.FALSE)
+            self._desk.finish(flight)
             return
         self._on.teller.request(record, flight.kind, _CONFIRMED, why, Exists.TRUE)
         self._desk.finish(flight)
@@ -138,7 +185,7 @@ class Doubts:
             log.info("%s: %s proven absent; by REST now", self._on.account, flight.record.oid)
             self._desk.again_by_rest(flight)
         else:
-            self._proven_absent(flight, f"{why}; proven absent at the venue")
+            self._proven_absent(flight, f"{why}; {PROVEN_ABSENT}")
 
     def _proven_absent(self, flight: Flight, reason: str) -> None:
         record = flight.record

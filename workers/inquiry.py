@@ -4,7 +4,6 @@ A rung answers FOUND, NOT_FOUND (cleanly) or NO_ANSWER. A failed query is never 
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -14,25 +13,33 @@ from router.orders import OrderRecord
 from router.outcomes import Rung, ladder_answer
 from workers.clock import Clock
 from workers.rest import RestClient
-from workers.venue import Instruments, Page, RestRequest, UnexpectedReply, Venue
-
-log = logging.getLogger(__name__)
+from workers.venue import (
+    Instruments,
+    Page,
+    Proof,
+    RestRequest,
+    UnexpectedReply,
+    Venue,
+    Verdict,
+)
 
 #: A report created this much before our request belongs to an earlier user of the same client id.
 OLDER_ORDER_MS = 5_000
 #: History and fills are asked from a little before the order, since clocks differ.
 LOOK_BACK_MS = 60_000
-MOST_PAGES = 50
+#: OKX pages hold 100: more than any account may have open, and a minute of a very busy history.
+MOST_PAGES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What one ladder found."""
+    """What one ladder found. ``throttled``: the venue asked to be asked less."""
 
     rung: Rung
     report: OrderReport | None = None
     fills: tuple[Fill, ...] = field(default=())
     problem: str = ""
+    throttled: bool = False
 
 
 class Inquiry:
@@ -60,10 +67,22 @@ class Inquiry:
             reply = await self._rest.ask(request)
             report = self._venue.read_order(reply, self._instruments())
         except UnexpectedReply as error:
-            return Findings(Rung.NO_ANSWER, problem=str(error))
+            throttled = error.verdict.proof is Proof.THROTTLED
+            return Findings(Rung.NO_ANSWER, problem=str(error), throttled=throttled)
         if report is None or not self._is_ours(record, report):
             return Findings(Rung.NOT_FOUND)
         return Findings(Rung.FOUND, report)
+
+    async def quick(self, record: OrderRecord) -> Findings:
+        """Return what is worth asking while a "not found" proves nothing yet.
+
+        The query by id decides; the other rungs stand in only where it gives no answer, and not
+        where the venue asks to be asked less.
+        """
+        first = await self.by_id(record)
+        if first.rung is not Rung.NO_ANSWER or first.throttled:
+            return first
+        return await self._with_others(record, first)
 
     async def whole(self, record: OrderRecord) -> Findings:
         """Return what all rungs say together: by id, open orders, history, fills.
@@ -74,6 +93,9 @@ class Inquiry:
         first = await self.by_id(record)
         if first.rung is Rung.FOUND:
             return first
+        return await self._with_others(record, first)
+
+    async def _with_others(self, record: OrderRecord, first: Findings) -> Findings:
         rungs = [
             first,
             *await asyncio.gather(
@@ -162,21 +184,25 @@ class Inquiry:
         return found
 
     async def _pages(self, request: RestRequest) -> Page:
-        """Return all pages as one."""
+        """Return all pages as one.
+
+        Raises:
+            UnexpectedReply: If a page could not be had: what was not read may hold the order.
+        """
         orders: list[OrderReport] = []
         fills: list[Fill] = []
         following: RestRequest | None = request
         for _ in range(MOST_PAGES):
             if following is None:
-                break
+                return Page(tuple(orders), tuple(fills))
             reply = await self._rest.ask(following)
             page = self._venue.read_page(following, reply, self._instruments())
             orders += page.orders
             fills += page.fills
             following = page.next
-        else:
-            log.error("%s: more than %d pages; the rest was not read", request.path, MOST_PAGES)
-        return Page(tuple(orders), tuple(fills))
+        raise UnexpectedReply(
+            Verdict(Proof.UNKNOWN, "", f"{request.path}: more than {MOST_PAGES} pages")
+        )
 
     def _since_ms(self, record: OrderRecord) -> int:
         created_ms = record.created_ms or self._clock.now_ms()

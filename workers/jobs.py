@@ -1,47 +1,42 @@
 """rq jobs: what must survive and may wait. No job ever places an order.
 
-``resolve_unknown`` climbs the ladder for an order whose outcome is unknown, with growing pauses,
-and hands what it finds to the account's owner through the control stream, since only the owner
-writes orders. ``sweep`` finds unknown orders that have no resolver. ``tidy`` archives and trims.
+``resolve_unknown`` climbs the ladder for an order whose outcome is unknown, again and again with
+growing pauses, until the venue answers. ``sweep`` finds unknown orders that have no resolver.
+``tidy`` archives and trims.
+
+Each unknown order has one chain of resolvers at a time: the next is enqueued by the last, and a key
+with an expiry stands for the chain, so that one that was lost with its process begins anew.
 """
 
-import asyncio
-import contextlib
-import json
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from contextlib import closing
+from datetime import timedelta
 from typing import Any
 
 import redis
 from rq import Queue, SimpleWorker
 from rq.exceptions import DuplicateJobError
+from rq.registry import StartedJobRegistry
 from rq.scheduler import RQScheduler
 
-from router import functions
 from router import settings as settings_module
-from router.contracts import ControlKind
 from router.errors import RedisUnavailable
-from router.evidence import OrderReport, report_json
 from router.keyspace import AccountKeys, index
-from router.orders import OrderRecord
-from router.outcomes import MISSES_FOR_PROOF, Rung, absent_from
-from router.settings import Settings, shown
+from router.outcomes import Rung
+from router.settings import JobSettings, Settings, shown
 from router.state import State
-from workers.clock import Clock
-from workers.inquiry import Findings, Inquiry
-from workers.rest import RestClient
-from workers.setup import account_setup
-from workers.venue import Instruments, UnexpectedReply, Venue
+from workers.resolver import resolve
+from workers.tidying import archive_ended, trim_results
 
 log = logging.getLogger(__name__)
 
 _SCHEDULE_EVERY_S = 0.5
-_TIDY_AT_ONCE = 1_000
+#: How late a resolver may be before its chain counts as lost with its process.
+_OVERDUE_S = 60.0
+_KEEP_FAILED_S = 86_400
 
 
 def connect(settings: Settings) -> "redis.Redis":
@@ -56,117 +51,59 @@ def text_client(settings: Settings) -> Any:
     )
 
 
+# --- resolving ------------------------------------------------------------------------------------
+
+
+def pause_s(jobs: JobSettings, attempt: int) -> float:
+    """Return the pause before attempt number ``attempt``: doubling from the first to the most.
+
+    rq keeps due times in whole seconds, so a pause may last a second longer.
+    """
+    return min(jobs.resolve_most_s, jobs.resolve_first_s * 2.0 ** min(attempt, 30))
+
+
 def enqueue_resolve(
     settings: Settings, account: str, strategy: str, oid: str, *, attempt: int = 0
-) -> None:
-    """Enqueue the resolver of one unknown order, after a pause that grows with ``attempt``."""
-    jobs = settings.jobs
-    delay_s = min(jobs.resolve_most_s, jobs.resolve_first_s * 2 ** min(attempt, 20))
-    client = connect(settings)
-    try:
-        Queue(jobs.queue, connection=client).enqueue_in(
+) -> bool:
+    """Enqueue the resolver of one unknown order, after a pause that grows with ``attempt``.
+
+    Return False, and do nothing, if the first attempt is asked for while a chain is under way.
+    """
+    delay_s = pause_s(settings.jobs, attempt)
+    with closing(connect(settings)) as client:
+        key = AccountKeys(account, settings.prefix).resolving(strategy, oid)
+        expires_ms = int((delay_s + _OVERDUE_S) * 1000)
+        if not client.set(key, attempt, px=expires_ms, nx=attempt == 0):
+            return False
+        Queue(settings.jobs.queue, connection=client).enqueue_in(
             timedelta(seconds=delay_s),
             resolve_unknown,
-            account,
-            strategy,
-            oid,
-            attempt,
-            job_id=f"{jobs.queue}-resolve-{account}-{oid}-{attempt}",
+            *(account, strategy, oid, attempt),
+            job_id=f"{settings.jobs.queue}-resolve-{account}-{oid}-{attempt}",
             result_ttl=0,
+            failure_ttl=_KEEP_FAILED_S,
         )
-    except DuplicateJobError:
-        log.debug("the resolver of %s is already enqueued", oid)
-    finally:
-        client.close()
+    return True
 
 
 def resolve_unknown(account: str, strategy: str, oid: str, attempt: int = 0) -> str:
-    """Climb the ladder once for an unknown order; return what was found."""
+    """Climb the ladder once for an unknown order; return what was found, or "known"."""
     settings = settings_module.load()
-    client = text_client(settings)
-    try:
-        keys = AccountKeys(account, settings.prefix)
-        fields = client.hgetall(keys.order(strategy, oid))
-        if not fields or fields.get("state") != State.UNKNOWN:
+    with closing(text_client(settings)) as client:
+        rung = resolve(client, settings, account, strategy, oid)
+        if rung is None:
+            client.delete(AccountKeys(account, settings.prefix).resolving(strategy, oid))
             return "known"
-        record = OrderRecord.from_hash(strategy, fields)
-        findings = asyncio.run(_climb(settings, account, record))
-        evidence = _evidence(record, findings)
-        if evidence is not None:
-            client.xadd(
-                keys.control, {"kind": ControlKind.EVIDENCE, "strategy": strategy} | evidence
-            )
-    finally:
-        client.close()
-    if findings.rung is Rung.NO_ANSWER:
+    if rung is Rung.NO_ANSWER:
         enqueue_resolve(settings, account, strategy, oid, attempt=attempt + 1)
-    return findings.rung.value
-
-
-def _evidence(record: OrderRecord, findings: Findings) -> dict[str, str] | None:
-    report: OrderReport | None = findings.report
-    if findings.rung is Rung.FOUND and report is not None:
-        return {"oid": record.oid, "report": report_json(report)}
-    if findings.rung is Rung.NOT_FOUND:
-        return {"oid": record.oid, "absent": "proven absent at the venue by the resolver"}
-    return None
-
-
-async def _climb(settings: Settings, account: str, record: OrderRecord) -> Findings:
-    """Return FOUND, NOT_FOUND (then absence is proven) or NO_ANSWER."""
-    setup = account_setup(account, settings)
-    clock = Clock()
-    rest = RestClient(
-        setup.venue,
-        setup.credentials,
-        clock,
-        threads=2,
-        connect_timeout_s=settings.worker.rest_connect_timeout_s,
-        read_timeout_s=settings.worker.rest_read_timeout_s,
-    )
-    try:
-        await _sync_clock(setup.venue, rest, clock)
-        instruments = await _instruments(setup.venue, rest)
-        inquiry = Inquiry(setup.venue, rest, clock, lambda: instruments)
-        rules = settings.orders
-        from_ms = absent_from(
-            record.sent_ms,
-            expiry_ms=rules.expiry_ms,
-            clock_skew_ms=rules.clock_skew_ms,
-            visibility_lag_ms=rules.visibility_lag_ms,
-        )
-        await asyncio.sleep(max(0, from_ms - clock.now_ms()) / 1000)
-        for _ in range(MISSES_FOR_PROOF):
-            findings = await inquiry.whole(record)
-            if findings.rung is not Rung.NOT_FOUND:
-                return findings
-            await asyncio.sleep(rules.visibility_lag_ms / 1000)
-        return findings
-    except UnexpectedReply as error:
-        return Findings(Rung.NO_ANSWER, problem=str(error))
-    finally:
-        rest.close()
-
-
-async def _sync_clock(venue: Venue, rest: RestClient, clock: Clock) -> None:
-    asked_ms = clock.now_ms()
-    venue_ms = venue.read_time(await rest.ask(venue.query_time(), signed=False))
-    clock.venue_offset_ms = venue_ms - (asked_ms + clock.now_ms()) // 2
-
-
-async def _instruments(venue: Venue, rest: RestClient) -> Instruments:
-    found = []
-    for request in venue.query_instruments():
-        found += venue.read_instruments(await rest.ask(request, signed=False))
-    return Instruments(found)
+    return rung.value
 
 
 def sweep() -> int:
-    """Enqueue a resolver for each unknown order; return how many are unknown."""
+    """Enqueue a resolver for each unknown order that has none; return how many are unknown."""
     settings = settings_module.load()
-    client = text_client(settings)
     unknown = 0
-    try:
+    with closing(text_client(settings)) as client:
         for account in client.smembers(index(settings.prefix)):
             keys = AccountKeys(account, settings.prefix)
             for strategy in _strategies(client, keys):
@@ -174,24 +111,22 @@ def sweep() -> int:
                     if client.hget(keys.order(strategy, oid), "state") == State.UNKNOWN:
                         unknown += 1
                         enqueue_resolve(settings, account, strategy, oid)
-    finally:
-        client.close()
     return unknown
+
+
+# --- tidying --------------------------------------------------------------------------------------
 
 
 def tidy() -> dict[str, int]:
     """Archive orders that ended long ago; trim results handled, too old or too many."""
     settings = settings_module.load()
-    client = text_client(settings)
     done = {"archived": 0, "trimmed": 0}
-    try:
+    with closing(text_client(settings)) as client:
         for account in client.smembers(index(settings.prefix)):
             keys = AccountKeys(account, settings.prefix)
             for strategy in _strategies(client, keys):
-                done["archived"] += archive_ended(client, keys, strategy, settings)
+                done["archived"] += archive_ended(client, keys, strategy, settings.jobs)
                 done["trimmed"] += trim_results(client, keys, strategy, settings)
-    finally:
-        client.close()
     return done
 
 
@@ -199,60 +134,7 @@ def _strategies(client: Any, keys: AccountKeys) -> list[str]:
     return sorted(name for name in client.hkeys(keys.strategies) if "@" not in name)
 
 
-def archive_ended(client: Any, keys: AccountKeys, strategy: str, settings: Settings) -> int:
-    """Write ended orders to the archive (if one is set), then remove them; return how many.
-
-    A crash between the two writes an order twice into the archive, never zero times.
-    """
-    before_ms = (time.time() - settings.jobs.keep_ended_s) * 1000
-    oids = client.zrangebyscore(keys.ended(strategy), "-inf", before_ms, 0, _TIDY_AT_ONCE)
-    for oid in oids:
-        order = client.hgetall(keys.order(strategy, oid))
-        if settings.jobs.archive_dir and order:
-            _append(Path(settings.jobs.archive_dir) / keys.account, order | {"strategy": strategy})
-        pipeline = client.pipeline(transaction=True)
-        pipeline.delete(keys.order(strategy, oid))
-        pipeline.zrem(keys.ended(strategy), oid)
-        client_id = order.get("client_id", oid)
-        if client.hget(keys.clients, client_id) == f"{strategy}/{oid}/ended":
-            pipeline.hdel(keys.clients, client_id)
-        pipeline.execute()
-    return len(oids)
-
-
-def _append(folder: Path, order: dict[str, str]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    day = datetime.fromtimestamp(int(order.get("ended_ms") or 0) / 1000, UTC).date()
-    with (folder / f"{day}.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(order) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def trim_results(client: Any, keys: AccountKeys, strategy: str, settings: Settings) -> int:
-    """Cut results that all instances have handled, too old or too many; return how many.
-
-    What an instance had not handled is cut only by leaving it a gap marker (P2, P6). New orders are
-    refused at half of the number at which that begins, so a reader that hangs loses nothing first.
-    """
-    call = functions.trim(
-        keys,
-        strategy,
-        handled_ms=int(settings.jobs.keep_results_s * 1000),
-        unhandled_ms=int(settings.jobs.max_result_age_s * 1000),
-        most=2 * settings.orders.max_unread_results_per_strategy,
-    )
-    trimmed = 0
-    while True:
-        _, cut, marked = client.fcall(*call.fcall())
-        if marked:
-            log.warning(
-                "%s: results of %s were cut unread; %d instances of it will be told which",
-                *(keys.account, strategy, marked),
-            )
-        if not cut:
-            return trimmed
-        trimmed += cut
+# --- the process ----------------------------------------------------------------------------------
 
 
 def run(settings: Settings) -> None:
@@ -305,7 +187,10 @@ def keep_schedule(settings: Settings, stop: threading.Event) -> None:
 
 def _enqueue_unless_waiting(queue: Queue, job: Callable[[], object]) -> None:
     """Enqueue a periodic job unless its last one still waits or runs."""
-    with contextlib.suppress(DuplicateJobError):
+    try:
         queue.enqueue(
             job, job_id=f"{queue.name}-{job.__name__}", unique=True, result_ttl=0, failure_ttl=0
         )
+    except DuplicateJobError:
+        # Or died with its process: rq itself looks for those each quarter of an hour only.
+        StartedJobRegistry(queue=queue).cleanup()

@@ -135,7 +135,7 @@ class WorkerProcess:
         task.add_done_callback(_log_failure)
 
 
-def _log_failure(task: "asyncio.Future[None]") -> None:
+def _log_failure(task: "asyncio.Future[bool]") -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("the resolver was not enqueued (the sweep will do it): %s", error)
 

@@ -27,14 +27,8 @@ class Statements:
         told = fold(record, report)
         if told or before != (record.venue_id, record.venue_filled, record.end):
             self._on.teller.order(record, told)
-        if was_unknown and record.state not in (State.UNKNOWN, State.FAILED):
-            self._on.teller.request(
-                record,
-                RequestKind.CREATE,
-                WsOrderResultType.ACK_TIMEOUT_CONFIRMED,
-                "the venue has shown the order that was unknown",
-                Exists.TRUE,
-            )
+        if was_unknown:
+            self.tell_known(record)
         if report.amend_failed:
             self._on.teller.request(
                 record, RequestKind.MODIFY, WsOrderResultType.ACK_REJECTED, report.amend_failed
@@ -43,6 +37,17 @@ class Statements:
         self.on_seen(record)
         if record.lacks_fills:
             self.on_missing_fills(record)
+
+    def tell_known(self, record: OrderRecord) -> None:
+        """Tell that an order which was unknown exists, if the venue has shown it by now."""
+        if record.state not in (State.UNKNOWN, State.FAILED):
+            self._on.teller.request(
+                record,
+                RequestKind.CREATE,
+                WsOrderResultType.ACK_TIMEOUT_CONFIRMED,
+                "the venue has shown the order that was unknown",
+                Exists.TRUE,
+            )
 
     def absent(self, record: OrderRecord, reason: str) -> None:
         """Take the proof, found by a job, that an unknown order never reached the venue."""

@@ -55,11 +55,16 @@ ws_url = "ws://127.0.0.1:{port}/ws/v5"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a router runs: its Redis, key prefix and configuration folder."""
+    """Where a router runs: its Redis, key prefix and configuration folder, and how."""
 
     url: str
     prefix: str
     config: Path
+
+    control_port: int = 0
+    """Where the simulator takes faults; 0 for any."""
+    router_toml: str = ""
+    """Settings of the router besides the prefix."""
 
     @property
     def keys(self) -> AccountKeys:
@@ -86,16 +91,28 @@ def start_simulator(children: Children, place: Place) -> Child:
     port = free_port()
     (place.config / "simulator.toml").write_text(_SIMULATOR.format())
     (place.config / "accounts.toml").write_text(_ACCOUNTS.format(port=port))
-    (place.config / "router.toml").write_text(f'prefix = "{place.prefix}"\n')
+    router = f'prefix = "{place.prefix}"\n{place.router_toml}'
+    (place.config / "router.toml").write_text(router)
     options = ["--config", str(place.config / "simulator.toml"), "--port", str(port)]
+    options += ["--control-port", str(place.control_port)]
     return children.start("simulator", ["commands.main", "simulator", *options, "--json"])
 
 
-def start_strategies(children: Children, place: Place, names: Sequence[str]) -> list[Child]:
-    """Return strategy processes, each of which answers questions once it is registered."""
+def start_jobs(children: Children, place: Place) -> Child:
+    """Return the process of the rq jobs."""
+    return children.start("jobs", ["commands.main", "jobs", *place.worker_options])
+
+
+def start_strategies(
+    children: Children, place: Place, names: Sequence[str], *, kind: str = "strategy"
+) -> list[Child]:
+    """Return strategy processes, each of which answers questions once it is registered.
+
+    ``kind``: which module of this folder they run, ``strategy`` or ``witness``.
+    """
+    module = f"benchmarks.stack.{kind}"
     return [
-        children.start(name, ["benchmarks.stack.strategy", place.url, place.prefix, ACCOUNT, name])
-        for name in names
+        children.start(name, [module, place.url, place.prefix, ACCOUNT, name]) for name in names
     ]
 
 

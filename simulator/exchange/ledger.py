@@ -14,7 +14,10 @@ from simulator.exchange.orders import Fill, Order
 
 @dataclass(slots=True, eq=False)
 class RequestRow:
-    """One request received; a batch gives one row for each of its items."""
+    """One request received; a batch gives one row for each of its items.
+
+    ``expires_ms``: when the request's own expiry passes, by the venue's clock; None if it has none.
+    """
 
     n: int
     ts_ms: int
@@ -29,6 +32,7 @@ class RequestRow:
     processed: bool = False
     code: str = ""
     replied: bool = False
+    expires_ms: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the row as the control API shows it."""

@@ -131,7 +131,10 @@ class RestEndpoint:
         """Return the ledger's rows of ``job``."""
         if job.endpoint.group in ("place", "cancel", "amend"):
             return self._trading.write_down(
-                job.endpoint.op, job.required_account(), job.peek_items()
+                job.endpoint.op,
+                job.required_account(),
+                job.peek_items(),
+                job.headers.get("expTime"),
             )
         account = job.query.account
         if account is None:

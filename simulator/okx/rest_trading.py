@@ -24,10 +24,10 @@ class RestTrading:
         self._trading = trading
 
     def write_down(
-        self, op: str, account: Account, items: list[dict[str, Any]]
+        self, op: str, account: Account, items: list[dict[str, Any]], expires: str | None
     ) -> list[RequestRow]:
         """Return the ledger's rows of a request just received."""
-        return self._trading.write_down(OPS[op], items, account.name, "rest")
+        return self._trading.write_down(OPS[op], items, account.name, "rest", expires=expires)
 
     def write_down_refused(self, op: str, group: str, body: bytes, code: str) -> None:
         """Write down an order operation that failed its authentication."""

@@ -136,7 +136,10 @@ class Session:
         account, connection = self.account, self._socket.connection
         name = account.name if account is not None else ""
         items = args if _are_items(args, MAX_BATCH if op.batch else 1) else []
-        rows = self._trading.write_down(op, items or [{}], name, "ws", connection, request_id)
+        expires = message.get("expTime")
+        rows = self._trading.write_down(
+            op, items or [{}], name, "ws", connection, request_id, expires=expires
+        )
         if account is None:
             _close_rows(rows, "60011")
             self._error("60011", request_id=request_id)
@@ -147,8 +150,8 @@ class Session:
             return
         call = Call(op, items, account, "ws", self._clock.now_ms(), None, rows)
         try:
-            if "expTime" in message and op.group != "cancel":
-                call.expires_ms = expiry_ms(message["expTime"])
+            if op.group != "cancel":
+                call.expires_ms = expiry_ms(expires)
         except Problem as problem:
             self._refuse(call, request_id, problem.code, problem.text)
             return

@@ -81,9 +81,12 @@ class Trading:
         transport: Transport,
         connection: str = "",
         request_id: str = "",
+        *,
+        expires: object = None,
     ) -> list[RequestRow]:
         """Return the ledger's rows of a request just received, one for each item."""
         venue, rows = self._venue, []
+        expires_ms = int(str(expires)) if str(expires).isdigit() else None
         for item in items:
             instrument = venue.listing.peek(item)
             symbol = instrument.symbol if instrument is not None else ""
@@ -98,6 +101,7 @@ class Trading:
                 connection,
                 request_id,
             )
+            row.expires_ms = expires_ms
             rows.append(row)
         return rows
 

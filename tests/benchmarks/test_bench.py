@@ -1,15 +1,20 @@
 """A tiny run of everything: what it reports, never how fast it was."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import orjson
 import pytest
 
-from benchmarks import bench, report
+from benchmarks import bench, chart, kept, report
 from benchmarks.bench import Report
 from benchmarks.children import BenchFailed, Children
 from benchmarks.options import Options
+from benchmarks.outages import GRACE_MS, KINDS
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 TINY = Options(
     rounds=2,
@@ -22,16 +27,23 @@ TINY = Options(
     window=8,
     batch=4,
     settle_s=0.0,
+    outages=1,
+    durable_orders=10,
+    flow_orders=60,
 )
 
 
-@pytest.mark.timeout(180)
-def test_a_tiny_run_measures_everything() -> None:
+@pytest.mark.timeout(300)
+def test_a_tiny_run_measures_everything(tmp_path: Path) -> None:
     # One test, so that a parallel run starts these processes once.
     tiny = bench.run(TINY, lambda words: None)
     check_both_sides(tiny)
     check_stages_and_memory(tiny)
+    check_durability_and_outages(tiny)
+    tiny = replace(tiny, flow=bench.run_flow(TINY, lambda words: None))
+    check_flow(tiny)
     check_texts(tiny)
+    check_kept(tiny, tmp_path)
 
 
 def check_both_sides(tiny: Report) -> None:
@@ -48,6 +60,45 @@ def check_stages_and_memory(tiny: Report) -> None:
     assert all(one.p50_us > 0 for one in tiny.stages)
     assert [one.orders for one in tiny.memory.resident] == [0, TINY.memory_orders]
     assert tiny.memory.redis_bytes_per_ended > 0 < tiny.memory.redis_bytes_per_open
+
+
+def check_durability_and_outages(tiny: Report) -> None:
+    assert [one.appendfsync for one in tiny.durability] == ["no", "everysec", "always"]
+    assert all(one.p50_us.low > 0 < one.per_s.low for one in tiny.durability)
+    assert [one.name for one in tiny.outages] == [name for name, *_ in KINDS]
+    assert all(0 <= one.p50_ms <= one.p99_ms for one in tiny.outages)
+    assert all(one.samples >= TINY.outages for one in tiny.outages)
+    resynced = next(one for one in tiny.outages if one.name.startswith("reconnect"))
+    assert resynced.p50_ms >= GRACE_MS
+
+
+def check_flow(tiny: Report) -> None:
+    assert tiny.flow is not None
+    assert [one.orders for one in tiny.flow.resident] == [TINY.flow_orders]
+    assert set(tiny.flow.resident[0].mib) == {"strategy", "worker", "venue", "jobs", "redis"}
+    assert tiny.flow.redis_data_mib[0] > 0
+
+
+def check_kept(tiny: Report, folder: Path) -> None:
+    (folder / "README.md").write_text(f"{report.BEGIN}\n{report.END}\n")
+    assert kept.last(folder) is None
+    kept.keep(tiny, folder)
+    assert kept.last(folder) == tiny
+    assert "results/latest.svg" in (folder / "README.md").read_text("utf-8")
+    picture = ElementTree.parse(folder / "results" / "latest.svg").getroot()
+    check_picture(tiny, picture)
+
+
+def check_picture(tiny: Report, picture: ElementTree.Element) -> None:
+    words = {one.text or "" for one in picture.iter(f"{SVG}text")}
+    for panel in chart.panels(tiny):
+        assert f"{panel.title}, {panel.unit}" in words
+        assert {row.label for row in panel.rows} <= words
+    assert len(chart.panels(tiny)) == 5
+    for bar in picture.iter(f"{SVG}rect"):
+        right = float(bar.get("x", 0)) + float(bar.get("width", 0))
+        assert float(bar.get("width", 0)) >= 0
+        assert right <= chart.WIDTH
 
 
 def check_texts(tiny: Report) -> None:

@@ -1,8 +1,12 @@
-"""Every code that the protocol sheet names, and what it proves for each kind of request."""
+"""Every code that the protocol sheet names, and what it proves for each kind of request.
+
+64008, the notice of a service upgrade, answers no request and stands in no class.
+"""
 
 import pytest
 
 from router.enums import RequestKind
+from router.outcomes import Action, act
 from workers.venue import Proof
 from workers.venues.okx.answers import PROOFS, proof
 
@@ -22,6 +26,15 @@ REJECTED = """
     51004_1000 51008_1000 51502_1001
 """
 GONE = "51400 51401 51402 51405 51410 51503 51509 51510 51603"
+
+#: What the worker does about an answer with such a code: to a create, and to a cancel or modify.
+DONE_ABOUT = {
+    UNKNOWN: (Action.CLIMB, Action.CLIMB),
+    THROTTLED: (Action.PAUSE, Action.PAUSE),
+    LOCKED_OUT: (Action.REFUSE, Action.REFUSE),
+    REJECTED: (Action.REFUSE, Action.ASK),
+    GONE: (Action.CLIMB, Action.ASK),
+}
 
 COMMANDS = (RequestKind.CREATE, RequestKind.CANCEL, RequestKind.MODIFY)
 
@@ -53,6 +66,25 @@ def test_gone_depends_on_the_request(code: str) -> None:
     assert proof(code, RequestKind.CREATE, Proof.DONE) is Proof.UNKNOWN
     asked = proof(code, None, Proof.DONE)
     assert asked is (Proof.ABSENT if code == "51603" else Proof.UNKNOWN)
+
+
+@pytest.mark.parametrize("codes", DONE_ABOUT, ids=lambda codes: f"like {codes.split()[0]}")
+def test_the_worker_knows_what_to_do_about_every_code(codes: str) -> None:
+    create, change = DONE_ABOUT[codes]
+    expected = {RequestKind.CREATE: create, RequestKind.CANCEL: change, RequestKind.MODIFY: change}
+    for code in codes.split():
+        done = {kind: act(kind, proof(code, kind, Proof.DONE)) for kind in COMMANDS}
+        assert (code, done) == (code, expected)
+        # Nothing but a climb may follow a second copy's refusal: it may speak of the first.
+        again = act(
+            RequestKind.CREATE, proof(code, RequestKind.CREATE, Proof.DONE), sent_before=True
+        )
+        assert again in (Action.CLIMB, Action.PAUSE)
+
+
+def test_no_code_stands_in_two_classes() -> None:
+    every = [code for codes in DONE_ABOUT for code in codes.split()]
+    assert len(every) == len(set(every))
 
 
 @pytest.mark.parametrize("code", ["", "1", "2", "59999", "5100", "540000", "99999", "_", "501"])

@@ -1,0 +1,153 @@
+"""The durable resolver's pauses and chains, and tidying, on a real server."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rq import Queue
+from rq.job import Job
+from rq.registry import ScheduledJobRegistry, StartedJobRegistry
+
+from router import settings as settings_module
+from router.keyspace import AccountKeys, index
+from router.settings import JobSettings, Settings
+from router.state import State
+from workers import jobs, tidying
+
+ACCOUNT, STRATEGY, OID = "okx-main", "alpha", "a" * 32
+KEYS = AccountKeys(ACCOUNT)
+
+
+@pytest.fixture
+def settings(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of jobs that are as quick as in production."""
+    found = Settings(redis_url=redis_url)
+    monkeypatch.setattr(settings_module, "load", lambda: found)
+    return found
+
+
+def scheduled(settings: Settings) -> list[Job]:
+    """Return the jobs that wait for their time, first due first."""
+    registry = ScheduledJobRegistry(settings.jobs.queue, connection=jobs.connect(settings))
+    found = [Job.fetch(name, connection=registry.connection) for name in registry.get_job_ids()]
+    return [one for one in found if one is not None]
+
+
+def due_in_s(settings: Settings, job: Job) -> float:
+    registry = ScheduledJobRegistry(settings.jobs.queue, connection=jobs.connect(settings))
+    return float(registry.get_scheduled_time(job).timestamp() - time.time())
+
+
+def test_pauses_double_from_the_first_to_the_most() -> None:
+    rules = JobSettings(resolve_first_s=0.25, resolve_most_s=60)
+    pauses = [jobs.pause_s(rules, attempt) for attempt in range(12)]
+    assert pauses[:5] == [0.25, 0.5, 1, 2, 4]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == jobs.pause_s(rules, 10_000) == 60
+
+
+@pytest.mark.parametrize("attempt", [0, 3, 40])
+def test_an_attempt_is_due_after_its_pause(settings: Settings, attempt: int) -> None:
+    jobs.enqueue_resolve(settings, ACCOUNT, STRATEGY, OID, attempt=attempt)
+    [job] = scheduled(settings)
+    assert job.args == (ACCOUNT, STRATEGY, OID, attempt)
+    pause_s = jobs.pause_s(settings.jobs, attempt)
+    assert pause_s - 10 < due_in_s(settings, job) <= pause_s + 1  # kept in whole seconds
+
+
+def unknown_order(client: Any) -> None:
+    client.sadd(index(), ACCOUNT)
+    client.hset(KEYS.strategies, STRATEGY, "{}")
+    client.sadd(KEYS.open(STRATEGY), OID)
+    client.hset(KEYS.order(STRATEGY, OID), mapping={"state": State.UNKNOWN, "oid": OID})
+
+
+def test_an_unknown_order_has_one_chain_however_often_the_sweep_passes(
+    settings: Settings, redis_client: Any
+) -> None:
+    unknown_order(redis_client)
+    # Far on in its chain: the sweep leaves it its pauses.
+    assert jobs.enqueue_resolve(settings, ACCOUNT, STRATEGY, OID, attempt=7)
+    for _ in range(3):
+        assert jobs.sweep() == 1
+    assert not jobs.enqueue_resolve(settings, ACCOUNT, STRATEGY, OID)
+    assert [job.args[3] for job in scheduled(settings)] == [7]
+
+
+def test_the_sweep_begins_a_lost_chain_anew(settings: Settings, redis_client: Any) -> None:
+    unknown_order(redis_client)
+    jobs.enqueue_resolve(settings, ACCOUNT, STRATEGY, OID, attempt=9)
+    left_s = redis_client.pttl(KEYS.resolving(STRATEGY, OID)) / 1000
+    assert settings.jobs.resolve_most_s < left_s < 2 * settings.jobs.resolve_most_s + 5
+    redis_client.delete(KEYS.resolving(STRATEGY, OID))  # what its expiry will do
+    jobs.sweep()
+    assert sorted(job.args[3] for job in scheduled(settings)) == [0, 9]
+
+
+def test_a_known_order_ends_its_chain(settings: Settings, redis_client: Any) -> None:
+    unknown_order(redis_client)
+    jobs.enqueue_resolve(settings, ACCOUNT, STRATEGY, OID)
+    redis_client.hset(KEYS.order(STRATEGY, OID), "state", State.ACCEPTED)
+    assert jobs.resolve_unknown(ACCOUNT, STRATEGY, OID) == "known"
+    assert not redis_client.exists(KEYS.resolving(STRATEGY, OID))
+    assert jobs.sweep() == 0
+    assert redis_client.xlen(KEYS.control) == 0
+
+
+def test_a_periodic_job_that_died_with_its_process_runs_again(settings: Settings) -> None:
+    client = jobs.connect(settings)
+    queue = Queue(settings.jobs.queue, connection=client)
+    jobs._enqueue_unless_waiting(queue, jobs.sweep)
+    job = queue.jobs[0]
+    queue.empty()
+    job.save()  # started, and never finished
+    job.set_status("started")
+    client.zadd(StartedJobRegistry(queue=queue).key, {f"{job.id}:execution": time.time() - 1})
+    jobs._enqueue_unless_waiting(queue, jobs.sweep)  # finds it dead
+    jobs._enqueue_unless_waiting(queue, jobs.sweep)
+    assert queue.job_ids == [job.id]
+
+
+# --- tidying --------------------------------------------------------------------------------------
+
+
+def ended_orders(client: Any, count: int, ended_ms: int) -> list[str]:
+    oids = [f"{number:032x}" for number in range(count)]
+    pipeline = client.pipeline()
+    for oid in oids:
+        fields = {"oid": oid, "client_id": f"c{oid}", "ended_ms": str(ended_ms)}
+        pipeline.hset(KEYS.order(STRATEGY, oid), mapping=fields)
+        pipeline.zadd(KEYS.ended(STRATEGY), {oid: ended_ms})
+        pipeline.hset(KEYS.clients, f"c{oid}", f"{STRATEGY}/{oid}/ended")
+    pipeline.execute()
+    return oids
+
+
+def test_all_that_ended_long_ago_goes_at_once_and_is_archived_first(
+    redis_client: Any, tmp_path: Path
+) -> None:
+    """At 1 000 a minute, a busy strategy would fill Redis faster than it is tidied."""
+    count = 2 * tidying.PAGE + 1
+    ended_orders(redis_client, count, 1_700_000_000_000)
+    rules = JobSettings(archive_dir=str(tmp_path))
+    assert tidying.archive_ended(redis_client, KEYS, STRATEGY, rules) == count
+    assert redis_client.keys(KEYS.order(STRATEGY, "*")) == []
+    assert redis_client.zcard(KEYS.ended(STRATEGY)) == redis_client.hlen(KEYS.clients) == 0
+    [file] = (tmp_path / ACCOUNT).iterdir()
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    assert file.name == "2023-11-14.jsonl"
+    assert len({row["oid"] for row in rows}) == len(rows) == count
+    assert {row["strategy"] for row in rows} == {STRATEGY}
+
+
+def test_what_ended_lately_stays_and_a_client_id_used_again_is_left_to_its_order(
+    redis_client: Any,
+) -> None:
+    old, *_ = ended_orders(redis_client, 1, 1_700_000_000_000)
+    redis_client.hset(KEYS.clients, f"c{old}", f"{STRATEGY}/another")
+    redis_client.zadd(KEYS.ended(STRATEGY), {"young": time.time() * 1000})
+    assert tidying.archive_ended(redis_client, KEYS, STRATEGY, JobSettings()) == 1
+    assert redis_client.hget(KEYS.clients, f"c{old}") == f"{STRATEGY}/another"
+    assert redis_client.zrange(KEYS.ended(STRATEGY), 0, -1) == ["young"]

@@ -1,0 +1,115 @@
+"""Climbs the ladder once for an order whose outcome is unknown, from outside its owner.
+
+It asks, and hands what it finds to the account's owner through the control stream: only the owner
+writes orders. It never places one.
+"""
+
+import asyncio
+from typing import Any, assert_never
+
+from router.contracts import ControlKind
+from router.evidence import report_json
+from router.instruments import Instrument
+from router.keyspace import AccountKeys, VenueKeys
+from router.orders import OrderRecord
+from router.outcomes import MISSES_FOR_PROOF, Rung, absent_from
+from router.settings import Settings
+from router.state import State
+from workers.clock import Clock
+from workers.inquiry import Findings, Inquiry
+from workers.rest import RestClient
+from workers.setup import AccountSetup, account_setup
+from workers.venue import Instruments, UnexpectedReply, Venue
+
+PROVEN_ABSENT = "proven absent at the venue by the resolver"
+
+
+def resolve(client: Any, settings: Settings, account: str, strategy: str, oid: str) -> Rung | None:
+    """Return what one climb says, handed to the owner; None if the outcome is known by now.
+
+    ``NOT_FOUND`` is proof of absence here; ``NO_ANSWER`` means: ask again later.
+    """
+    keys = AccountKeys(account, settings.prefix)
+    fields = client.hgetall(keys.order(strategy, oid))
+    if not fields or fields.get("state") != State.UNKNOWN:
+        return None
+    record = OrderRecord.from_hash(strategy, fields)
+    setup = account_setup(account, settings)
+    known = _known_instruments(client, settings, setup.venue, record.symbol)
+    findings = asyncio.run(_climb(setup, record, known))
+    evidence = _evidence(findings)
+    if evidence:
+        entry = {"kind": ControlKind.EVIDENCE, "strategy": strategy, "oid": oid}
+        client.xadd(keys.control, entry | evidence)
+    return findings.rung
+
+
+def _evidence(findings: Findings) -> dict[str, str]:
+    match findings.rung:
+        case Rung.FOUND:
+            return {"report": report_json(findings.report)} if findings.report else {}
+        case Rung.NOT_FOUND:
+            return {"absent": PROVEN_ABSENT}
+        case Rung.NO_ANSWER:
+            return {}
+        case _:
+            assert_never(findings.rung)
+
+
+def _known_instruments(client: Any, settings: Settings, venue: Venue, symbol: str) -> Instruments:
+    """Return the order's instrument as the owner published it: the venue need not be asked."""
+    text = client.hget(VenueKeys(venue.exchange, settings.prefix).instruments, symbol)
+    return Instruments([Instrument.model_validate_json(text)] if text else [])
+
+
+async def _climb(setup: AccountSetup, record: OrderRecord, known: Instruments) -> Findings:
+    """Return FOUND, NOT_FOUND (then absence is proven) or NO_ANSWER."""
+    clock, worker = Clock(), setup.settings.worker
+    rest = RestClient(
+        setup.venue,
+        setup.credentials,
+        clock,
+        threads=4,  # a ladder asks up to three rungs at once
+        connect_timeout_s=worker.rest_connect_timeout_s,
+        read_timeout_s=worker.rest_read_timeout_s,
+    )
+    try:
+        await _sync_clock(setup.venue, rest, clock)
+        instruments = known if len(known) else await _instruments(setup.venue, rest)
+        inquiry = Inquiry(setup.venue, rest, clock, lambda: instruments)
+        return await _ask(inquiry, record, setup.settings, clock)
+    except UnexpectedReply as error:
+        return Findings(Rung.NO_ANSWER, problem=str(error))
+    finally:
+        rest.close()
+
+
+async def _ask(inquiry: Inquiry, record: OrderRecord, settings: Settings, clock: Clock) -> Findings:
+    rules = settings.orders
+    from_ms = absent_from(
+        record.sent_ms,
+        expiry_ms=rules.expiry_ms,
+        clock_skew_ms=rules.clock_skew_ms,
+        visibility_lag_ms=rules.visibility_lag_ms,
+    )
+    await asyncio.sleep(max(0, from_ms - clock.now_ms()) / 1000)
+    findings = await inquiry.whole(record)
+    for _ in range(MISSES_FOR_PROOF - 1):
+        if findings.rung is not Rung.NOT_FOUND:
+            break
+        await asyncio.sleep(rules.visibility_lag_ms / 1000)
+        findings = await inquiry.whole(record)
+    return findings
+
+
+async def _sync_clock(venue: Venue, rest: RestClient, clock: Clock) -> None:
+    asked_ms = clock.now_ms()
+    venue_ms = venue.read_time(await rest.ask(venue.query_time(), signed=False))
+    clock.venue_offset_ms = venue_ms - (asked_ms + clock.now_ms()) // 2
+
+
+async def _instruments(venue: Venue, rest: RestClient) -> Instruments:
+    found = []
+    for request in venue.query_instruments():
+        found += venue.read_instruments(await rest.ask(request, signed=False))
+    return Instruments(found)

@@ -117,7 +117,6 @@ class Answer:
     client_id: str = ""
     venue_id: str = ""
     index: int = 0
-    ts_ms: int = 0
     report: OrderReport | None = None  # where the answer already carries the order's state
 
 
@@ -268,23 +267,12 @@ class Limits:
     connects: RateLimit
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """How late the venue's truth may be."""
-
-    visibility_lag_ms: int  # a placed order may be missing from queries this long
-    clock_skew_ms: int  # our clock against the venue's, after syncing
-    expiry_ms: int  # default life of a create request before the venue must refuse it
-
-
 class Venue(Protocol):
     """One venue and environment (live, demo or a simulator), without any state of its own."""
 
     exchange: ExchangeType
     account_type: str
     limits: Limits
-    timing: Timing
-    client_id_pattern: str
 
     # sockets
     def trade_socket(self) -> SocketPlan: ...
@@ -292,7 +280,6 @@ class Venue(Protocol):
     def public_socket(self) -> SocketPlan: ...
     def login(self, credentials: Credentials, now_ms: int) -> str: ...
     def subscribe(self, channels: Sequence[str]) -> list[str]: ...
-    def book_channel(self, instrument: Instrument) -> str: ...
     def subscribe_books(self, instruments: Sequence[Instrument]) -> list[str]: ...
     def unsubscribe_books(self, instruments: Sequence[Instrument]) -> list[str]: ...
 

@@ -75,7 +75,7 @@ def test_okx_at_a_simulator(ws_url: str) -> None:
         {"inst_types": []},
         {"inst_types": "OPTION"},
         {"inst_types": ["OPTION"]},
-        {"expiry_ms": -1},
+        {"expiry_ms": 900},
     ],
 )
 def test_okx_refuses_wrong_options(options: dict[str, object]) -> None:
@@ -89,14 +89,13 @@ def test_okx_refuses_an_unknown_environment() -> None:
 
 
 def test_okx_sockets_and_options() -> None:
-    venue = load("okx", "live", {"ping_after_s": 1, "dead_after_s": 2.5, "expiry_ms": 900})
+    venue = load("okx", "live", {"ping_after_s": 1, "dead_after_s": 2.5})
     trade, private, public = venue.trade_socket(), venue.private_socket(), venue.public_socket()
     assert (trade.login, private.login, public.login) == (True, True, False)
     assert (trade.channels, public.channels) == ((), ())
     assert private.channels == ("orders:ANY", "account", "positions:ANY")
     assert (trade.ping, trade.ping_after_s, trade.dead_after_s) == ("ping", 1.0, 2.5)
     assert trade.rotate_after_s is None
-    assert venue.timing.expiry_ms == 900
     assert venue.limits.batch_size == 20
 
 

@@ -32,7 +32,7 @@ def test_rest_place_is_taken() -> None:
     text = envelope(
         "0", clOrdId="a1", ordId="12", sCode="0", sMsg="Order placed", ts="1695190491421"
     )
-    expected = Answer("", Verdict(Proof.DONE, "0"), "a1", "12", 0, 1695190491421)
+    expected = Answer("", Verdict(Proof.DONE, "0"), "a1", "12")
     assert VENUE.read_command(RestReply(200, text), PLACE) == expected
 
 

@@ -4,7 +4,9 @@ import pytest
 
 from router.enums import RequestKind
 from workers.venue import Proof
-from workers.venues.okx.answers import PROOFS, proof
+from workers.venues.okx.words import CODES
+
+proof = CODES.proof
 
 UNKNOWN = "50001 50004 50005 50013 50026 51054 51149 51412 63999 64007 60001"
 THROTTLED = "50011 50040 50061 51513 60014 60023"
@@ -63,4 +65,4 @@ def test_an_unknown_code_has_no_row(code: str) -> None:
 def test_the_table_has_no_rows_beyond_the_sheet() -> None:
     named = f"{UNKNOWN} {THROTTLED} {LOCKED_OUT} {REJECTED} {GONE}".split()
     between = {"50027", "50028", "50029"}  # the sheet's "50024.., 50030"
-    assert set(PROOFS) - set(named) == between
+    assert set(CODES.rows) - set(named) == between

@@ -76,8 +76,6 @@ def test_a_queried_order_has_no_fill_of_its_own() -> None:
         order_type="MARKET",
         time_in_force="GTC",
         created_ms=1708587373361,
-        fee=Decimal("0.00000192834"),
-        fee_currency="BTC",
     )
 
 
@@ -152,7 +150,7 @@ def test_a_new_state_among_pending_orders_is_an_open_order() -> None:
 
 
 def test_history_asks_seven_days_then_three_months() -> None:
-    query = "?instType=SWAP&instId=BTC-USD-SWAP&begin=1499500&limit=100"
+    query = "?instType=SWAP&instId=BTC-USD-SWAP&begin=1500000&limit=100"
     recent, archive = VENUE.query_history(INVERSE, 1_500_000)
     assert recent.path == f"/api/v5/trade/orders-history{query}"
     assert archive.path == f"/api/v5/trade/orders-history-archive{query}"
@@ -166,7 +164,7 @@ def test_history_asks_seven_days_then_three_months() -> None:
 def test_fills_ask_three_days_then_three_months() -> None:
     day = 24 * 3600 * 1000
     now = 100 * day
-    query = f"?instType=SPOT&instId=LTC-USDC&ordId=77&begin={99 * day - 500}&limit=100"
+    query = f"?instType=SPOT&instId=LTC-USDC&ordId=77&begin={99 * day}&limit=100"
     paths = [one.path for one in VENUE.query_fills(LTC, "77", 99 * day, 200 * day)]
     assert paths == [f"/api/v5/trade/fills{query}", f"/api/v5/trade/fills-history{query}"]
     own = load("okx", "live")

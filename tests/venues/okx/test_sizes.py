@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.venues.okx.samples import INVERSE, SPOT, SWAP, VENUE, limit
-from workers.venues.okx.sizes import fill_base, filled_base, to_base, to_size
+from workers.venues.sizes import fill_base, filled_base, to_base, to_size
 
 steps = st.integers(1, 10**12)
 prices = st.decimals("0.5", "200000", places=1)
@@ -54,7 +54,7 @@ def test_2_an_inverse_size_is_never_more_than_asked(amount: Decimal, price: Deci
 
 
 def test_2_inverse_lots_may_be_larger_than_one() -> None:
-    tens = INVERSE.model_copy(update={"venue_ids": {"instIdCode": "1", "lotSz": "10"}})
+    tens = INVERSE.model_copy(update={"venue_ids": {"instIdCode": "1", "size_step": "10"}})
     assert to_size(tens, Decimal("0.05"), Decimal(50000)) == 20
 
 

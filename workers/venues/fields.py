@@ -1,8 +1,11 @@
-"""Read single values of OKX's items: all are texts, absent is "", and numbers are decimals."""
+"""Read single values of a venue's JSON items: absent is "" or null, and numbers are decimals."""
 
+import json
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+import orjson
 
 from router.evidence import ZERO
 
@@ -19,6 +22,27 @@ class Malformed(ValueError):
 
 class UnknownInstrument(Malformed):
     """An item about an instrument that was not loaded."""
+
+
+def json_object(text: str) -> dict[str, Any] | None:
+    """Return the JSON object in ``text``; None if it holds none (a proxy's HTML page)."""
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return found if type(found) is dict else None
+
+
+def quoted_object(text: str) -> dict[str, Any]:
+    """Return the first JSON object inside a text, as errors quote requests; {} if there is none."""
+    start = text.find("{")
+    if start < 0:
+        return {}
+    try:
+        found, _ = json.JSONDecoder().raw_decode(text, start)
+    except (ValueError, RecursionError):  # not JSON, a number of 5,000 digits, endless nesting
+        return {}
+    return found if type(found) is dict else {}
 
 
 def mapping(value: object, what: str) -> dict[str, Any]:
@@ -38,6 +62,22 @@ def text(item: Item, key: str) -> str:
     raise Malformed(f"{key} is not a text: {value!r:.60}")
 
 
+def required(item: Item, key: str) -> str:
+    """Return the text under ``key``; raise Malformed if there is none."""
+    if found := text(item, key):
+        return found
+    raise Malformed(f"{key} is missing")
+
+
+def said(item: Item, key: str) -> str:
+    """Return the text under ``key``; "" if there is none, or something that is no text.
+
+    For what is only quoted or compared, so that a strange value spoils nothing else.
+    """
+    value = item.get(key)
+    return value if type(value) is str else ""
+
+
 def decimal(value: object, key: str) -> Decimal:
     """Return the decimal that ``value`` writes; a binary float is refused."""
     if type(value) is not str and type(value) is not int:
@@ -55,6 +95,14 @@ def amount(item: Item, key: str) -> Decimal:
     """Return the number under ``key``; 0 if it is absent."""
     value = item.get(key)
     return ZERO if value is None or value in ("", "0") else decimal(value, key)
+
+
+def positive(item: Item, key: str) -> Decimal:
+    """Return the number under ``key``; raise Malformed unless it is greater than 0."""
+    number = decimal(item.get(key), key)
+    if number <= 0:
+        raise Malformed(f"{key} is {number}")
+    return number
 
 
 def price(item: Item, key: str) -> Decimal | None:

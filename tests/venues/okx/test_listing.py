@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from router.enums import ExchangeType
 from router.instruments import Instrument, exchange_of
-from tests.venues.okx.samples import INSTRUMENTS, INVERSE, LISTING, SPOT, SWAP, VENUE, WITHOUT_CODE
+from tests.venues.okx.sample import INSTRUMENTS, INVERSE, LISTING, SPOT, SWAP, VENUE, WITHOUT_CODE
 from workers.venues import load
 from workers.venues.fields import Malformed
 from workers.venues.okx.listing import symbol_of

@@ -1,4 +1,4 @@
-"""Base units and contracts: the invariants of ``sizes.py``."""
+"""Base units and contracts: the invariants of ``workers/venues/sizes.py``."""
 
 from decimal import Decimal
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.venues.okx.samples import INVERSE, SPOT, SWAP, VENUE, limit
+from tests.venues.okx.sample import INVERSE, SPOT, SWAP, encoded, limit
 from workers.venues.sizes import fill_base, filled_base, to_base, to_size
 
 steps = st.integers(1, 10**12)
@@ -25,7 +25,7 @@ def test_1_spot_and_linear_sizes_come_back_exactly(count: int) -> None:
 
 @given(steps)
 def test_1_contracts_on_the_wire_are_whole_lots(count: int) -> None:
-    [item] = orjson.loads(VENUE.encode("1", [limit(SWAP, str(count * SWAP.lot_size))]))["args"]
+    [item] = orjson.loads(encoded(limit(SWAP, str(count * SWAP.lot_size))))["args"]
     assert Decimal(item["sz"]) == count * Decimal("0.01")
 
 

@@ -169,16 +169,15 @@ def test_a_change_says_its_new_terms(sample: Sample) -> None:
         with pytest.raises(CannotEncode):
             sample.venue.rest_command(change)
         return
-    frames = {
-        sample.frame(one)
-        for one in (change, replace(change, price=None), replace(change, amount=None))
-    }
-    assert format(change.price or 0, "f") in sample.frame(change)
-    assert len(frames) >= 1
-    assert sample.frame(change) != sample.frame(replace(change, price=change.instrument.tick_size))
-    assert sample.frame(change) != sample.frame(
-        replace(change, amount=lots(change.instrument, 20, change.price or Decimal(1)))
-    )
+    assert change.price is not None
+    assert change.amount is not None
+    assert format(change.price, "f") in sample.frame(change)
+    dearer = replace(change, price=change.price + change.instrument.tick_size)
+    larger = replace(change, amount=change.amount * 2)
+    assert len({sample.frame(one) for one in (change, dearer, larger)}) == 3
+    assert len({flat(sample, one) for one in (change, dearer, larger)}) == 3
+    for half in (replace(change, price=None), replace(change, amount=None)):
+        assert sample.frame(half)
 
 
 # --- batches and twins --------------------------------------------------------------------------

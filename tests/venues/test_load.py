@@ -47,7 +47,9 @@ def test_urls_come_in_pairs(half: dict[str, str]) -> None:
 def test_okx_environments(environment: str, rest: str, private: str) -> None:
     venue = load("okx", environment)
     assert venue.rest_url() == rest
-    assert venue.private_socket().url == private
+    socket = venue.private_socket()
+    assert socket is not None
+    assert socket.url == private
     assert venue.account_type == ("demo" if "demo" in environment else "live")
     assert ("x-simulated-trading" in venue.query_time().headers) == ("demo" in environment)
 
@@ -89,14 +91,14 @@ def test_okx_refuses_an_unknown_environment() -> None:
 
 
 def test_okx_sockets_and_options() -> None:
-    venue = load("okx", "live", {"ping_after_s": 1, "dead_after_s": 2.5, "expiry_ms": 900})
+    venue = load("okx", "live", {"ping_after_s": 1, "dead_after_s": 2.5})
     trade, private, public = venue.trade_socket(), venue.private_socket(), venue.public_socket()
+    assert private is not None
     assert (trade.login, private.login, public.login) == (True, True, False)
     assert (trade.channels, public.channels) == ((), ())
     assert private.channels == ("orders:ANY", "account", "positions:ANY")
     assert (trade.ping, trade.ping_after_s, trade.dead_after_s) == ("ping", 1.0, 2.5)
     assert trade.rotate_after_s is None
-    assert venue.timing.expiry_ms == 900
     assert venue.limits.batch_size == 20
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from router.enums import OrderSide, OrderType, TimeInForce
 from router.instruments import Instrument
-from workers.venue import Instruments, Place, RestReply
+from workers.venue import Credentials, Instruments, Place, RestReply
 from workers.venues import load
 
 HERE = Path(__file__).parent
+KEYS = Credentials("KEY", "SECRET", "PASS")
 VENUE = load("okx", "demo", {"rest_url": "http://127.0.0.1:1", "ws_url": "ws://127.0.0.1:2"})
 LISTING = RestReply(200, (HERE / "listing.json").read_text())
 INSTRUMENTS = Instruments(VENUE.read_instruments(LISTING))

@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from tests.venues.okx.samples import INSTRUMENTS, SPOT, SWAP, VENUE, limit
+from tests.venues.okx.samples import INSTRUMENTS, KEYS, SPOT, SWAP, VENUE, limit
 from workers.venue import (
     Answer,
     Cancel,
@@ -200,8 +200,10 @@ def test_refused_books_name_their_instrument_if_the_venue_does() -> None:
 
 
 def test_refused_subscriptions_name_their_channel() -> None:
-    for frame in VENUE.subscribe(VENUE.private_socket().channels):
+    private = VENUE.private_socket()
+    assert private is not None
+    for frame in VENUE.subscribe(private.channels, KEYS, 0):
         sent = orjson.loads(frame)
         [event] = decode(id=sent["id"], event="error", code="60018", msg="no", connId="x")
         assert isinstance(event, SubscriptionRefused)
-        assert event.channel in VENUE.private_socket().channels
+        assert event.channel in private.channels

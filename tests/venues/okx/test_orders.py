@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.enums import OrderSide, OrderType, TimeInForce
-from tests.venues.okx.samples import INVERSE, SPOT, SWAP, VENUE, WITHOUT_CODE, limit
+from tests.venues.okx.samples import INVERSE, KEYS, SPOT, SWAP, VENUE, WITHOUT_CODE, limit
 from workers.venue import Cancel, CannotEncode, Command, Modify, Place
 from workers.venues import load
 
 
 def args(*commands: Command) -> list[dict[str, Any]]:
-    found = orjson.loads(VENUE.encode("1", commands))["args"]
+    found = orjson.loads(VENUE.encode("1", commands, KEYS, 0))["args"]
     assert isinstance(found, list)
     return found
 
@@ -93,7 +93,7 @@ def test_trade_modes() -> None:
         "cross",
     ]
     own = load("okx", "live", {"td_mode": "isolated"})
-    sent = orjson.loads(own.encode("1", [limit(SWAP)]))["args"]
+    sent = orjson.loads(own.encode("1", [limit(SWAP)], KEYS, 0))["args"]
     assert sent[0]["tdMode"] == "isolated"
     assert args(replace(limit(SWAP), params={"tdMode": "isolated"}))[0]["tdMode"] == "isolated"
 
@@ -118,7 +118,7 @@ def test_without_a_code_only_rest_can_say_it() -> None:
     order = limit(WITHOUT_CODE, "100", "0.5")
     for command in (order, Cancel(WITHOUT_CODE, "a1", ""), replace_price(WITHOUT_CODE)):
         with pytest.raises(CannotEncode) as caught:
-            VENUE.encode("1", [command])
+            VENUE.encode("1", [command], KEYS, 0)
         assert caught.value.field == "instIdCode"
         assert orjson.loads(VENUE.rest_command(command).body)["instId"] == "XRP-USDT-SWAP"
 
@@ -180,12 +180,12 @@ def test_numbers_have_no_exponent() -> None:
 )
 def test_a_batch_is_of_one_kind_and_bounded(commands: list[Command]) -> None:
     with pytest.raises(CannotEncode):
-        VENUE.encode("1", commands)
+        VENUE.encode("1", commands, KEYS, 0)
 
 
 def test_a_request_id_that_okx_would_not_take() -> None:
     with pytest.raises(CannotEncode):
-        VENUE.encode("a-b", [limit()])
+        VENUE.encode("a-b", [limit()], KEYS, 0)
 
 
 def test_a_change_must_change_something() -> None:

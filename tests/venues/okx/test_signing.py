@@ -42,7 +42,9 @@ def test_signing_again_replaces_the_signature() -> None:
 
 
 def test_login_signs_whole_seconds() -> None:
-    [login] = orjson.loads(VENUE.login(KEYS, 1704876947999))["args"]
+    frame = VENUE.login(KEYS, 1704876947999)
+    assert frame is not None
+    [login] = orjson.loads(frame)["args"]
     assert login == {
         "apiKey": "KEY",
         "passphrase": "PASS",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.venues.okx.samples import INVERSE, SPOT, SWAP, VENUE, limit
+from tests.venues.okx.samples import INVERSE, KEYS, SPOT, SWAP, VENUE, limit
 from workers.venues.okx.sizes import fill_base, filled_base, to_base, to_size
 
 steps = st.integers(1, 10**12)
@@ -25,7 +25,9 @@ def test_1_spot_and_linear_sizes_come_back_exactly(count: int) -> None:
 
 @given(steps)
 def test_1_contracts_on_the_wire_are_whole_lots(count: int) -> None:
-    [item] = orjson.loads(VENUE.encode("1", [limit(SWAP, str(count * SWAP.lot_size))]))["args"]
+    [item] = orjson.loads(VENUE.encode("1", [limit(SWAP, str(count * SWAP.lot_size))], KEYS, 0))[
+        "args"
+    ]
     assert Decimal(item["sz"]) == count * Decimal("0.01")
 
 

@@ -1,6 +1,6 @@
 """Golden transcripts: the ``$`` call makes the ``>`` frames; a ``<`` frame decodes to its ``=``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -20,11 +20,17 @@ TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
 
 
 def encode(request_id: str, *commands: Command) -> list[str]:
-    return [samples.VENUE.encode(request_id, commands)]
+    return [samples.VENUE.encode(request_id, commands, samples.KEYS, 0)]
 
 
 def login(credentials: port.Credentials, now_ms: int) -> list[str]:
-    return [samples.VENUE.login(credentials, now_ms)]
+    frame = samples.VENUE.login(credentials, now_ms)
+    assert frame is not None
+    return [frame]
+
+
+def subscribe(channels: Sequence[str]) -> list[str]:
+    return samples.VENUE.subscribe(channels, samples.KEYS, 0)
 
 
 WORDS: dict[str, Any] = {
@@ -43,7 +49,7 @@ WORDS: dict[str, Any] = {
     "ANY": ANY,
     "encode": encode,
     "login": login,
-    "subscribe": samples.VENUE.subscribe,
+    "subscribe": subscribe,
     "subscribe_books": samples.VENUE.subscribe_books,
     "unsubscribe_books": samples.VENUE.unsubscribe_books,
 }

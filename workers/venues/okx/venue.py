@@ -10,6 +10,7 @@ from router.ids import PLAIN_CLIENT_ID
 from router.instruments import Instrument
 from workers.venue import (
     Command,
+    Credentials,
     Instruments,
     Pong,
     RestReply,
@@ -28,6 +29,7 @@ class Okx:
     exchange = ExchangeType.OKX
     limits = LIMITS
     client_id_pattern = PLAIN_CLIENT_ID
+    visibility_lag_ms = 0  # documented nowhere; the setting stands
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -43,7 +45,11 @@ class Okx:
     # --- sockets --------------------------------------------------------------------------------
 
     login = staticmethod(signing.login_frame)
-    subscribe = staticmethod(session.subscribe)
+
+    def subscribe(
+        self, channels: Sequence[str], credentials: Credentials, now_ms: int
+    ) -> list[str]:
+        return session.subscribe(channels)
 
     def trade_socket(self) -> SocketPlan:
         return self._plan("private", login=True)
@@ -75,7 +81,9 @@ class Okx:
     def unsubscribe_books(self, instruments: Sequence[Instrument]) -> list[str]:
         return session.books("unsubscribe", [one.venue_symbol for one in instruments])
 
-    def encode(self, request_id: str, commands: Sequence[Command]) -> str:
+    def encode(
+        self, request_id: str, commands: Sequence[Command], credentials: Credentials, now_ms: int
+    ) -> str:
         return orders.encode(request_id, commands, self._settings.td_mode)
 
     def decode(self, text: str, instruments: Instruments) -> list[VenueEvent]:

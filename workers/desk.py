@@ -212,13 +212,16 @@ class Desk:
                 wish.price,
                 wish.amount,
                 expires_ms,
+                record.side,
+                record.price,
+                record.amount,
             )
         return Cancel(instrument, record.client_id, record.venue_id)
 
     async def _by_socket(self, flight: Flight) -> None:
         flight.request_id = f"{self._epoch:x}r{next(self._ids):x}"
         try:
-            text = self._on.venue.encode(flight.request_id, [self._command(flight)])
+            text = self._trade.encode(flight.request_id, [self._command(flight)])
         except CannotEncode as error:
             if error.field == "instIdCode" and flight.ws_fallback:
                 self._on.spawn(self._by_rest(flight), f"rest {flight.record.oid}")

@@ -127,7 +127,7 @@ async def _climb(settings: Settings, account: str, record: OrderRecord) -> Findi
         await _sync_clock(setup.venue, rest, clock)
         instruments = await _instruments(setup.venue, rest)
         inquiry = Inquiry(setup.venue, rest, clock, lambda: instruments)
-        rules = settings.orders
+        rules = setup.settings.orders
         from_ms = absent_from(
             record.sent_ms,
             expiry_ms=rules.expiry_ms,

@@ -120,8 +120,10 @@ class Resync:
         return self._on.venue.read_balances(reply)
 
     async def _positions(self) -> tuple[PositionReport, ...]:
-        reply = await self._on.rest.ask(self._on.venue.query_positions())
-        return self._on.venue.read_positions(reply, self._on.instruments)
+        request = self._on.venue.query_positions()
+        if request is None:
+            return ()
+        return self._on.venue.read_positions(await self._on.rest.ask(request), self._on.instruments)
 
     def _take_holdings(
         self, balances: tuple[BalanceReport, ...], positions: tuple[PositionReport, ...]

@@ -14,6 +14,7 @@ from websockets.http11 import Request, Response
 
 from workers.clock import Clock
 from workers.connection import Connection
+from workers.session import Ask
 from workers.venue import (
     Answer,
     ClosingSoon,
@@ -23,6 +24,9 @@ from workers.venue import (
     LoginRefused,
     Pong,
     Proof,
+    RestReply,
+    RestRequest,
+    SessionOver,
     SocketPlan,
     Subscribed,
     SubscriptionRefused,
@@ -33,6 +37,8 @@ from workers.venue import (
 )
 
 DEADLINE_S = 5.0
+KEYS = Credentials("key", "secret")
+ANONYMOUS = Credentials("", "")
 
 
 async def until(condition: Callable[[], object], what: str = "") -> None:
@@ -48,10 +54,14 @@ async def until(condition: Callable[[], object], what: str = "") -> None:
 class FakeVenue:
     """The codec: what a frame ``{"say": word, …}`` means."""
 
-    def login(self, credentials: Credentials, now_ms: int) -> str:
+    def login(self, credentials: Credentials, now_ms: int) -> str | None:
+        if credentials == ANONYMOUS:
+            return None
         return json.dumps({"op": "login", "key": credentials.key})
 
-    def subscribe(self, channels: Sequence[str]) -> list[str]:
+    def subscribe(
+        self, channels: Sequence[str], credentials: Credentials, now_ms: int
+    ) -> list[str]:
         return [json.dumps({"op": "subscribe", "channel": channel}) for channel in channels]
 
     def decode(self, text: str, instruments: Instruments) -> list[VenueEvent]:
@@ -67,6 +77,7 @@ class FakeVenue:
             "subscribed": Subscribed(frame.get("channel", "")),
             "no such channel": SubscriptionRefused(frame.get("channel", ""), "unknown"),
             "closing": ClosingSoon("maintenance"),
+            "over": SessionOver("the stream has expired"),
             "answer": Answer(str(frame.get("id", "")), Verdict(Proof.DONE)),
         }
         return [said.get(frame.get("say", ""), Unreadable("unknown", text))]
@@ -77,6 +88,7 @@ class Visit:
     """One session as the server saw it; ``frames`` without the heartbeat."""
 
     socket: ws_server.ServerConnection
+    path: str = ""
     frames: list[dict[str, Any]] = field(default_factory=list)
     pings: int = 0
 
@@ -105,7 +117,7 @@ class FakeServer:
         self.url = ""
 
     async def handle(self, socket: ws_server.ServerConnection) -> None:
-        visit = Visit(socket)
+        visit = Visit(socket, socket.request.path if socket.request else "")
         self.visits.append(visit)
         number = len(self.visits)
         self.story.append(f"{number} opened")
@@ -161,9 +173,18 @@ class Heard:
         ]
 
 
+async def no_rest(request: RestRequest) -> RestReply:
+    raise AssertionError(f"nothing is to be asked by REST here: {request}")
+
+
 @contextlib.asynccontextmanager
 async def connected(
-    server: FakeServer, *, open_timeout_s: float = 2.0, **plan: Any
+    server: FakeServer,
+    *,
+    open_timeout_s: float = 2.0,
+    credentials: Credentials = KEYS,
+    ask: Ask = no_rest,
+    **plan: Any,
 ) -> AsyncIterator[tuple[Connection, Heard]]:
     """Hold a connection to the server while the block lasts."""
     terms: dict[str, Any] = {
@@ -179,12 +200,13 @@ async def connected(
         "trade",
         SocketPlan(**terms | plan),
         cast(Venue, FakeVenue()),
-        Credentials("key", "secret"),
+        credentials,
         Clock(),
         instruments=Instruments,
         on_event=lambda event, session: heard.events.append((event, session)),
         on_ready=lambda session, why: heard.ready.append(session),
         on_lost=lambda session, why: heard.lost.append((session, why)),
+        ask=ask,
         reconnect_s=(0.01, 0.05),
         open_timeout_s=open_timeout_s,
     )

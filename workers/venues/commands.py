@@ -74,6 +74,12 @@ def plain(value: Decimal) -> str:
     return format(value, "f")
 
 
+def spans(since_ms: int, now_ms: int, most_ms: int, count: int) -> list[tuple[int, int]]:
+    """Return first and last ms of the spans that cover the time, the latest ``count`` at most."""
+    starts = range(since_ms, now_ms, most_ms)[-count:]
+    return [(start, start + most_ms - 1) for start in starts]
+
+
 def portions(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
     """Yield the items in order, at most ``most`` at a time."""
     for start in range(0, len(items), most):

@@ -52,6 +52,14 @@ def mapping(value: object, what: str) -> dict[str, Any]:
     return value
 
 
+def rows(item: Item, key: str) -> list[Any]:
+    """Return the list under ``key``; raise Malformed if there is none."""
+    value = item.get(key)
+    if type(value) is not list:
+        raise Malformed(f"{key} is not a list: {value!r:.60}")
+    return value
+
+
 def text(item: Item, key: str) -> str:
     """Return the text under ``key``; "" if it is absent."""
     value = item.get(key)
@@ -67,6 +75,16 @@ def required(item: Item, key: str) -> str:
     if found := text(item, key):
         return found
     raise Malformed(f"{key} is missing")
+
+
+def number(item: Item, key: str) -> str:
+    """Return the id that stands as a number under ``key``, as text; "" if it is absent, 0 or -1."""
+    value = item.get(key)
+    if type(value) is int and value > 0:
+        return str(value)
+    if value is None or (type(value) is int and value >= -1):
+        return ""
+    raise Malformed(f"{key} is not an id: {value!r:.60}")
 
 
 def said(item: Item, key: str) -> str:

@@ -72,7 +72,7 @@ class Sample:
     credentials: Credentials
     listing: str  # the reply to the query of instruments; this text
     names: Mapping[str, str]  # words of the transcripts → the venue's names of instruments
-    transcripts: Path
+    transcripts: Sequence[Path]
     #: The codes that the sheet lists, blanks between them, by what they prove of a cancel.
     codes: Mapping[Proof, str]
     absent_codes: tuple[str, ...]
@@ -84,6 +84,8 @@ class Sample:
     #: The push that the venue makes of a create's frame: its own words and units, turned round.
     pushed: Callable[[str, Instrument], str]
     modifies: bool = True
+    #: Words that its transcripts use besides those of ``transcripts.py``, or instead of them.
+    words: Callable[["Sample"], Mapping[str, Any]] = lambda sample: {}
 
     def __repr__(self) -> str:
         return f"{self.venue_name}-{self.product}" if self.product else self.venue_name
@@ -123,17 +125,18 @@ class Sample:
     # --- its calls, in one place: what the port hands in beside the subject is added here --------
 
     def encode(self, request_id: str, *commands: Command) -> list[str]:
-        return [self.venue.encode(request_id, commands)]
+        return [self.venue.encode(request_id, commands, self.credentials, NOW_MS)]
 
     def frame(self, command: Command) -> str:
         [frame] = self.encode("1", command)
         return frame
 
     def login(self, credentials: Credentials, now_ms: int) -> list[str]:
-        return [self.venue.login(credentials, now_ms)]
+        frame = self.venue.login(credentials, now_ms)
+        return [] if frame is None else [frame]
 
     def subscribe(self, channels: Sequence[str]) -> list[str]:
-        return self.venue.subscribe(channels)
+        return self.venue.subscribe(channels, self.credentials, NOW_MS)
 
     def sign(self, request: RestRequest) -> RestRequest:
         return self.venue.sign(request, self.credentials, NOW_MS)
@@ -166,7 +169,8 @@ class Sample:
     def modify(self, **change: Any) -> Modify:
         place = self.place()
         of, price, amount = place.instrument, place.price, place.amount
-        return replace(Modify(of, "a1", "77", price, amount, NOW_MS + 2_000), **change)
+        terms = (place.side, price, amount)
+        return replace(Modify(of, "a1", "77", price, amount, NOW_MS + 2_000, *terms), **change)
 
     def command(self, kind: RequestKind) -> Command:
         """Return a command of this kind."""

@@ -197,7 +197,9 @@ def test_balances_and_positions() -> None:
     long = '{"instId":"BTC-USDT-SWAP","pos":"-3","posSide":"net","avgPx":"40000","uTime":"5"}'
     margin = '{"instId":"BTC-USDT","instType":"MARGIN","pos":"3","posSide":"net","avgPx":"4"}'
     option = '{"instId":"BTC-USD-241227-50000-C","pos":"3","posSide":"net"}'
-    assert VENUE.query_positions().path == "/api/v5/account/positions"
+    positions = VENUE.query_positions()
+    assert positions is not None
+    assert positions.path == "/api/v5/account/positions"
     assert VENUE.read_positions(ok(f"{long},{margin},{option}"), INSTRUMENTS) == (
         PositionReport(
             "BTCUSDT-PERP.OKX", Decimal("-0.03"), Decimal(40000), Decimal(0), Decimal(0), 5

@@ -25,7 +25,7 @@ _HOSTS = {
 # "Connection count limit", read 2026-11.
 LIMITS = Limits(
     requests=dict.fromkeys(RequestKind, RateLimit(60, 2.0, per_symbol=True)),
-    account=RateLimit(1000, 2.0, per_symbol=False),
+    account=(RateLimit(1000, 2.0, per_symbol=False),),
     batch_size=20,
     connects=RateLimit(3, 1.0, per_symbol=False),
 )

@@ -7,6 +7,7 @@ from router.enums import ExchangeType
 from router.instruments import Instrument
 from workers.venue import (
     Command,
+    Credentials,
     Instruments,
     Pong,
     RestReply,
@@ -29,6 +30,7 @@ class Okx:
 
     exchange = ExchangeType.OKX
     limits = LIMITS
+    visibility_lag_ms = 0  # documented nowhere; the setting stands
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -43,7 +45,11 @@ class Okx:
     # --- sockets --------------------------------------------------------------------------------
 
     login = staticmethod(signing.login_frame)
-    subscribe = staticmethod(session.subscribe)
+
+    def subscribe(
+        self, channels: Sequence[str], credentials: Credentials, now_ms: int
+    ) -> list[str]:
+        return session.subscribe(channels)
 
     def trade_socket(self) -> SocketPlan:
         return self._settings.endpoint.socket("/ws/v5/private", "ping", login=True)
@@ -60,7 +66,9 @@ class Okx:
     def unsubscribe_books(self, instruments: Sequence[Instrument]) -> list[str]:
         return session.books("unsubscribe", [one.venue_symbol for one in instruments])
 
-    def encode(self, request_id: str, commands: Sequence[Command]) -> str:
+    def encode(
+        self, request_id: str, commands: Sequence[Command], credentials: Credentials, now_ms: int
+    ) -> str:
         return orders.encode(request_id, commands, self._settings.td_mode)
 
     def decode(self, text: str, instruments: Instruments) -> list[VenueEvent]:

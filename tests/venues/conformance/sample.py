@@ -72,7 +72,7 @@ class Sample:
     credentials: Credentials
     listing: str  # the reply to the query of instruments; this text
     names: Mapping[str, str]  # words of the transcripts → the venue's names of instruments
-    transcripts: Path
+    transcripts: Sequence[Path]
     #: The codes that the sheet lists, blanks between them, by what they prove of a cancel.
     codes: Mapping[Proof, str]
     absent_codes: tuple[str, ...]
@@ -84,6 +84,8 @@ class Sample:
     #: The push that the venue makes of a create's frame: its own words and units, turned round.
     pushed: Callable[[str, Instrument], str]
     modifies: bool = True
+    #: Words that its transcripts use besides those of ``transcripts.py``, or instead of them.
+    words: Callable[["Sample"], Mapping[str, Any]] = lambda sample: {}
 
     def __repr__(self) -> str:
         return f"{self.venue_name}-{self.product}" if self.product else self.venue_name

@@ -30,7 +30,6 @@ COUNTS = frozenset(("ts_ms", "created_ms", "index"))
 
 @pytest.mark.parametrize("case", WRITTEN, ids=repr)
 def test_writes_the_frames(case: Case) -> None:
-    assert case.expected, "a call without frames"
     made = [orjson.loads(frame) for frame in case.value(case.line)]
     assert made == [orjson.loads(frame) for frame in case.expected]
 

@@ -50,7 +50,8 @@ class Case:
             "subscribe_books": venue.subscribe_books,
             "unsubscribe_books": venue.unsubscribe_books,
         }
-        return eval(text, {**_WORDS, **self.sample.named, **calls})
+        own = self.sample.words(self.sample)
+        return eval(text, {**_WORDS, **self.sample.named, **calls, **own})
 
 
 def written() -> list[Case]:
@@ -65,7 +66,7 @@ def read(sample: Sample | None = None) -> list[Case]:
 
 
 def _cases(sample: Sample, mark: str, answer: str) -> Iterator[Case]:
-    for path in sorted(sample.transcripts.glob("*.txt")):
+    for path in sample.transcripts:
         case: Case | None = None
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             kind, text = line[:2].strip(), line[2:]

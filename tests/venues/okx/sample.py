@@ -130,7 +130,7 @@ SAMPLE = Sample(
         "LTC": "LTC-USDC",
         "WITHOUT_CODE": "XRP-USDT-SWAP",
     },
-    transcripts=HERE / "transcripts",
+    transcripts=sorted((HERE / "transcripts").glob("*.txt")),
     codes=CODES,
     absent_codes=("51603",),
     refused=refused,

@@ -68,8 +68,6 @@ class OrderReport:
     time_in_force: str = ""
     reduce_only: bool = False
     created_ms: int = 0
-    fee: Decimal = ZERO
-    fee_currency: str = ""
     fill: Fill | None = None
     reason: str = ""
     amend_failed: str = ""

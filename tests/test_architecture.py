@@ -180,8 +180,8 @@ NAMES_ALLOWED = {
 
 
 def neutral_files() -> list[Path]:
-    workers = sorted((ROOT / "workers").glob("*.py"))
-    found = [*files("router"), *files("strategy_sdk"), *workers]
+    workers = [*(ROOT / "workers").glob("*.py"), *VENUES.glob("*.py")]
+    found = [*files("router"), *files("strategy_sdk"), *sorted(workers)]
     return [path for path in found if path != ROOT / "router" / "enums.py"]
 
 
@@ -223,6 +223,57 @@ def test_no_venue_is_named_outside_its_folder() -> None:
 
 def test_no_venue_is_named_in_lua() -> None:
     wrong = [path.name for path in lua_files() if VENUE_NAME.search(body(path))]
+    assert not wrong
+
+
+# --- venue folders: pure codecs, small, apart from each other ------------------------------------
+
+VENUES = ROOT / "workers" / "venues"
+MOST_VENUE_LINES = 1_200
+#: What a codec may import besides its own folder and what all codecs share.
+CODEC_MAY_IMPORT = {
+    "router.enums",
+    "router.errors",
+    "router.evidence",
+    "router.ids",
+    "router.instruments",
+    "workers.venue",
+}
+
+
+def venue_folders() -> list[Path]:
+    return sorted(path.parent for path in VENUES.glob("*/__init__.py"))
+
+
+def venue_parts() -> dict[str, str]:
+    """Return the venue of each module in a venue's folder."""
+    return {
+        module_name(path): folder.name for folder in venue_folders() for path in folder.glob("*.py")
+    }
+
+
+@pytest.mark.parametrize("folder", venue_folders(), ids=shown)
+def test_a_venue_is_small_enough_to_hold_no_policy(folder: Path) -> None:
+    assert sum(lines(path) for path in folder.rglob("*.py")) <= MOST_VENUE_LINES
+    kinds = {path.suffix for path in folder.rglob("*") if path.is_file()}
+    assert kinds - {".pyc"} == {".py"}, "a codec is code alone"
+
+
+@pytest.mark.parametrize("folder", venue_folders(), ids=shown)
+def test_a_venue_leans_on_the_port_and_on_what_all_venues_share(folder: Path) -> None:
+    shared = {module_name(path) for path in VENUES.glob("*.py")}
+    own = {name for name, venue in venue_parts().items() if venue == folder.name}
+    packages = {"router", "workers", "workers.venues"}
+    for path in folder.glob("*.py"):
+        ours = {name for name in imports(path) if name.split(".")[0] in PACKAGES}
+        used = {name for name in ours if is_module(name)} - packages
+        assert used - CODEC_MAY_IMPORT - shared - own == set(), shown(path)
+
+
+def test_nobody_reaches_past_the_loader_into_a_venue() -> None:
+    inside = venue_parts()
+    outside = [*neutral_files(), *files("commands"), *files("demo"), *files("examples")]
+    wrong = {(shown(path), name) for path in outside for name in imports(path) if name in inside}
     assert not wrong
 
 

@@ -37,6 +37,7 @@ from workers.venue import (
     Answer,
     BalancesPushed,
     BookPushed,
+    ClockOff,
     OrderPushed,
     PositionsPushed,
     SocketPlan,
@@ -159,8 +160,11 @@ class Owner:
     def _build(self) -> None:
         on, settings, venue = self._on, self._setup.settings, self._setup.venue
         self._trade = self._connection("trade", venue.trade_socket())
-        self._private = self._connection("private", venue.private_socket())
+        private = venue.private_socket()
+        self._private = self._connection("private", private) if private else self._trade
         self._public = self._connection("public", venue.public_socket())
+        held = (self._trade, self._private, self._public)
+        self._sockets = {one.name: one for one in held}
         pacer = Pacer(venue.limits, settings.worker.pacing)
         self._desk = Desk(on, self._trade, pacer, self._lease.epoch)
         self._statements = Statements(on)
@@ -213,6 +217,7 @@ class Owner:
             on_event=self._event,
             on_ready=partial(self._ready, name),
             on_lost=partial(self._lost, name),
+            ask=self._rest.ask,
             reconnect_s=(worker.reconnect_first_s, worker.reconnect_most_s),
             open_timeout_s=worker.open_timeout_s,
             connects=self._connects,
@@ -237,9 +242,7 @@ class Owner:
             tasks += [
                 asyncio.create_task(work, name=name)
                 for name, work in {
-                    "trade socket": self._trade.run(),
-                    "private socket": self._private.run(),
-                    "public socket": self._public.run(),
+                    **{f"{one.name} socket": one.run() for one in self._sockets.values()},
                     "deadlines": self._desk.watch_deadlines(),
                     "departures": self._desk.departures.run(),
                     "checks": self._checks.run(),
@@ -294,11 +297,13 @@ class Owner:
                 self._holdings.take_positions(positions, complete=complete, now_ms=now_ms)
             case BookPushed(top):
                 self._market.take(top)
+            case ClockOff(reason):
+                self._startup.doubt_clock(reason)
             case _:
                 log.debug("%s: %r", self._setup.name, event)
 
     def _pushed(self, report: OrderReport) -> None:
-        record = self._on.registry.find(report.client_id, report.venue_id)
+        record = self._on.registry.find(report.symbol, report.client_id, report.venue_id)
         if record is not None:
             self._statements.take(record, report)
         elif report.client_id:
@@ -316,20 +321,19 @@ class Owner:
         self._teller.hash(self._keys.status, self._socket_status(name, "connected"))
         if self._trade.ready and self._private.ready:
             self._sockets_ready.set()
-        if name != "private":
+        if name != self._private.name:
             return
         self._teller.status_event("reconnected" if self._private_was_lost else "connected")
         self._start_resync(tell=self._private_was_lost)
         self._private_was_lost = False
 
     def _lost(self, name: str, session: int, why: str) -> None:
-        current = {"trade": self._trade, "private": self._private, "public": self._public}[name]
         if name == "trade":
             self._desk.session_lost(session, why)
-        if current.ready:
+        if self._sockets[name].ready:
             return  # a replaced session went; its successor serves
         self._teller.hash(self._keys.status, self._socket_status(name, "disconnected"))
-        if name == "private":
+        if name == self._private.name:
             if self._resyncing is not None:
                 self._resyncing.cancel()
             self._private_was_lost = True
@@ -337,11 +341,14 @@ class Owner:
             self._teller.status_event("disconnected")
 
     def _socket_status(self, name: str, state: str) -> Mapping[str, str]:
-        return {
-            name: state,
-            f"{name}_since_ms": str(self._clock.now_ms()),
-            "epoch": str(self._lease.epoch),
-        }
+        # A trade socket that also brings the pushes is shown as both.
+        kinds = {name, "private"} if name == self._private.name else {name}
+        since_ms = str(self._clock.now_ms())
+        return (
+            dict.fromkeys(kinds, state)
+            | {f"{kind}_since_ms": since_ms for kind in kinds}
+            | {"epoch": str(self._lease.epoch)}
+        )
 
     def _start_resync(self, *, tell: bool) -> None:
         if self._resyncing is not None:

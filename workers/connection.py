@@ -14,8 +14,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 
 import websockets.asyncio.client as ws_client
 import websockets.exceptions as ws_errors
@@ -24,16 +23,20 @@ from websockets.protocol import State
 from router.outcomes import backoff_s
 from workers.clock import Clock
 from workers.connects import Connects
+from workers.session import Ask, Session, keep_ticket, watch_silence
 from workers.venue import (
     ClosingSoon,
+    Command,
     Credentials,
     Instruments,
     LoggedIn,
     LoginRefused,
     Pong,
+    SessionOver,
     SocketPlan,
     Subscribed,
     SubscriptionRefused,
+    UnexpectedReply,
     Unreadable,
     Venue,
     VenueEvent,
@@ -53,18 +56,7 @@ class Dropped(Exception):
     """The session ended while being opened, or was found dead."""
 
 
-@dataclass(eq=False)
-class Session:
-    """One WebSocket connection from login to close."""
-
-    number: int
-    socket: ws_client.ClientConnection
-    heard_s: float
-    waiting: set[str] = field(default_factory=set)
-    confirmed: asyncio.Event = field(default_factory=asyncio.Event)
-    ready: bool = False
-    pinged: bool = False
-    dead_because: str = ""
+_CANNOT_OPEN = (OSError, ws_errors.WebSocketException, Dropped, TimeoutError, UnexpectedReply)
 
 
 Handle = Callable[[VenueEvent, int], None]
@@ -86,6 +78,7 @@ class Connection:
         on_event: Handle,
         on_ready: Notify,
         on_lost: Notify,
+        ask: Ask,
         reconnect_s: tuple[float, float],
         open_timeout_s: float,
         connects: Connects,
@@ -102,6 +95,7 @@ class Connection:
         self._on_event = on_event
         self._on_ready = on_ready
         self._on_lost = on_lost
+        self._ask = ask
         self._reconnect_s = reconnect_s
         self._open_timeout_s = open_timeout_s
         self._connects = connects
@@ -124,6 +118,14 @@ class Connection:
     def session_number(self) -> int:
         """The number of the ready session; 0 when there is none."""
         return self._session.number if self._session is not None and self.ready else 0
+
+    def encode(self, request_id: str, commands: Sequence[Command]) -> str:
+        """Return the frame of a request, as it may be sent here now.
+
+        Raises:
+            CannotEncode: If the venue has no way to say it.
+        """
+        return self._venue.encode(request_id, commands, self._credentials, self._clock.venue_ms())
 
     async def send(self, text: str) -> int:
         """Write one frame and return the session's number.
@@ -188,6 +190,7 @@ class Connection:
         self.problem = silent or str(error or "closed by the venue")
         log.warning("%s socket lost: %s", self.name, self.problem)
         if session is not None:
+            session.socket.transport.abort()  # we may have given it up while it was open
             self._on_lost(session.number, self.problem)
 
     async def _rotate(self, reading: asyncio.Task[None]) -> asyncio.Task[None]:
@@ -195,7 +198,7 @@ class Connection:
         old = self._session
         try:
             new = await self._open()
-        except (OSError, ws_errors.WebSocketException, Dropped, TimeoutError) as error:
+        except _CANNOT_OPEN as error:
             log.warning("%s socket: no replacement yet: %s", self.name, error)
             return reading
         log.info("%s socket replaced as planned", self.name)
@@ -218,7 +221,7 @@ class Connection:
         while True:
             try:
                 return await self._open()
-            except (OSError, ws_errors.WebSocketException, Dropped, TimeoutError) as error:
+            except _CANNOT_OPEN as error:
                 self.problem = str(error) or type(error).__name__
                 delay_s = next(delays)
                 log.warning(
@@ -233,8 +236,10 @@ class Connection:
     async def _open(self) -> asyncio.Task[None]:
         """Return the reading task of a session that became ready and took over."""
         await self._connects.passed()
+        held = self.plan.ticket
+        ticket = held.read(await self._ask(held.obtain)) if held is not None else ""
         socket = await ws_client.connect(
-            self.plan.url,
+            self.plan.url.replace("{ticket}", ticket),
             open_timeout=self._open_timeout_s,
             close_timeout=0.5,
             ping_interval=None,
@@ -243,7 +248,7 @@ class Connection:
             proxy=None,
         )
         self._count += 1
-        session = Session(self._count, socket, self._clock.monotonic_s())
+        session = Session(self._count, socket, self._clock.monotonic_s(), ticket)
         reading = asyncio.create_task(self._read(session))
         try:
             async with asyncio.timeout(self._open_timeout_s):
@@ -260,13 +265,15 @@ class Connection:
 
     async def _greet(self, session: Session, reading: asyncio.Task[None]) -> None:
         """Log in and subscribe; return when all of it is confirmed."""
-        if self.plan.login:
+        credentials, clock = self._credentials, self._clock
+        login = self._venue.login(credentials, clock.venue_ms()) if self.plan.login else None
+        if login is not None:
             session.waiting.add("login")
-            await session.socket.send(self._venue.login(self._credentials, self._clock.venue_ms()))
+            await session.socket.send(login)
             await self._confirmed(session, reading)
-        if self.plan.channels:
-            session.waiting.update(self.plan.channels)
-            for frame in self._venue.subscribe(self.plan.channels):
+        if channels := self.plan.channels:
+            session.waiting.update(channels)
+            for frame in self._venue.subscribe(channels, credentials, clock.venue_ms()):
                 await session.socket.send(frame)
             await self._confirmed(session, reading)
 
@@ -284,11 +291,13 @@ class Connection:
 
     async def _read(self, session: Session) -> None:
         """Read until the session ends; raise what ended it."""
-        watch = asyncio.create_task(self._watch(session))
+        watches = [asyncio.create_task(watch_silence(session, self.plan, self._clock))]
+        if self.plan.ticket is not None:
+            keeping = keep_ticket(session, self.plan.ticket, self._ask)
+            watches.append(asyncio.create_task(keeping))
         try:
             async for frame in session.socket:
-                session.heard_s = self._clock.monotonic_s()
-                session.pinged = False
+                session.heard(self._clock.monotonic_s())
                 if self._after_answers and not self._gave_way:
                     # Answers read in the same turn are told before these pushes are looked at.
                     await asyncio.sleep(0)
@@ -298,9 +307,11 @@ class Connection:
                 for event in self._venue.decode(text, self._instruments()):
                     self._take(session, event)
         finally:
-            watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watch
+            for watch in watches:
+                watch.cancel()
+            for watch in watches:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await watch
 
     def _next_turn(self) -> None:
         self._gave_way = False
@@ -317,6 +328,8 @@ class Connection:
                 raise Dropped(f"login refused: {reason}")
             case SubscriptionRefused(channel, reason) if channel in self.plan.channels:
                 raise Dropped(f"subscription {channel} refused: {reason}")
+            case SessionOver(reason):
+                raise Dropped(reason)
             case ClosingSoon(reason):
                 log.info("%s socket: the venue will close it: %s", self.name, reason)
                 self._replace.set()
@@ -333,21 +346,6 @@ class Connection:
             session.waiting.discard(what)
             if not session.waiting:
                 session.confirmed.set()
-
-    async def _watch(self, session: Session) -> None:
-        """Ping an idle session; cut one that stays silent (half-open)."""
-        while True:
-            idle_s = self._clock.monotonic_s() - session.heard_s
-            if idle_s >= self.plan.dead_after_s:
-                session.dead_because = f"no byte for {idle_s:.1f} s"
-                session.socket.transport.abort()
-                return
-            if idle_s >= self.plan.ping_after_s and not session.pinged and self.plan.ping:
-                session.pinged = True
-                with contextlib.suppress(ws_errors.ConnectionClosed):
-                    await session.socket.send(self.plan.ping)
-            limit_s = self.plan.dead_after_s if session.pinged else self.plan.ping_after_s
-            await asyncio.sleep(max(0.005, limit_s - idle_s))
 
     async def send_now(self, frames: list[str]) -> None:
         """Write frames that need no answer (book subscriptions); a dead socket drops them."""

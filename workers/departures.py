@@ -194,16 +194,16 @@ class Departures:
         able: list[Flight] = []
         try:
             commands = [self._requests.command(flight) for flight in group]
-            return group, self._on.venue.encode(request_id, commands)
+            return group, self._trade.encode(request_id, commands)
         except CannotEncode:
             commands.clear()  # one spoils all: find out which
         for flight in group:
             try:
                 command = self._requests.command(flight)
-                self._on.venue.encode(request_id, [command])
+                self._trade.encode(request_id, [command])
             except CannotEncode as error:
                 self._requests.cannot_encode(flight, error)
             else:
                 able.append(flight)
                 commands.append(command)
-        return able, self._on.venue.encode(request_id, commands) if able else ""
+        return able, self._trade.encode(request_id, commands) if able else ""

@@ -199,6 +199,9 @@ class Desk:
                 wish.price,
                 wish.amount,
                 expires_ms,
+                record.side,
+                record.price,
+                record.amount,
             )
         return Cancel(instrument, record.client_id, record.venue_id)
 

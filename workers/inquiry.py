@@ -143,7 +143,8 @@ class Inquiry:
 
     def _pick(self, record: OrderRecord, listed: Iterable[OrderReport]) -> Findings:
         for report in listed:
-            if _names(record, report.client_id, report.venue_id) and self._is_ours(record, report):
+            named = _names(record, report.client_id, report.venue_id)
+            if report.symbol == record.symbol and named and self._is_ours(record, report):
                 return Findings(Rung.FOUND, report)
         return Findings(Rung.NOT_FOUND)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from decimal import Decimal
 
 import redis.asyncio
@@ -48,6 +49,8 @@ class MarketData:
 
     def take(self, top: BookTop) -> None:
         """Take one book top; only the latest of each symbol is published."""
+        if not top.ts_ms:
+            top = replace(top, ts_ms=self._on.clock.venue_ms())
         self._latest[top.symbol] = top
         self._dirty.add(top.symbol)
         self._changed.set()

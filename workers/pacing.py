@@ -89,8 +89,11 @@ class Pacer:
         elif limit := self.limits.requests.get(kind):
             found.append(self._window(kind.value, symbol if limit.per_symbol else "", limit))
         # Cancels only reduce exposure; no venue here counts them against the account's limit.
-        if self.limits.account and kind is not RequestKind.CANCEL:
-            found.append(self._window("account", "", self.limits.account))
+        if kind is not RequestKind.CANCEL:
+            found += [
+                self._window(f"account {limit.period_s}", "", limit)
+                for limit in self.limits.account
+            ]
         return found
 
     def _window(self, name: str, symbol: str, limit: RateLimit) -> Window:

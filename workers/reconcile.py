@@ -30,7 +30,7 @@ class Sorted:
 def sort_snapshot(
     reports: Iterable[OrderReport],
     live: Iterable[OrderRecord],
-    find: Callable[[str, str], OrderRecord | None],
+    find: Callable[[str, str, str], OrderRecord | None],
     owner_of_tag: Mapping[str, str],
     *,
     asked_ms: int,
@@ -43,7 +43,7 @@ def sort_snapshot(
     out = Sorted()
     present: set[str] = set()
     for report in reports:
-        record = find(report.client_id, report.venue_id)
+        record = find(report.symbol, report.client_id, report.venue_id)
         if record is not None:
             present.add(record.oid)
             out.known.append((record, report))

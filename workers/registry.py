@@ -18,7 +18,8 @@ class Registry:
         """Every order whose oid was made later than this is in memory."""
         self._by_oid: dict[tuple[str, str], OrderRecord] = {}
         self._by_client: dict[str, OrderRecord] = {}
-        self._by_venue: dict[str, OrderRecord] = {}
+        # Some venues count their order ids for each symbol anew.
+        self._by_venue: dict[tuple[str, str], OrderRecord] = {}
         self._ended: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def __len__(self) -> int:
@@ -30,19 +31,18 @@ class Registry:
     def add(self, record: OrderRecord) -> None:
         self._by_oid[record.strategy, record.oid] = record
         self._by_client[record.client_id] = record
-        if record.venue_id:
-            self._by_venue[record.venue_id] = record
+        self.note_venue_id(record)
 
     def owned(self, strategy: str, oid: str) -> OrderRecord | None:
         """Return the strategy's order; None if it is unknown or another's (P5)."""
         return self._by_oid.get((strategy, oid))
 
-    def find(self, client_id: str, venue_id: str) -> OrderRecord | None:
+    def find(self, symbol: str, client_id: str, venue_id: str) -> OrderRecord | None:
         """Return the order the venue speaks of; None if it is not among those known.
 
         The venue id decides, since a client id may be used again once its order has ended.
         """
-        if venue_id and (record := self._by_venue.get(venue_id)) is not None:
+        if venue_id and (record := self._by_venue.get((symbol, venue_id))) is not None:
             return record
         record = self._by_client.get(client_id) if client_id else None
         if record is not None and record.venue_id and venue_id and record.venue_id != venue_id:
@@ -52,7 +52,7 @@ class Registry:
     def note_venue_id(self, record: OrderRecord) -> None:
         """Make the order findable by its venue id once that is known."""
         if record.venue_id:
-            self._by_venue[record.venue_id] = record
+            self._by_venue[record.symbol, record.venue_id] = record
 
     def note_end(self, record: OrderRecord) -> None:
         """Count the order as ended, and forget the oldest ended ones beyond the cap."""
@@ -73,8 +73,8 @@ class Registry:
         del self._by_oid[record.strategy, record.oid]
         if self._by_client.get(record.client_id) is record:
             del self._by_client[record.client_id]
-        if self._by_venue.get(record.venue_id) is record:
-            del self._by_venue[record.venue_id]
+        if self._by_venue.get((record.symbol, record.venue_id)) is record:
+            del self._by_venue[record.symbol, record.venue_id]
 
     def live(self) -> Iterator[OrderRecord]:
         """Yield the orders not ended."""

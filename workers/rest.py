@@ -55,7 +55,7 @@ class RestClient:
         """Return the venue's reply, whatever its status.
 
         Raises:
-            NotSent: If no connection could be made.
+            NotSent: If no connection could be made, or the request expired before it left.
             NoAnswer: If the connection broke or timed out after that.
         """
         return await asyncio.get_running_loop().run_in_executor(
@@ -64,8 +64,11 @@ class RestClient:
 
     def call_blocking(self, request: RestRequest, signed: bool = True) -> RestReply:
         """Do what ``call`` does, in the calling thread."""
+        now_ms = self._clock.venue_ms()
+        if 0 < request.expires_ms <= now_ms:
+            raise NotSent("it had expired before a thread was free to send it")
         if signed:
-            request = self._venue.sign(request, self._credentials, self._clock.venue_ms())
+            request = self._venue.sign(request, self._credentials, now_ms)
         try:
             response = self._session().request(
                 request.method,

@@ -128,7 +128,7 @@ class Resync:
         must not be taken for an order that Redis has lost (C15).
         """
         for report in reports:
-            known = self._on.registry.find(report.client_id, report.venue_id)
+            known = self._on.registry.find(report.symbol, report.client_id, report.venue_id)
             if known is None and report.client_id:
                 await self.holder(report.client_id)
 
@@ -137,8 +137,10 @@ class Resync:
         return self._on.venue.read_balances(reply)
 
     async def _positions(self) -> tuple[PositionReport, ...]:
-        reply = await self._on.rest.ask(self._on.venue.query_positions())
-        return self._on.venue.read_positions(reply, self._on.instruments)
+        request = self._on.venue.query_positions()
+        if request is None:
+            return ()
+        return self._on.venue.read_positions(await self._on.rest.ask(request), self._on.instruments)
 
     def _take_holdings(
         self, balances: tuple[BalanceReport, ...], positions: tuple[PositionReport, ...]

@@ -28,7 +28,16 @@ def account_setup(name: str, settings: Settings) -> AccountSetup:
     if account is None:
         known = ", ".join(sorted(settings.accounts)) or "none"
         raise ConfigError("accounts.toml", f"no account {name!r}; configured: {known}")
-    return AccountSetup(name, venue_of(account), credentials_of(name, account), settings)
+    venue = venue_of(account)
+    credentials = credentials_of(name, account)
+    return AccountSetup(name, venue, credentials, _patient_with(venue, settings))
+
+
+def _patient_with(venue: Venue, settings: Settings) -> Settings:
+    """Return the settings with a visibility lag that is not shorter than the venue's."""
+    lag_ms = max(settings.orders.visibility_lag_ms, venue.visibility_lag_ms)
+    orders = settings.orders.model_copy(update={"visibility_lag_ms": lag_ms})
+    return settings.model_copy(update={"orders": orders})
 
 
 def venue_of(account: AccountSettings) -> Venue:

@@ -23,6 +23,7 @@ from workers.wiring import Wiring
 log = logging.getLogger(__name__)
 
 _CLOCK_EVERY_S = 30.0
+_CLOCK_LEAST_S = 1.0
 
 
 class Startup:
@@ -47,6 +48,7 @@ class Startup:
         self._intake = intake
         self._inbox = inbox
         self._resync = resync
+        self._clock_doubted = asyncio.Event()
         self.on_halt: Callable[[str], None] = lambda why: None
         self.on_holdings: Callable[[Iterable[str], Iterable[str]], None] = lambda one, other: None
 
@@ -74,10 +76,20 @@ class Startup:
         now_ms = self._on.clock.now_ms()
         self._on.clock.venue_offset_ms = venue_ms - (asked_ms + now_ms) // 2
 
+    def doubt_clock(self, reason: str) -> None:
+        """Ask for the venue's time at once: it refused a request for ours."""
+        log.warning("%s: the venue's clock is asked for again: %s", self._setup.name, reason)
+        self._clock_doubted.set()
+
     async def keep_venue_time(self) -> None:
+        """Ask for the venue's time now and then, and when it is in doubt, until cancelled."""
         while True:
-            await asyncio.sleep(_CLOCK_EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOCK_EVERY_S):
+                    await self._clock_doubted.wait()
+            self._clock_doubted.clear()
             await self._sync_venue_time()
+            await asyncio.sleep(_CLOCK_LEAST_S)
 
     async def _load_instruments(self) -> None:
         """Read the venue's instruments and publish them; keep trying until it answers."""

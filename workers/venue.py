@@ -5,7 +5,7 @@ described, reply read. It opens no socket, reads no clock, keeps no policy. Amou
 events are base units; converting to contracts or quote units is the venue's business.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
@@ -51,7 +51,11 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Modify:
-    """Change price and/or total amount (base units, fills included); None keeps the value."""
+    """Change price and/or total amount (base units, fills included); None keeps the value.
+
+    ``side``, ``standing_price`` and ``standing_amount`` are the order's as it is known here, for
+    venues that want all terms repeated; None where nobody looked them up.
+    """
 
     instrument: Instrument
     client_id: str
@@ -59,6 +63,9 @@ class Modify:
     price: Decimal | None
     amount: Decimal | None
     expires_ms: int
+    side: OrderSide | None = None
+    standing_price: Decimal | None = None
+    standing_amount: Decimal | None = None
 
 
 Command = Place | Cancel | Modify
@@ -117,7 +124,6 @@ class Answer:
     client_id: str = ""
     venue_id: str = ""
     index: int = 0
-    ts_ms: int = 0
     report: OrderReport | None = None  # where the answer already carries the order's state
     whole: bool = False
 
@@ -145,17 +151,36 @@ class PositionsPushed:
 
 @dataclass(frozen=True, slots=True)
 class BookPushed:
+    """A ``ts_ms`` of 0: the venue does not say when."""
+
     top: BookTop
 
 
 @dataclass(frozen=True, slots=True)
 class Pong:
-    """The answer to our heartbeat."""
+    """The answer to our heartbeat, where it is a text."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClosingSoon:
     """The venue will cut this connection; open another first."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOver:
+    """Nothing more will come on this session, though the socket may stay open: it counts as lost.
+
+    What was to be pushed may already be missing, so a planned replacement would not do.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockOff:
+    """The venue refused a request for its time: our idea of its clock is off."""
 
     reason: str
 
@@ -180,6 +205,8 @@ VenueEvent = (
     | BookPushed
     | Pong
     | ClosingSoon
+    | SessionOver
+    | ClockOff
     | Unreadable
 )
 
@@ -197,12 +224,48 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
+class RestRequest:
+    """A REST call described. ``path`` includes the query string; ``body`` is the exact text.
+
+    ``expires_ms``: the venue's time after which it must not be acted on; 0 if it may always be.
+    It is never sent later; ``Venue.sign`` tells it to venues that count it from the signature.
+    """
+
+    method: str
+    path: str
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    expires_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RestReply:
+    status: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a socket's URL must hold: got by REST before each opening, and kept alive.
+
+    Asking again extends the ticket in force and returns the same; if it returns another, the
+    one in use has died, and with it the session. ``read`` raises UnexpectedReply.
+    """
+
+    obtain: RestRequest
+    read: Callable[[RestReply], str]
+    renew_every_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class SocketPlan:
     """How to hold one kind of socket.
 
-    ``channels`` are what must be confirmed before the socket is ready. ``ping`` is sent after
+    ``login``: the venue is asked for a login frame. ``channels`` are what must be confirmed before
+    the socket is ready. ``ping`` (a text; None is a WebSocket ping frame) is sent after
     ``ping_after_s`` without a received byte; the socket is dead after ``dead_after_s`` without
     one. ``rotate_after_s``: replace it before the venue's own cut; None if the venue has none.
+    ``ticket``: what stands for ``{ticket}`` in the URL.
     """
 
     url: str
@@ -212,22 +275,7 @@ class SocketPlan:
     ping_after_s: float
     dead_after_s: float
     rotate_after_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RestRequest:
-    """A REST call described. ``path`` includes the query string; ``body`` is the exact text."""
-
-    method: str
-    path: str
-    body: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class RestReply:
-    status: int
-    text: str
+    ticket: Ticket | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,44 +312,40 @@ class Limits:
     """The venue's published limits that a worker must keep."""
 
     requests: Mapping[RequestKind, RateLimit]
-    batches: Mapping[RequestKind, RateLimit]
-    """Orders in batches of two and more, where they are counted apart from single requests."""
-    account: RateLimit | None  # creates and modifies together
+    account: tuple[RateLimit, ...]  # creates and modifies together; each of them holds
     batch_size: int
     connects: RateLimit
     subscriptions: RateLimit | None = None  # and unsubscriptions and logins, by connection
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """How late the venue's truth may be."""
-
-    visibility_lag_ms: int  # a placed order may be missing from queries this long
-    clock_skew_ms: int  # our clock against the venue's, after syncing
-    expiry_ms: int  # default life of a create request before the venue must refuse it
+    batches: Mapping[RequestKind, RateLimit] = field(default_factory=dict)
+    """Orders in batches of two and more, where they are counted apart from single requests."""
 
 
 class Venue(Protocol):
-    """One venue and environment (live, demo or a simulator), without any state of its own."""
+    """One venue and environment (live, demo or a simulator), without any state of its own.
+
+    ``now_ms`` is the venue's time.
+    """
 
     exchange: ExchangeType
     account_type: str
     limits: Limits
-    timing: Timing
-    client_id_pattern: str
+    visibility_lag_ms: int  # queries may miss a placed order this long; a setting may say more
 
-    # sockets
+    # sockets; private None: pushes come on the trade socket; login None: these keys need none
     def trade_socket(self) -> SocketPlan: ...
-    def private_socket(self) -> SocketPlan: ...
+    def private_socket(self) -> SocketPlan | None: ...
     def public_socket(self) -> SocketPlan: ...
-    def login(self, credentials: Credentials, now_ms: int) -> str: ...
-    def subscribe(self, channels: Sequence[str]) -> list[str]: ...
-    def book_channel(self, instrument: Instrument) -> str: ...
+    def login(self, credentials: Credentials, now_ms: int) -> str | None: ...
+    def subscribe(
+        self, channels: Sequence[str], credentials: Credentials, now_ms: int
+    ) -> list[str]: ...
     def subscribe_books(self, instruments: Sequence[Instrument]) -> list[str]: ...
     def unsubscribe_books(self, instruments: Sequence[Instrument]) -> list[str]: ...
 
     # requests by socket; ``commands`` are all of one kind, at most ``limits.batch_size``
-    def encode(self, request_id: str, commands: Sequence[Command]) -> str: ...
+    def encode(
+        self, request_id: str, commands: Sequence[Command], credentials: Credentials, now_ms: int
+    ) -> str: ...
     def decode(self, text: str, instruments: "Instruments") -> list[VenueEvent]: ...
 
     # requests by REST
@@ -323,7 +367,7 @@ class Venue(Protocol):
     ) -> Page: ...
     def query_balances(self) -> RestRequest: ...
     def read_balances(self, reply: RestReply) -> tuple[BalanceReport, ...]: ...
-    def query_positions(self) -> RestRequest: ...
+    def query_positions(self) -> RestRequest | None: ...  # None: it keeps none
     def read_positions(
         self, reply: RestReply, instruments: "Instruments"
     ) -> tuple[PositionReport, ...]: ...

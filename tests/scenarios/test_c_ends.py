@@ -12,7 +12,7 @@ from router.evidence import VenueState
 from router.settings import OrderSettings
 from simulator.server import RunningSimulator
 from tests.scenarios.stack import ENDS, FAST, SYMBOL, Recorder, Stack, running_stack, until
-from workers.venues.okx import reports
+from workers.venues.okx import words
 
 AMOUNT = Decimal("0.001")
 
@@ -66,7 +66,7 @@ def test_c17_expired_is_told_from_any_open_state(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, prepare: Callable[[Stack, Recorder], str]
 ) -> None:
     """OKX has no such state; with its word for an end read as EXPIRED it is told like one."""
-    monkeypatch.setitem(reports.STATES, "canceled", VenueState.EXPIRED)
+    monkeypatch.setitem(words.STATES, "canceled", VenueState.EXPIRED)
     strategy = stack.start_strategy()
     oid = prepare(stack, strategy)
     if prepare is not canceling:

@@ -1,6 +1,7 @@
 """C8, C12, C15. Truth that comes late, early or out of date: each fill once, each end for good."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -146,7 +147,7 @@ def report(answer: Answer, state: VenueState, filled: Decimal) -> OrderReport:
         state=state,
         filled=filled,
         source=Source.QUERY,
-        ts_ms=answer.ts_ms,
+        ts_ms=time.time_ns() // 1_000_000,
     )
 
 

@@ -175,7 +175,7 @@ def test_the_limit_of_all_instruments_together_is_kept(
 ) -> None:
     """OKX counts creates and modifies of a sub-account over all contracts; here a tenth of it."""
     account = RateLimit(ACCOUNT_LIMIT, 2.0, per_symbol=False)
-    monkeypatch.setattr(Okx, "limits", replace(Okx.limits, account=account))
+    monkeypatch.setattr(Okx, "limits", replace(Okx.limits, account=(account,)))
     limits = LimitsConfig(
         enabled=True, account_orders_per_2s=ACCOUNT_LIMIT, connections_per_s=1_000
     )

@@ -16,6 +16,7 @@ from websockets.http11 import Request, Response
 from workers.clock import Clock
 from workers.connection import Connection
 from workers.connects import Connects
+from workers.session import Ask
 from workers.venue import (
     Answer,
     ClosingSoon,
@@ -26,6 +27,9 @@ from workers.venue import (
     Pong,
     Proof,
     RateLimit,
+    RestReply,
+    RestRequest,
+    SessionOver,
     SocketPlan,
     Subscribed,
     SubscriptionRefused,
@@ -36,6 +40,8 @@ from workers.venue import (
 )
 
 DEADLINE_S = 5.0
+KEYS = Credentials("key", "secret")
+ANONYMOUS = Credentials("", "")
 
 
 async def until(condition: Callable[[], object], what: str = "") -> None:
@@ -51,10 +57,14 @@ async def until(condition: Callable[[], object], what: str = "") -> None:
 class FakeVenue:
     """The codec: what a frame ``{"say": word, …}`` means."""
 
-    def login(self, credentials: Credentials, now_ms: int) -> str:
+    def login(self, credentials: Credentials, now_ms: int) -> str | None:
+        if credentials == ANONYMOUS:
+            return None
         return json.dumps({"op": "login", "key": credentials.key})
 
-    def subscribe(self, channels: Sequence[str]) -> list[str]:
+    def subscribe(
+        self, channels: Sequence[str], credentials: Credentials, now_ms: int
+    ) -> list[str]:
         return [json.dumps({"op": "subscribe", "channel": channel}) for channel in channels]
 
     def decode(self, text: str, instruments: Instruments) -> list[VenueEvent]:
@@ -70,6 +80,7 @@ class FakeVenue:
             "subscribed": Subscribed(frame.get("channel", "")),
             "no such channel": SubscriptionRefused(frame.get("channel", ""), "unknown"),
             "closing": ClosingSoon("maintenance"),
+            "over": SessionOver("the stream has expired"),
             "answer": Answer(str(frame.get("id", "")), Verdict(Proof.DONE)),
         }
         return [said.get(frame.get("say", ""), Unreadable("unknown", text))]
@@ -80,6 +91,7 @@ class Visit:
     """One session as the server saw it; ``frames`` without the heartbeat."""
 
     socket: ws_server.ServerConnection
+    path: str = ""
     frames: list[dict[str, Any]] = field(default_factory=list)
     pings: int = 0
     opened_s: float = field(default_factory=time.monotonic)
@@ -109,7 +121,7 @@ class FakeServer:
         self.url = ""
 
     async def handle(self, socket: ws_server.ServerConnection) -> None:
-        visit = Visit(socket)
+        visit = Visit(socket, socket.request.path if socket.request else "")
         self.visits.append(visit)
         number = len(self.visits)
         self.story.append(f"{number} opened")
@@ -168,6 +180,10 @@ class Heard:
 MANY_CONNECTS = RateLimit(1_000, 1.0, per_symbol=False)
 
 
+async def no_rest(request: RestRequest) -> RestReply:
+    raise AssertionError(f"nothing is to be asked by REST here: {request}")
+
+
 @contextlib.asynccontextmanager
 async def connected(
     server: FakeServer,
@@ -175,6 +191,8 @@ async def connected(
     open_timeout_s: float = 2.0,
     connects: RateLimit = MANY_CONNECTS,
     reconnect_s: tuple[float, float] = (0.01, 0.05),
+    credentials: Credentials = KEYS,
+    ask: Ask = no_rest,
     **plan: Any,
 ) -> AsyncIterator[tuple[Connection, Heard]]:
     """Hold a connection to the server while the block lasts."""
@@ -191,13 +209,14 @@ async def connected(
         "trade",
         SocketPlan(**terms | plan),
         cast(Venue, FakeVenue()),
-        Credentials("key", "secret"),
+        credentials,
         Clock(),
         instruments=Instruments,
         on_event=lambda event, session: heard.events.append((event, session)),
         on_ready=lambda session, why: heard.ready.append(session),
         on_lost=lambda session, why: heard.lost.append((session, why)),
         reconnect_s=reconnect_s,
+        ask=ask,
         open_timeout_s=open_timeout_s,
         connects=Connects(connects, time.monotonic),
     )

@@ -5,14 +5,23 @@ import json
 import time
 from collections.abc import AsyncIterator
 from functools import partial
+from typing import Any
 
 import pytest
 import websockets.exceptions as ws_errors
 
-from tests.workers.fake_venue import FakeServer, Heard, connected, until
+from tests.workers.fake_venue import ANONYMOUS, FakeServer, Heard, connected, until
 from workers import connection as connection_module
 from workers.connection import Connection, NotReady
-from workers.venue import Unreadable
+from workers.venue import (
+    Proof,
+    RestReply,
+    RestRequest,
+    Ticket,
+    UnexpectedReply,
+    Unreadable,
+    Verdict,
+)
 
 
 @pytest.fixture
@@ -239,6 +248,100 @@ async def test_one_heartbeat_a_silence(server: FakeServer) -> None:
     async with connected(server, ping_after_s=0.05, dead_after_s=0.3) as (_, heard):
         await until(lambda: heard.lost)
         assert server.visits[0].pings == 1
+
+
+async def test_a_venue_without_a_text_heartbeat_gets_ping_frames(server: FakeServer) -> None:
+    """A quiet stream is alive as long as pongs come; they never reach the reader."""
+    terms: dict[str, Any] = {"ping": None, "ping_after_s": 0.05, "dead_after_s": 0.25}
+    async with connected(server, **terms) as (connection, heard):
+        await until(lambda: connection.ready)
+        session = connection._session
+        assert session is not None
+        opened_s = session.heard_s
+        await until(lambda: session.heard_s > opened_s + 3 * terms["dead_after_s"])
+        assert (heard.lost, server.visits[0].pings) == ([], 0)
+        server.visits[0].socket.transport.pause_reading()
+        await until(lambda: heard.lost)
+        assert "no byte" in heard.lost[0][1]
+        await until(lambda: connection.session_number == 2)
+
+
+# --- without a login, with a ticket -------------------------------------------------------------
+
+
+async def test_keys_that_need_no_login_are_asked_for_none(server: FakeServer) -> None:
+    async with connected(server, credentials=ANONYMOUS) as (connection, _):
+        await until(lambda: connection.ready)
+        assert server.visits[0].ops == ["subscribe", "subscribe"]
+
+
+class Office:
+    """Issues the same ticket again and again, until told otherwise."""
+
+    def __init__(self) -> None:
+        self.ticket = "t1"
+        self.asked = 0
+
+    async def ask(self, request: RestRequest) -> RestReply:
+        assert request.path == "/ticket"
+        self.asked += 1
+        return RestReply(200 if self.ticket else 503, self.ticket)
+
+    def read(self, reply: RestReply) -> str:
+        if reply.status != 200:
+            raise UnexpectedReply(Verdict(Proof.UNKNOWN, "503", "503 busy"))
+        return reply.text
+
+    def plan(self, server: FakeServer, renew_every_s: float) -> dict[str, Any]:
+        ticket = Ticket(RestRequest("POST", "/ticket"), self.read, renew_every_s)
+        return {"url": f"{server.url}/private/{{ticket}}", "ask": self.ask, "ticket": ticket}
+
+
+async def test_a_ticket_is_got_before_each_opening_and_kept_alive(server: FakeServer) -> None:
+    office = Office()
+    async with connected(server, **office.plan(server, 0.02)) as (connection, heard):
+        await until(lambda: connection.ready and office.asked >= 4)
+        assert server.visits[0].path == "/private/t1"
+        office.ticket = ""  # a renewal that fails costs no session: the ticket lives on
+        asked = office.asked
+        await until(lambda: office.asked >= asked + 3)
+        assert (heard.lost, len(server.visits)) == ([], 1)
+
+
+async def test_d12_another_ticket_means_that_ours_has_died(server: FakeServer) -> None:
+    office = Office()
+    async with connected(server, **office.plan(server, 0.02)) as (connection, heard):
+        await until(lambda: connection.ready)
+        office.ticket = "t2"
+        await until(lambda: connection.session_number == 2)
+        assert [session for session, _ in heard.lost] == [1]
+        assert "ticket" in heard.lost[0][1]
+        assert server.visits[1].path == "/private/t2"
+        await until(lambda: not server.visits[0].open)
+
+
+async def test_no_ticket_no_session_until_there_is_one(server: FakeServer) -> None:
+    office = Office()
+    office.ticket = ""
+    async with connected(server, **office.plan(server, 60)) as (connection, _):
+        await until(lambda: office.asked >= 3)
+        assert server.visits == []
+        assert "503 busy" in connection.problem
+        office.ticket = "t1"
+        await until(lambda: connection.ready)
+
+
+async def test_d12_a_session_that_is_over_is_lost_though_its_socket_is_open(
+    server: FakeServer,
+) -> None:
+    async with connected(server) as (connection, heard):
+        await until(lambda: connection.ready)
+        await server.visits[0].say("over")
+        await until(lambda: heard.lost)
+        assert heard.lost == [(1, "the stream has expired")]
+        await until(lambda: connection.session_number == 2)
+        await until(lambda: not server.visits[0].open, "what was given up is closed")
+        assert sum(visit.open for visit in server.visits) == 1
 
 
 # --- replacing ----------------------------------------------------------------------------------

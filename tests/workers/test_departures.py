@@ -1,6 +1,7 @@
 """How requests leave: together, in their order, within the limits, and never twice."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 
 import orjson
@@ -9,7 +10,7 @@ import websockets.exceptions as ws_errors
 
 from router.enums import RequestKind
 from router.settings import OrderSettings
-from tests.venues.okx import samples
+from tests.venues.okx import sample
 from tests.workers.samples import record
 from workers.clock import Clock
 from workers.connection import Connection, NotReady
@@ -30,6 +31,10 @@ class Trade:
         self.ready, self.session_number, self.problem = True, 1, ""
         self.sent: list[dict[str, Any]] = []
         self.breaks: Exception | None = None
+
+    @staticmethod
+    def encode(request_id: str, commands: Sequence[Command]) -> str:
+        return sample.VENUE.encode(request_id, commands, sample.SAMPLE.credentials, 0)
 
     async def send(self, text: str) -> int:
         if self.breaks is not None:
@@ -52,7 +57,7 @@ class Desk:
     def command(self, flight: Flight) -> Command:
         if flight.record.oid in self.unsayable:
             raise CannotEncode("symbol", "not listed")
-        return Cancel(samples.SWAP, flight.record.client_id.replace("-", ""), "")
+        return Cancel(sample.SWAP, flight.record.client_id.replace("-", ""), "")
 
     def by_rest(self, flight: Flight) -> None:
         self.story.append(("rest", flight.record.oid))
@@ -77,16 +82,12 @@ class Way:
         limits = Limits(
             requests=dict.fromkeys(RequestKind, RateLimit(single, 1_000.0, per_symbol=True)),
             batches=dict.fromkeys(RequestKind, RateLimit(batched, 1_000.0, per_symbol=True)),
-            account=None,
+            account=(),
             batch_size=size,
             connects=RateLimit(3, 1.0, per_symbol=False),
         )
 
-        class Venue:
-            encode = staticmethod(samples.VENUE.encode)
-
-        venue = cast(Any, Venue())
-        venue.limits = limits
+        venue = cast(Any, SimpleNamespace(limits=limits))
         wiring = Wiring(
             account="okx-main",
             venue=venue,

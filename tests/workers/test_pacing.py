@@ -19,12 +19,12 @@ def pacer(
     period_s: float = 2.0,
     *,
     per_symbol: bool = True,
-    account: RateLimit | None = None,
+    account: tuple[RateLimit, ...] = (),
     enabled: bool = True,
 ) -> Pacer:
     limit = RateLimit(count, period_s, per_symbol)
     kinds = dict.fromkeys((CREATE, CANCEL, MODIFY), limit)
-    return Pacer(Limits(kinds, {}, account, batch_size=20, connects=CONNECTS), enabled)
+    return Pacer(Limits(kinds, account, batch_size=20, connects=CONNECTS), enabled)
 
 
 def leave(paced: Pacer, kind: RequestKind, symbol: str, now_s: float) -> float:
@@ -103,7 +103,7 @@ def test_a_limit_of_all_symbols_is_shared() -> None:
 
 
 def test_the_account_limit_holds_for_creates_and_modifies_but_never_for_cancels() -> None:
-    paced = pacer(1_000, account=RateLimit(4, 2.0, per_symbol=False))
+    paced = pacer(1_000, account=(RateLimit(4, 2.0, per_symbol=False),))
     for kind, symbol in ((CREATE, "A"), (MODIFY, "B"), (CREATE, "C")):
         assert paced.wait_s(kind, symbol, 0.0) == 0.0
     assert paced.wait_s(CREATE, "D", 0.0) > 0
@@ -111,8 +111,19 @@ def test_the_account_limit_holds_for_creates_and_modifies_but_never_for_cancels(
     assert paced.wait_s(CANCEL, "D", 0.0) == 0.0
 
 
+def test_each_of_the_accounts_limits_holds() -> None:
+    short, long = RateLimit(2, 1.0, per_symbol=False), RateLimit(4, 60.0, per_symbol=False)
+    paced, left_s = pacer(1_000, account=(short, long)), [0.0]
+    for _ in range(4):
+        left_s.append(leave(paced, CREATE, "A", left_s[-1]))
+    pauses_s = [later - sooner for sooner, later in itertools.pairwise(left_s)]
+    assert max(pauses_s[1:3]) < 2 * 1.0 * PERIOD_SHARE, "the short one spreads them"
+    assert min(pauses_s[1:3]) >= 1.0
+    assert left_s[-1] >= 60, "the long one holds the next"
+
+
 def test_a_request_held_by_one_window_uses_up_none() -> None:
-    paced = pacer(2, account=RateLimit(1_000, 2.0, per_symbol=False))
+    paced = pacer(2, account=(RateLimit(1_000, 2.0, per_symbol=False),))
     assert paced.wait_s(CREATE, "A", 0.0) == 0.0
     for _ in range(2_000):
         assert paced.wait_s(CREATE, "A", 0.0) > 0
@@ -135,7 +146,7 @@ def test_switched_off_it_never_waits() -> None:
 
 
 def test_a_kind_without_a_limit_never_waits() -> None:
-    paced = Pacer(Limits({}, {}, None, batch_size=20, connects=CONNECTS))
+    paced = Pacer(Limits({}, (), batch_size=20, connects=CONNECTS))
     assert [paced.wait_s(CREATE, "A", 0.0) for _ in range(100)] == [0.0] * 100
 
 

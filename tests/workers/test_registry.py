@@ -3,19 +3,30 @@
 import pytest
 
 from router.state import State
-from tests.workers.samples import record
+from tests.workers.samples import SYMBOL, record
 from workers import registry as registry_module
 from workers.registry import Registry
+
+
+def test_a_venue_id_counts_for_its_symbol_only() -> None:
+    """Some venues count their order ids for each symbol anew."""
+    registry = Registry()
+    bitcoin, ether = record("o1", venue_id="7"), record("o2", venue_id="7", symbol="ETHUSDT.OKX")
+    registry.add(bitcoin)
+    registry.add(ether)
+    assert registry.find(bitcoin.symbol, "", "7") is bitcoin
+    assert registry.find(ether.symbol, "", "7") is ether
+    assert registry.find("SOLUSDT.OKX", "", "7") is None
 
 
 def test_an_order_is_found_by_its_client_id_and_its_venue_id() -> None:
     registry, one = Registry(), record("o1")
     registry.add(one)
-    assert registry.find("c-o1", "") is one
-    assert registry.find("", "v-o1") is one
-    assert registry.find("c-o1", "v-o1") is one
-    assert registry.find("", "") is None
-    assert registry.find("stranger", "v-stranger") is None
+    assert registry.find(SYMBOL, "c-o1", "") is one
+    assert registry.find(SYMBOL, "", "v-o1") is one
+    assert registry.find(SYMBOL, "c-o1", "v-o1") is one
+    assert registry.find(SYMBOL, "", "") is None
+    assert registry.find(SYMBOL, "stranger", "v-stranger") is None
 
 
 def test_only_its_own_strategy_owns_an_order() -> None:
@@ -39,21 +50,23 @@ def test_an_oid_of_two_strategies_is_two_orders() -> None:
 def test_the_venue_id_decides_over_a_reused_client_id() -> None:
     registry, old = Registry(), record("o1", state=State.FILLED)
     registry.add(old)
-    assert registry.find("c-o1", "v-another") is None, "another order with the same client id"
+    assert registry.find(SYMBOL, "c-o1", "v-another") is None, (
+        "another order with the same client id"
+    )
     new = record("o2", client_id="c-o1", venue_id="v-another")
     registry.add(new)
-    assert registry.find("c-o1", "v-another") is new
-    assert registry.find("c-o1", "v-o1") is old
+    assert registry.find(SYMBOL, "c-o1", "v-another") is new
+    assert registry.find(SYMBOL, "c-o1", "v-o1") is old
 
 
 def test_a_venue_id_learned_later_makes_the_order_findable() -> None:
     registry, one = Registry(), record("o1", venue_id="")
     registry.add(one)
-    assert registry.find("", "v-o1") is None
-    assert registry.find("c-o1", "v-o1") is one
+    assert registry.find(SYMBOL, "", "v-o1") is None
+    assert registry.find(SYMBOL, "c-o1", "v-o1") is one
     one.venue_id = "v-o1"
     registry.note_venue_id(one)
-    assert registry.find("", "v-o1") is one
+    assert registry.find(SYMBOL, "", "v-o1") is one
 
 
 def test_live_are_the_orders_not_ended() -> None:
@@ -79,7 +92,7 @@ def test_the_oldest_ended_orders_are_forgotten_and_no_live_one(
     assert [registry.owned("alpha", f"o{number}") is not None for number in range(6)] == (
         [False] * 3 + [True] * 3
     )
-    assert registry.find("c-o0", "v-o0") is None
+    assert registry.find(SYMBOL, "c-o0", "v-o0") is None
     assert list(registry.live()) == live
     assert len(registry) == 8
 
@@ -106,5 +119,5 @@ def test_forgetting_an_order_leaves_the_one_that_took_over_its_client_id(
     new = record("o2", client_id="c-o1", venue_id="v-o2")
     registry.add(new)
     registry.note_end(old)
-    assert registry.find("c-o1", "") is new
-    assert registry.find("", "v-o1") is None
+    assert registry.find(SYMBOL, "c-o1", "") is new
+    assert registry.find(SYMBOL, "", "v-o1") is None

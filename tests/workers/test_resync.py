@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any, cast
 
 from hypothesis import given, settings
@@ -237,3 +238,11 @@ def _compare(
         assert set(diff["open_orders_removed"]) == ended
     assert diff["open_orders_added"] == []
     assert teller.events == ["resynced"]
+
+
+async def test_a_venue_without_positions_is_not_asked_for_them() -> None:
+    nothing: Any = None
+    venue = SimpleNamespace(query_positions=lambda: None)
+    wiring: Any = SimpleNamespace(venue=venue, orders=RULES, rest=None)
+    resync = Resync(wiring, nothing, nothing, nothing, nothing)
+    assert await resync._positions() == ()

@@ -1,98 +1,49 @@
-"""Every code that the protocol sheet names, and what it proves for each kind of request.
-
-64008, the notice of a service upgrade, answers no request and stands in no class.
-"""
+"""OKX's table of codes beyond what the conformance suite asks of it: families and single rows."""
 
 import pytest
 
 from router.enums import RequestKind
 from router.outcomes import Action, act
+from tests.venues.okx.sample import CODES as SHEET
 from workers.venue import Proof
-from workers.venues.okx.answers import PROOFS, proof
-
-UNKNOWN = "50001 50004 50005 50013 50026 51054 51149 51412 63999 64007 60001"
-THROTTLED = "50011 50040 50061 51513 60014 60023"
-LOCKED_OUT = """
-    50024 50030 50100 50101 50102 50103 50104 50105 50106 50107 50110 50111 50112 50113 50119 50120
-    60004 60005 60006 60007 60008 60009 60011 60024 60031 60032
-"""
-REJECTED = """
-    50014 50015 50036 50037 50071 50072
-    51000 51001 51004 51005 51006 51008 51010 51016 51019 51020 51021 51022 51023 51024 51071
-    51101 51102 51103 51104 51105 51106 51112 51116 51121 51127 51131 51137 51138 51155 51169
-    51170 51174 51201 51202 51205
-    51403 51404 51407 51408 51413 51500 51502 51506 51511 51512
-    54004 54036 54048 60012 60013 60018 60019 60028 64001 64002 64003
-    51004_1000 51008_1000 51502_1001
-"""
-GONE = "51400 51401 51402 51405 51410 51503 51509 51510 51603"
+from workers.venues.okx.words import CODES
 
 #: What the worker does about an answer with such a code: to a create, and to a cancel or modify.
 DONE_ABOUT = {
-    UNKNOWN: (Action.CLIMB, Action.CLIMB),
-    THROTTLED: (Action.PAUSE, Action.PAUSE),
-    LOCKED_OUT: (Action.REFUSE, Action.REFUSE),
-    REJECTED: (Action.REFUSE, Action.ASK),
-    GONE: (Action.CLIMB, Action.ASK),
+    Proof.UNKNOWN: (Action.CLIMB, Action.CLIMB),
+    Proof.THROTTLED: (Action.PAUSE, Action.PAUSE),
+    Proof.LOCKED_OUT: (Action.REFUSE, Action.REFUSE),
+    Proof.REJECTED: (Action.REFUSE, Action.ASK),
+    Proof.GONE: (Action.CLIMB, Action.ASK),
 }
-
 COMMANDS = (RequestKind.CREATE, RequestKind.CANCEL, RequestKind.MODIFY)
 
 
-@pytest.mark.parametrize(
-    ("codes", "expected"),
-    [
-        (UNKNOWN, Proof.UNKNOWN),
-        (THROTTLED, Proof.THROTTLED),
-        (LOCKED_OUT, Proof.LOCKED_OUT),
-        (REJECTED, Proof.REJECTED),
-    ],
-    ids=["unknown", "throttled", "locked out", "rejected"],
-)
-def test_the_code_proves_the_same_for_every_request(codes: str, expected: Proof) -> None:
-    other = Proof.DONE  # stands out, if a code should have no row
-    found = {
-        (code, kind): proof(code, kind, other)
-        for code in codes.split()
-        for kind in (*COMMANDS, None)
-    }
-    assert {key: value for key, value in found.items() if value is not expected} == {}
-
-
-@pytest.mark.parametrize("code", GONE.split())
-def test_gone_depends_on_the_request(code: str) -> None:
-    assert proof(code, RequestKind.CANCEL, Proof.DONE) is Proof.GONE
-    assert proof(code, RequestKind.MODIFY, Proof.DONE) is Proof.GONE
-    assert proof(code, RequestKind.CREATE, Proof.DONE) is Proof.UNKNOWN
-    asked = proof(code, None, Proof.DONE)
-    assert asked is (Proof.ABSENT if code == "51603" else Proof.UNKNOWN)
-
-
-@pytest.mark.parametrize("codes", DONE_ABOUT, ids=lambda codes: f"like {codes.split()[0]}")
-def test_the_worker_knows_what_to_do_about_every_code(codes: str) -> None:
-    create, change = DONE_ABOUT[codes]
+@pytest.mark.parametrize("proven", DONE_ABOUT)
+def test_the_worker_knows_what_to_do_about_every_code(proven: Proof) -> None:
+    create, change = DONE_ABOUT[proven]
     expected = {RequestKind.CREATE: create, RequestKind.CANCEL: change, RequestKind.MODIFY: change}
-    for code in codes.split():
-        done = {kind: act(kind, proof(code, kind, Proof.DONE)) for kind in COMMANDS}
+    for code in SHEET[proven].split():
+        proofs = {kind: CODES.proof(code, kind, Proof.DONE) for kind in COMMANDS}
+        done = {kind: act(kind, found) for kind, found in proofs.items()}
         assert (code, done) == (code, expected)
         # Nothing but a climb may follow a second copy's refusal: it may speak of the first.
-        again = act(
-            RequestKind.CREATE, proof(code, RequestKind.CREATE, Proof.DONE), sent_before=True
-        )
+        again = act(RequestKind.CREATE, proofs[RequestKind.CREATE], sent_before=True)
         assert again in (Action.CLIMB, Action.PAUSE)
 
 
-def test_no_code_stands_in_two_classes() -> None:
-    every = [code for codes in DONE_ABOUT for code in codes.split()]
-    assert len(every) == len(set(every))
+@pytest.mark.parametrize("code", SHEET[Proof.GONE].split())
+def test_gone_answers_no_create_and_a_query_only_by_51603(code: str) -> None:
+    assert CODES.proof(code, RequestKind.CREATE, Proof.DONE) is Proof.UNKNOWN
+    asked = CODES.proof(code, None, Proof.DONE)
+    assert asked is (Proof.ABSENT if code == "51603" else Proof.UNKNOWN)
 
 
 @pytest.mark.parametrize("code", ["", "1", "2", "59999", "5100", "540000", "99999", "_", "501"])
 def test_an_unknown_code_has_no_row(code: str) -> None:
-    assert proof(code, RequestKind.CREATE, Proof.DONE) is Proof.DONE
+    assert CODES.proof(code, RequestKind.CREATE, Proof.DONE) is Proof.DONE
 
 
 def test_the_table_has_no_rows_beyond_the_sheet() -> None:
-    named = f"{UNKNOWN} {THROTTLED} {LOCKED_OUT} {REJECTED} {GONE}".split()
-    between = {"50027", "50028", "50029"}  # the sheet's "50024.., 50030"
-    assert set(PROOFS) - set(named) == between
+    named = {code for codes in SHEET.values() for code in codes.split()}
+    assert set(CODES.rows) - named == set()

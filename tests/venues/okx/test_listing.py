@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from router.enums import ExchangeType
 from router.instruments import Instrument, exchange_of
-from tests.venues.okx.samples import INSTRUMENTS, INVERSE, LISTING, SPOT, SWAP, VENUE, WITHOUT_CODE
+from tests.venues.okx.sample import INSTRUMENTS, INVERSE, LISTING, SPOT, SWAP, VENUE, WITHOUT_CODE
 from workers.venues import load
-from workers.venues.okx.fields import Malformed
+from workers.venues.fields import Malformed
 from workers.venues.okx.listing import symbol_of
 
 
@@ -72,7 +72,7 @@ def test_a_linear_swap_in_base_units() -> None:
         max_amount=Decimal(1000),
         contract_size=Decimal("0.01"),
         venue_symbol="BTC-USDT-SWAP",
-        venue_ids={"instType": "SWAP", "lotSz": "0.01", "instIdCode": "10459"},
+        venue_ids={"instType": "SWAP", "size_step": "0.01", "instIdCode": "10459"},
     )
     assert expected == SWAP
 

@@ -14,7 +14,7 @@ def make(
     ws_url: str | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Venue:
-    """Return OKX for ``environment``; the URLs replace the environment's own (a simulator).
+    """Return OKX as ``workers.venues.load`` asks for it.
 
     Raises:
         ConfigError: If the environment or an option is unknown or wrong.

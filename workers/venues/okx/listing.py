@@ -4,10 +4,9 @@ import re
 from decimal import Decimal
 
 from router.enums import ExchangeType
-from router.evidence import ZERO
 from router.instruments import Instrument
-from workers.venues.okx.fields import Item, Malformed, amount, decimal, text
-from workers.venues.okx.sizes import INVERSE_STEP
+from workers.venues.fields import Item, Malformed, amount, positive, required, text
+from workers.venues.sizes import SIZE_STEP, base_steps
 
 _NAME = re.compile(r"([A-Z0-9]+)-([A-Z0-9]+)(?:-(SWAP|[0-9]{6}))?")
 
@@ -34,25 +33,25 @@ def _parts(venue_symbol: str) -> tuple[str, str, str]:
 def instrument(item: Item) -> Instrument:
     """Return one listed instrument; steps and limits in base units.
 
-    An inverse contract has no fixed base step: its lot is 0.00000001 base, its smallest size is
-    ``min_cost`` in quote units, and ``venue_ids["lotSz"]`` keeps the step in contracts.
-
     Raises:
         Malformed: If it cannot be traded here: fields missing, or a contract of another kind.
     """
     name = text(item, "instId")
     base, quote, rest = _parts(name)
-    kind = "spot" if not rest else text(item, "ctType")
+    kind = text(item, "ctType") if rest else "spot"
     if kind not in ("spot", "linear", "inverse"):
         raise Malformed(f"{name}: contract type {kind!r}")
-    size = Decimal(1) if kind == "spot" else _contract_size(item, kind, base, quote)
-    lot, least = _positive(item, "lotSz"), _positive(item, "minSz")
-    most = amount(item, "maxLmtSz")
-    ids = {"instType": text(item, "instType"), "lotSz": text(item, "lotSz")}
+    steps = base_steps(
+        kind,
+        _contract_size(item, kind, base, quote),
+        lot=positive(item, "lotSz"),
+        least=positive(item, "minSz"),
+        most=amount(item, "maxLmtSz"),
+    )
+    ids = {"instType": required(item, "instType"), SIZE_STEP: required(item, "lotSz")}
     code = item.get("instIdCode")
     if type(code) is int:  # null until OKX has made one: "Get instruments", read 2026-11
         ids["instIdCode"] = str(code)
-    inverse = kind == "inverse"
     return Instrument(
         symbol=symbol_of(name),
         exchange=ExchangeType.OKX,
@@ -60,29 +59,18 @@ def instrument(item: Item) -> Instrument:
         base=base,
         quote=quote,
         settle=text(item, "settleCcy") or quote,
-        tick_size=_positive(item, "tickSz"),
-        lot_size=INVERSE_STEP if inverse else lot * size,
-        min_amount=INVERSE_STEP if inverse else least * size,
-        min_cost=least * size if inverse else ZERO,
-        max_amount=None if inverse or not most else most * size,
-        contract_size=size,
+        tick_size=positive(item, "tickSz"),
         tradable=text(item, "state") == "live",
         venue_symbol=name,
         venue_ids=ids,
+        **steps._asdict(),
     )
 
 
 def _contract_size(item: Item, kind: str, base: str, quote: str) -> Decimal:
-    """Return what one contract holds: base units if linear, quote units if inverse."""
-    counted_in = base if kind == "linear" else quote
-    if text(item, "ctValCcy") != counted_in:
+    """Return what one size unit holds: base units, or quote units if the contract is inverse."""
+    if kind == "spot":
+        return Decimal(1)
+    if text(item, "ctValCcy") != (base if kind == "linear" else quote):
         raise Malformed(f"a {kind} contract counted in {item.get('ctValCcy')!r:.60}")
-    return _positive(item, "ctVal") * _positive(item, "ctMult")
-
-
-def _positive(item: Item, key: str) -> Decimal:
-    value = item.get(key)
-    number = decimal(value, key)
-    if number <= 0:
-        raise Malformed(f"{key} is {number}")
-    return number
+    return positive(item, "ctVal") * positive(item, "ctMult")

@@ -13,82 +13,22 @@ from router.evidence import (
 )
 from router.instruments import Instrument
 from workers.venue import Instruments
-from workers.venues.okx.fields import (
-    Item,
-    Malformed,
-    UnknownInstrument,
-    amount,
-    mapping,
-    moment,
-    price,
-    text,
-)
-from workers.venues.okx.sizes import fill_base, filled_base, to_base
-
-STATES = {
-    "live": VenueState.OPEN,
-    "partially_filled": VenueState.OPEN,
-    "filled": VenueState.FILLED,
-    "canceled": VenueState.CANCELED,
-    "mmp_canceled": VenueState.CANCELED,
-}
-_SIDES = {"buy": "BUY", "sell": "SELL"}
-#: Our words for type and time in force; types that we never send keep both empty.
-_TYPES = {
-    "limit": ("LIMIT", "GTC"),
-    "ioc": ("LIMIT", "IOC"),
-    "fok": ("LIMIT", "FOK"),
-    "post_only": ("POST_ONLY", "GTC"),
-    "market": ("MARKET", "GTC"),
-    "optimal_limit_ioc": ("MARKET", "IOC"),
-}
-#: Every end that is not a fill is a cancel at OKX, remainders of IOC and FOK too; so nothing here
-#: is EXPIRED. "Order channel", cancelSource, read 2026-11.
-CANCEL_SOURCES = {
-    "0": "system",
-    "1": "user",
-    "2": "liquidation or delivery",
-    "3": "liquidation or delivery",
-    "4": "liquidation or delivery",
-    "6": "liquidation or delivery",
-    "7": "liquidation or delivery",
-    "9": "liquidation or delivery",
-    "10": "liquidation or delivery",
-    "13": "FOK could not fill whole",
-    "14": "IOC remainder",
-    "15": "price limit",
-    "20": "cancel-all-after",
-    "31": "post-only would take",
-    "32": "self-trade prevention",
-    "33": "too many matches",
-    "38": "market maker protection",
-    "39": "market maker protection",
-}
-
-
-def instrument_of(item: Item, instruments: Instruments) -> Instrument:
-    """Return the instrument that ``item`` is about.
-
-    Raises:
-        UnknownInstrument: If it was not loaded.
-    """
-    name = text(item, "instId")
-    found = instruments.venue_symbol(name)
-    if found is None:
-        raise UnknownInstrument(f"unknown instrument {name!r:.60}")
-    return found
+from workers.venues.fields import Item, Malformed, amount, mapping, moment, price, text
+from workers.venues.okx.words import CANCEL_SOURCES, READ_TYPES, SIDES, STATES
+from workers.venues.reading import listed
+from workers.venues.sizes import fill_base, filled_base, to_base
 
 
 def pushed_order(item: Item, instruments: Instruments) -> OrderReport:
     """Return what a push says; fillX fields are for this update, so they are its fill."""
-    instrument = instrument_of(item, instruments)
-    fill = _pushed_fill(item, instrument)
+    instrument = listed(instruments, text(item, "instId"))
+    fill = _fill(item, instrument, "fillFee", "fillFeeCcy")
     return _report(item, instrument, Source.PUSH, fill)
 
 
 def queried_order(item: Item, instruments: Instruments, source: Source) -> OrderReport:
     """Return what REST says; its fillX fields are the *last* fill's, so they are left out."""
-    return _report(item, instrument_of(item, instruments), source, None)
+    return _report(item, listed(instruments, text(item, "instId")), source, None)
 
 
 def _report(item: Item, instrument: Instrument, source: Source, fill: Fill | None) -> OrderReport:
@@ -101,8 +41,7 @@ def _report(item: Item, instrument: Instrument, source: Source, fill: Fill | Non
     if state is None:
         raise Malformed(f"unknown order state {item.get('state')!r:.60}")
     average = price(item, "avgPx")
-    order_type, time_in_force = _TYPES.get(text(item, "ordType"), ("", ""))
-    fee, fee_currency = _fee(item)
+    order_type, time_in_force = READ_TYPES.get(text(item, "ordType"), ("", ""))
     return OrderReport(
         symbol=instrument.symbol,
         client_id=client_id,
@@ -114,13 +53,11 @@ def _report(item: Item, instrument: Instrument, source: Source, fill: Fill | Non
         avg_price=average,
         amount=_order_amount(item, instrument),
         price=price(item, "px"),
-        side=_SIDES.get(text(item, "side"), ""),
+        side=SIDES.get(text(item, "side"), ""),
         order_type=order_type,
         time_in_force=time_in_force,
         reduce_only=item.get("reduceOnly") in ("true", True),
         created_ms=moment(item, "cTime"),
-        fee=fee,
-        fee_currency=fee_currency,
         fill=fill,
         reason=_end_reason(item) if state is VenueState.CANCELED else "",
         amend_failed=_amend_failure(item),
@@ -138,50 +75,33 @@ def _order_amount(item: Item, instrument: Instrument) -> Decimal | None:
     return to_base(instrument, amount(item, "sz")) or None
 
 
-def _pushed_fill(item: Item, instrument: Instrument) -> Fill | None:
-    trade_id = text(item, "tradeId")
-    size = amount(item, "fillSz")
-    if not trade_id or not size:
-        return None
-    return _fill(item, instrument, size, -amount(item, "fillFee"), text(item, "fillFeeCcy"))
-
-
 def queried_fill(item: Item, instruments: Instruments) -> Fill:
     """Return one trade of the fills queries."""
-    instrument = instrument_of(item, instruments)
-    size = amount(item, "fillSz")
-    if not text(item, "tradeId") or not size:
+    found = _fill(item, listed(instruments, text(item, "instId")), "fee", "feeCcy")
+    if found is None:
         raise Malformed("a fill without tradeId or fillSz")
-    return _fill(item, instrument, size, -amount(item, "fee"), text(item, "feeCcy"))
+    return found
 
 
-def _fill(item: Item, instrument: Instrument, size: Decimal, fee: Decimal, currency: str) -> Fill:
+def _fill(item: Item, instrument: Instrument, fee_key: str, currency_key: str) -> Fill | None:
+    """Return the trade that the fillX fields tell of; None if they tell of none."""
+    trade_id, size = text(item, "tradeId"), amount(item, "fillSz")
+    if not trade_id or not size:
+        return None
     fill_price = price(item, "fillPx")
     if fill_price is None:
         raise Malformed("a fill without fillPx")
     return Fill(
-        trade_id=text(item, "tradeId"),
+        trade_id=trade_id,
         amount=fill_base(instrument, size, fill_price),
         price=fill_price,
         ts_ms=moment(item, "fillTime") or moment(item, "uTime") or moment(item, "ts"),
-        fee=fee,
-        fee_currency=currency,
+        fee=-amount(item, fee_key),
+        fee_currency=text(item, currency_key),
         client_id=text(item, "clOrdId"),
         venue_id=text(item, "ordId"),
         symbol=instrument.symbol,
     )
-
-
-def _fee(item: Item) -> tuple[Decimal, str]:
-    """Return what was paid (positive) and in what; OKX writes fees paid as negative.
-
-    A rebate in another currency than a fee cannot be said in one number and is left out.
-    """
-    fee, currency = -amount(item, "fee"), text(item, "feeCcy")
-    rebate, rebate_currency = amount(item, "rebate"), text(item, "rebateCcy")
-    if not rebate or (fee and rebate_currency != currency):
-        return fee, currency
-    return fee - rebate, rebate_currency
 
 
 def _end_reason(item: Item) -> str:
@@ -191,17 +111,17 @@ def _end_reason(item: Item) -> str:
         said = "market maker protection"
     if source and not said:
         said = "canceled by the venue"
-    return f"{source} {said}".strip() or _said(item)
+    return f"{source} {said}".strip() or _code_text(item)
 
 
 def _amend_failure(item: Item) -> str:
     # "-1" failed; "1" failed and the order was canceled for it: "Order channel", read 2026-11.
     if text(item, "amendResult") not in ("-1", "1"):
         return ""
-    return _said(item) or "the amendment failed, no reason given"
+    return _code_text(item) or "the amendment failed, no reason given"
 
 
-def _said(item: Item) -> str:
+def _code_text(item: Item) -> str:
     code = text(item, "code")
     return "" if code in ("", "0") else f"{code} {text(item, 'msg')}".strip()
 
@@ -211,7 +131,7 @@ def position(item: Item, instruments: Instruments) -> PositionReport | None:
 
     Long/short mode writes shorts as positive numbers; they are negative here.
     """
-    instrument = instrument_of(item, instruments)
+    instrument = listed(instruments, text(item, "instId"))
     if instrument.kind == "spot":
         return None
     size = amount(item, "pos")

@@ -5,10 +5,8 @@ quoted inside its text. So each subscription carries an id that starts with ``su
 orders are hex digits and never do.
 """
 
-import json
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import orjson
 
@@ -24,40 +22,38 @@ from workers.venue import (
     Unreadable,
     VenueEvent,
 )
-from workers.venues.okx.answers import OPS, proof, refusal
-
-Frame = Mapping[str, Any]
+from workers.venues.codes import refusal
+from workers.venues.commands import portions
+from workers.venues.fields import Item, quoted_object, said
+from workers.venues.okx.words import CODES, KIND_OF_OP, LOGIN_RETRY, SUBSCRIPTION
 
 PRIVATE_CHANNELS = ("orders:ANY", "account", "positions:ANY")
-BOOK = "bbo-tbt"
+_BOOK = "bbo-tbt"
 #: The sum of one frame's args may be 64 KB ("Subscribe", read 2026-11); 200 books are 11 KB.
 _BOOKS_A_FRAME = 200
 _SUB_ID = "sub"
-_CHANNEL_OF_ID = {_SUB_ID + re.sub(r"\W", "", name): name for name in PRIVATE_CHANNELS}
 _FULL_NAME = {name.partition(":")[0]: name for name in PRIVATE_CHANNELS}
 _REQUEST_ID = re.compile(r'\\*"id\\*"\s*:\s*\\*"([A-Za-z0-9]{1,32})\\*"')
 _NAMED_CHANNEL = re.compile(r"channel:\s*([\w-]+)(?:,\s*instId:\s*([\w-]+))?")
 
-#: Login refusals that other keys would not cure: clock, pace, order of frames, venue's own error.
-_LOGIN_RETRY = frozenset({"50102", "60004", "60006", "60011", "60023", "60031", "63999"})
-_LOGIN_FATAL = frozenset({"60005", "60007", "60008", "60009", "60024", "60032"})
-_SUBSCRIPTION = frozenset({"60018", "60028", "64001", "64002", "64003"})
+
+def _id_of(channel: str) -> str:
+    return _SUB_ID + re.sub(r"\W", "", channel)
+
+
+_CHANNEL_OF_ID = {_id_of(name): name for name in PRIVATE_CHANNELS}
 
 
 def subscribe(channels: Sequence[str]) -> list[str]:
     """Return one frame for each channel, so that a refusal names its channel."""
-    return [
-        _frame(_SUB_ID + re.sub(r"\W", "", channel), "subscribe", [_arg(channel)])
-        for channel in channels
-    ]
+    return [_frame(_id_of(one), "subscribe", [_arg(one)]) for one in channels]
 
 
 def books(op: str, venue_symbols: Sequence[str]) -> list[str]:
     """Return the frames that subscribe to or unsubscribe from these best-price channels."""
-    parts = range(0, len(venue_symbols), _BOOKS_A_FRAME)
     return [
-        _frame(f"{_SUB_ID}books", op, [_arg(f"{BOOK}:{name}") for name in some])
-        for some in (venue_symbols[start : start + _BOOKS_A_FRAME] for start in parts)
+        _frame(f"{_SUB_ID}books", op, [{"channel": _BOOK, "instId": name} for name in some])
+        for some in portions(venue_symbols, _BOOKS_A_FRAME)
     ]
 
 
@@ -67,123 +63,104 @@ def _frame(request_id: str, op: str, args: list[dict[str, str]]) -> str:
 
 def _arg(channel: str) -> dict[str, str]:
     name, _, scope = channel.partition(":")
-    if not scope:
-        return {"channel": name}
-    return {"channel": name, "instId" if name == BOOK else "instType": scope}
+    return {"channel": name, "instType": scope} if scope else {"channel": name}
 
 
-def channel_of(arg: object) -> str:
+def _channel_of(arg: object) -> str:
     """Return our text of a channel: ``orders:ANY``, ``account``, ``bbo-tbt:BTC-USDT``."""
     if type(arg) is not dict:
         return ""
-    scope = _text(arg, "instId") or _text(arg, "instType")
-    return f"{_text(arg, 'channel')}:{scope}" if scope else _text(arg, "channel")
+    scope = said(arg, "instId") or said(arg, "instType")
+    return f"{said(arg, 'channel')}:{scope}" if scope else said(arg, "channel")
 
 
-def read_event(frame: Frame, text: str) -> list[VenueEvent]:
+def read_event(frame: Item, text: str) -> list[VenueEvent]:
     """Return what a frame with an ``event`` says; [] for those that change nothing."""
     event = frame.get("event")
     reader = _READERS.get(event) if type(event) is str else None
     return reader(frame, text) if reader else [Unreadable(f"unknown event {event!r:.60}", text)]
 
 
-def _subscribed(frame: Frame, text: str) -> list[VenueEvent]:
-    channel = channel_of(frame.get("arg"))
+def _subscribed(frame: Item, text: str) -> list[VenueEvent]:
+    channel = _channel_of(frame.get("arg"))
     return [Subscribed(channel)] if channel else [Unreadable("subscribed to what?", text)]
 
 
-def _login(frame: Frame, text: str) -> list[VenueEvent]:
-    return [LoggedIn()] if _text(frame, "code") == "0" else _error(frame, text)
+def _login(frame: Item, text: str) -> list[VenueEvent]:
+    return [LoggedIn()] if said(frame, "code") == "0" else _error(frame, text)
 
 
-def _too_many(frame: Frame, text: str) -> list[VenueEvent]:
-    name = _text(frame, "channel")
-    reason = f"over the limit of connections, connCount {_text(frame, 'connCount')}"
+def _too_many(frame: Item, text: str) -> list[VenueEvent]:
+    name = said(frame, "channel")
+    reason = f"over the limit of connections, connCount {said(frame, 'connCount')}"
     return [SubscriptionRefused(_FULL_NAME.get(name, name), reason)]
 
 
-def _notice(frame: Frame, text: str) -> list[VenueEvent]:
+def _notice(frame: Item, text: str) -> list[VenueEvent]:
     reason = _reason(frame)
-    if _text(frame, "code") == "64008":
+    if said(frame, "code") == "64008":
         return [ClosingSoon(reason)]
     return [Unreadable(f"notice {reason}", text)]
 
 
-def _nothing(frame: Frame, text: str) -> list[VenueEvent]:
+def _nothing(frame: Item, text: str) -> list[VenueEvent]:
     return []
 
 
-def _error(frame: Frame, text: str) -> list[VenueEvent]:
-    code, message = _text(frame, "code"), _text(frame, "msg")
-    request = _quoted_request(message)
-    op = _text(request, "op")
+def _error(frame: Item, text: str) -> list[VenueEvent]:
+    code, message = said(frame, "code"), said(frame, "msg")
+    request = quoted_object(message)
+    op = said(request, "op")
     if op == "login" or "passphrase" in text:
         # The venue quotes the refused login, secrets and all: it must not reach a log.
         return [LoginRefused(f"{code} the login request was not understood", fatal=True)]
     named = _REQUEST_ID.search(message)
-    request_id = _text(frame, "id") or _text(request, "id") or (named.group(1) if named else "")
+    request_id = said(frame, "id") or said(request, "id") or (named.group(1) if named else "")
     if op == "subscribe" or request_id.startswith(_SUB_ID):
         return _refused_channels(frame, request, request_id, text)
     if request_id:
         return _refused_items(frame, request, request_id)
-    if code in _SUBSCRIPTION:
+    if code in SUBSCRIPTION:
         return _refused_channels(frame, request, request_id, text)
-    if code in _LOGIN_RETRY or code in _LOGIN_FATAL or code.startswith("501"):
-        return [LoginRefused(_reason(frame), fatal=code not in _LOGIN_RETRY)]
+    if code in LOGIN_RETRY or CODES.proof(code, None, Proof.UNKNOWN) is Proof.LOCKED_OUT:
+        return [LoginRefused(_reason(frame), fatal=code not in LOGIN_RETRY)]
     return [Unreadable(f"error {_reason(frame)}", text)]
 
 
-def _quoted_request(message: str) -> dict[str, Any]:
-    """Return the request that an error quotes in its text; {} if none can be read."""
-    start = message.find("{")
-    if start < 0:
-        return {}
-    try:
-        request, _ = json.JSONDecoder().raw_decode(message, start)
-    except (ValueError, RecursionError):  # not JSON, a number of 5,000 digits, endless nesting
-        return {}
-    return request if type(request) is dict else {}
-
-
-def _refused_items(frame: Frame, request: Frame, request_id: str) -> list[VenueEvent]:
+def _refused_items(frame: Item, request: Item, request_id: str) -> list[VenueEvent]:
     """Return an answer for each order that the error quotes, or one for all if it quotes none."""
-    code = _text(frame, "code")
-    kind = OPS.get(_text(request, "op"), RequestKind.CREATE)
-    verdict = refusal(code, _text(frame, "msg"), proof(code, kind, Proof.UNKNOWN))
+    code = said(frame, "code")
+    kind = KIND_OF_OP.get(said(request, "op"), RequestKind.CREATE)
+    verdict = refusal(code, said(frame, "msg"), CODES.proof(code, kind, Proof.UNKNOWN))
     args = request.get("args")
     items = [arg for arg in args if type(arg) is dict] if type(args) is list else []
     if not items:
         return [Answer(request_id, verdict, whole=True)]
     return [
-        Answer(request_id, verdict, _text(item, "clOrdId"), _text(item, "ordId"), index)
+        Answer(request_id, verdict, said(item, "clOrdId"), said(item, "ordId"), index)
         for index, item in enumerate(items)
     ]
 
 
-def _refused_channels(frame: Frame, request: Frame, request_id: str, text: str) -> list[VenueEvent]:
+def _refused_channels(frame: Item, request: Item, request_id: str, text: str) -> list[VenueEvent]:
     args = request.get("args")
-    quoted = [name for name in map(channel_of, args) if name] if type(args) is list else []
-    named = _NAMED_CHANNEL.search(_text(frame, "msg"))
+    quoted = [name for name in map(_channel_of, args) if name] if type(args) is list else []
+    named = _NAMED_CHANNEL.search(said(frame, "msg"))
     if request_id in _CHANNEL_OF_ID:
         channels = [_CHANNEL_OF_ID[request_id]]
     elif named is not None and not quoted:
         name, scope = named.groups()
         channels = [f"{name}:{scope}" if scope else _FULL_NAME.get(name, name)]
     else:
-        channels = quoted or ([BOOK] if request_id else [])
+        channels = quoted or ([_BOOK] if request_id else [])
     reason = _reason(frame)
     if not channels:
         return [Unreadable(f"error {reason}", text)]
     return [SubscriptionRefused(channel, reason) for channel in channels]
 
 
-def _reason(frame: Frame) -> str:
-    return f"{_text(frame, 'code')} {_text(frame, 'msg') or 'no text given'}".strip()
-
-
-def _text(item: Frame, key: str) -> str:
-    value = item.get(key)
-    return value if type(value) is str else ""
+def _reason(frame: Item) -> str:
+    return f"{said(frame, 'code')} {said(frame, 'msg') or 'no text given'}".strip()
 
 
 _READERS = {

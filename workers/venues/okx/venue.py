@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import orjson
-
 from router.enums import ExchangeType
-from router.ids import PLAIN_CLIENT_ID
 from router.instruments import Instrument
 from workers.venue import (
     Command,
+    Credentials,
     Instruments,
     Pong,
     RestReply,
@@ -18,8 +16,13 @@ from workers.venue import (
     Unreadable,
     VenueEvent,
 )
+from workers.venues.commands import get
+from workers.venues.fields import json_object
 from workers.venues.okx import answers, orders, pushes, queries, session, signing
 from workers.venues.okx.settings import LIMITS, Settings
+
+#: "Get transaction details (last 3 days)"; an hour less, for clocks and for the query's own way.
+_RECENT_FILLS_MS = (3 * 24 - 1) * 3600 * 1000
 
 
 class Okx:
@@ -27,47 +30,35 @@ class Okx:
 
     exchange = ExchangeType.OKX
     limits = LIMITS
-    client_id_pattern = PLAIN_CLIENT_ID
+    visibility_lag_ms = 0  # documented nowhere; the setting stands
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.timing = settings.timing
         self.account_type = "demo" if settings.demo else "live"
         # Public calls need it too: without it demo is told the live instruments ("Demo trading
         # services", read 2026-11; github.com/burakoner/OKX.Api issue 42).
         self._headers = {"x-simulated-trading": "1"} if settings.demo else {}
 
     def __repr__(self) -> str:
-        return f"Okx({self.account_type}, {self._settings.rest_url}, {self._settings.ws_url})"
+        return f"Okx({self.account_type}, {self._settings.endpoint})"
 
     # --- sockets --------------------------------------------------------------------------------
 
     login = staticmethod(signing.login_frame)
-    subscribe = staticmethod(session.subscribe)
+
+    def subscribe(
+        self, channels: Sequence[str], credentials: Credentials, now_ms: int
+    ) -> list[str]:
+        return session.subscribe(channels)
 
     def trade_socket(self) -> SocketPlan:
-        return self._plan("private", login=True)
+        return self._settings.endpoint.socket("/ws/v5/private", "ping", login=True)
 
     def private_socket(self) -> SocketPlan:
-        return self._plan("private", login=True, channels=session.PRIVATE_CHANNELS)
+        return replace(self.trade_socket(), channels=session.PRIVATE_CHANNELS)
 
     def public_socket(self) -> SocketPlan:
-        return self._plan("public")
-
-    def _plan(
-        self, path: str, *, login: bool = False, channels: tuple[str, ...] = ()
-    ) -> SocketPlan:
-        return SocketPlan(
-            url=f"{self._settings.ws_url}/{path}",
-            login=login,
-            channels=channels,
-            ping="ping",
-            ping_after_s=self._settings.ping_after_s,
-            dead_after_s=self._settings.dead_after_s,
-        )
-
-    def book_channel(self, instrument: Instrument) -> str:
-        return f"{session.BOOK}:{instrument.venue_symbol}"
+        return self._settings.endpoint.socket("/ws/v5/public", "ping")
 
     def subscribe_books(self, instruments: Sequence[Instrument]) -> list[str]:
         return session.books("subscribe", [one.venue_symbol for one in instruments])
@@ -75,19 +66,18 @@ class Okx:
     def unsubscribe_books(self, instruments: Sequence[Instrument]) -> list[str]:
         return session.books("unsubscribe", [one.venue_symbol for one in instruments])
 
-    def encode(self, request_id: str, commands: Sequence[Command]) -> str:
+    def encode(
+        self, request_id: str, commands: Sequence[Command], credentials: Credentials, now_ms: int
+    ) -> str:
         return orders.encode(request_id, commands, self._settings.td_mode)
 
     def decode(self, text: str, instruments: Instruments) -> list[VenueEvent]:
         """Return what one frame says; never raises, [] for a frame that changes nothing."""
         if text == "pong":
             return [Pong()]
-        try:
-            frame = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            return [Unreadable("not JSON", text)]
-        if type(frame) is not dict:
-            return [Unreadable("not an object", text)]
+        frame = json_object(text)
+        if frame is None:
+            return [Unreadable("not a JSON object", text)]
         if "event" in frame:
             return session.read_event(frame, text)
         if "op" in frame:
@@ -106,47 +96,61 @@ class Okx:
     read_time = staticmethod(queries.read_time)
 
     def rest_url(self) -> str:
-        return self._settings.rest_url
+        return self._settings.endpoint.rest_url
 
     def rest_command(self, command: Command) -> RestRequest:
-        return self._here(orders.rest_command(command, self._settings.td_mode))
+        request = orders.rest_command(command, self._settings.td_mode)
+        return replace(request, headers={**request.headers, **self._headers})
 
     def query_order(self, instrument: Instrument, client_id: str, venue_id: str) -> RestRequest:
-        return self._here(queries.order(instrument, client_id, venue_id))
+        by = {"ordId": venue_id} if venue_id else {"clOrdId": client_id}
+        return self._get("trade/order", instId=instrument.venue_symbol, **by)
 
     def query_open_orders(self) -> RestRequest:
-        return self._here(queries.open_orders())
+        return self._get("trade/orders-pending", limit=queries.PAGE)
 
     def query_history(self, instrument: Instrument, since_ms: int) -> list[RestRequest]:
-        return [self._here(one) for one in queries.history(instrument, self._begin(since_ms))]
+        """Return the queries of ended orders created since then: 7 days, then 3 months.
+
+        A canceled order without a fill stays 2 hours: "Get order history", read 2025-03.
+        """
+        query = _since(instrument, since_ms)
+        paths = ("trade/orders-history", "trade/orders-history-archive")
+        return [self._get(path, **query) for path in paths]
 
     def query_fills(
         self, instrument: Instrument, venue_id: str, since_ms: int, now_ms: int
     ) -> list[RestRequest]:
-        requests = queries.fills(instrument, venue_id, self._begin(since_ms), now_ms)
-        return [self._here(one) for one in requests]
+        """Return the queries of trades since then: the last 3 days, and 3 months if need be."""
+        query = _since(instrument, since_ms, ordId=venue_id)
+        recent = self._get("trade/fills", **query)
+        if since_ms > now_ms - _RECENT_FILLS_MS:
+            return [recent]
+        return [recent, self._get("trade/fills-history", **query)]
 
     def query_balances(self) -> RestRequest:
-        return self._here(queries.get("/api/v5/account/balance"))
+        return self._get("account/balance")
 
     def query_positions(self) -> RestRequest:
-        return self._here(queries.get("/api/v5/account/positions"))
+        return self._get("account/positions")
 
     def query_instruments(self) -> list[RestRequest]:
-        return [self._here(one) for one in queries.listings(self._settings.inst_types)]
+        types = self._settings.inst_types
+        return [self._get("public/instruments", instType=one) for one in types]
 
     def query_time(self) -> RestRequest:
-        return self._here(queries.get("/api/v5/public/time"))
+        return self._get("public/time")
 
     def query_account_mode(self) -> RestRequest | None:
-        return self._here(queries.get("/api/v5/account/config"))
+        return self._get("account/config")
 
     def check_account_mode(self, reply: RestReply) -> str | None:
         return queries.account_problem(reply, self._settings.required_types)
 
-    def _here(self, request: RestRequest) -> RestRequest:
-        return replace(request, headers={**request.headers, **self._headers})
+    def _get(self, path: str, **query: object) -> RestRequest:
+        return get(f"/api/v5/{path}", self._headers, query)
 
-    def _begin(self, since_ms: int) -> int:
-        # The filter compares with the venue's clock, which may be behind ours.
-        return max(0, since_ms - self.timing.clock_skew_ms)
+
+def _since(instrument: Instrument, since_ms: int, **more: object) -> dict[str, object]:
+    scope = {"instType": instrument.venue_ids["instType"], "instId": instrument.venue_symbol}
+    return {**scope, **more, "begin": max(0, since_ms) or "", "limit": queries.PAGE}

@@ -1,4 +1,4 @@
-"""Base units and contracts: the invariants of ``sizes.py``."""
+"""Base units and contracts: the invariants of ``workers/venues/sizes.py``."""
 
 from decimal import Decimal
 
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.venues.okx.samples import INVERSE, SPOT, SWAP, VENUE, limit
-from workers.venues.okx.sizes import fill_base, filled_base, to_base, to_size
+from tests.venues.okx.sample import INVERSE, SPOT, SWAP, encoded, limit
+from workers.venues.sizes import fill_base, filled_base, to_base, to_size
 
 steps = st.integers(1, 10**12)
 prices = st.decimals("0.5", "200000", places=1)
@@ -25,7 +25,7 @@ def test_1_spot_and_linear_sizes_come_back_exactly(count: int) -> None:
 
 @given(steps)
 def test_1_contracts_on_the_wire_are_whole_lots(count: int) -> None:
-    [item] = orjson.loads(VENUE.encode("1", [limit(SWAP, str(count * SWAP.lot_size))]))["args"]
+    [item] = orjson.loads(encoded(limit(SWAP, str(count * SWAP.lot_size))))["args"]
     assert Decimal(item["sz"]) == count * Decimal("0.01")
 
 
@@ -54,7 +54,7 @@ def test_2_an_inverse_size_is_never_more_than_asked(amount: Decimal, price: Deci
 
 
 def test_2_inverse_lots_may_be_larger_than_one() -> None:
-    tens = INVERSE.model_copy(update={"venue_ids": {"instIdCode": "1", "lotSz": "10"}})
+    tens = INVERSE.model_copy(update={"venue_ids": {"instIdCode": "1", "size_step": "10"}})
     assert to_size(tens, Decimal("0.05"), Decimal(50000)) == 20
 
 

@@ -1,0 +1,1 @@
+"""What every venue must do, asked of each folder of ``workers/venues/`` by its ``sample.py``."""

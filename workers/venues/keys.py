@@ -1,0 +1,41 @@
+"""Sign with the keys that venues issue: a shared secret (HMAC), or a private Ed25519 key as PEM."""
+
+import base64
+import hmac
+from functools import lru_cache
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from router.errors import ConfigError
+
+
+def is_pem(secret: str) -> bool:
+    """Whether the secret is a private key as PEM text, not a shared secret."""
+    return secret.startswith("-----BEGIN")
+
+
+def hmac_sha256_hex(secret: str, payload: str) -> str:
+    """Return HMAC-SHA256 of ``payload`` in hex digits."""
+    return hmac.digest(secret.encode(), payload.encode(), "sha256").hex()
+
+
+def ed25519_base64(pem: str, payload: str) -> str:
+    """Return the Ed25519 signature of ``payload`` in Base64.
+
+    Raises:
+        ConfigError: If the PEM text is no private Ed25519 key; it is never quoted.
+    """
+    return base64.b64encode(_private_key(pem).sign(payload.encode())).decode()
+
+
+@lru_cache(maxsize=8)
+def _private_key(pem: str) -> Ed25519PrivateKey:
+    try:
+        key = load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ConfigError("api_secret", "the PEM text is no private key that can be read") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ConfigError("api_secret", "the PEM text is no Ed25519 key; make one, or use HMAC")
+    return key

@@ -1,9 +1,9 @@
 """Golden transcripts: the ``$`` call makes the ``>`` frames; a ``<`` frame decodes to its ``=``.
 
-Files named ``spot…`` are read and written by spot, the others by futures.
+The folders of ``transcripts`` are the two products.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -16,9 +16,9 @@ from router import evidence
 from router.enums import OrderSide, OrderType, TimeInForce
 from tests.venues.binance import samples
 from workers import venue as port
-from workers.venue import Command, Credentials, Instruments, Venue
+from workers.venue import Command, Instruments, Venue
 
-TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
+TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts").glob("*/*.txt"))
 
 
 @dataclass
@@ -31,20 +31,16 @@ class Case:
     def words(self) -> dict[str, Any]:
         """Return what the lines of a transcript may call."""
 
-        def encode(request_id: str, command: Command, now_ms: int) -> list[str]:
-            return [self.venue.encode(request_id, [command], samples.KEYS, now_ms)]
+        def encode(request_id: str, *commands: Command, now_ms: int) -> list[str]:
+            return [self.venue.encode(request_id, commands, samples.KEYS, now_ms)]
 
-        def encode_logged_on(request_id: str, command: Command, now_ms: int) -> list[str]:
-            return [self.venue.encode(request_id, [command], samples.ED25519, now_ms)]
-
-        def login(credentials: Credentials, now_ms: int) -> list[str]:
-            frame = self.venue.login(credentials, now_ms)
-            return [frame] if frame is not None else []
+        def subscribe(channels: Sequence[str], *, now_ms: int) -> list[str]:
+            return self.venue.subscribe(channels, samples.KEYS, now_ms)
 
         return {
             **{name: thing for name, thing in vars(port).items() if isinstance(thing, type)},
             **{name: thing for name, thing in vars(evidence).items() if isinstance(thing, type)},
-            **{name: getattr(samples, name) for name in ("BTC", "ETH", "KEYS", "ED25519")},
+            **{name: getattr(samples, name) for name in ("BTC", "ETH")},
             **OrderSide.__members__,
             **OrderType.__members__,
             **TimeInForce.__members__,
@@ -52,9 +48,7 @@ class Case:
             **evidence.Source.__members__,
             "D": Decimal,
             "encode": encode,
-            "encode_logged_on": encode_logged_on,
-            "login": login,
-            "subscribe": self.venue.subscribe,
+            "subscribe": subscribe,
             "subscribe_books": self.venue.subscribe_books,
             "unsubscribe_books": self.venue.unsubscribe_books,
         }
@@ -65,7 +59,7 @@ class Case:
 
 def cases(mark: str, answer: str) -> Iterator[Any]:
     for path in TRANSCRIPTS:
-        spot = path.stem.startswith("spot")
+        spot = path.parent.name == "spot"
         venue = samples.SPOT if spot else samples.FUTURES
         instruments = samples.PAIRS if spot else samples.CONTRACTS
         case: Case | None = None

@@ -20,7 +20,7 @@ from workers.venues import load
 
 LINES = [
     line[2:]
-    for path in sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
+    for path in sorted((Path(__file__).parent / "transcripts").glob("*/*.txt"))
     for line in path.read_text().splitlines()
     if line.startswith("<")
 ]

@@ -36,12 +36,10 @@ _HOSTS = {
 
 
 def _limits(cancels: int, *account: tuple[int, float]) -> Limits:
-    return Limits(
-        requests={RequestKind.CANCEL: RateLimit(cancels, 60.0, per_symbol=False)},
-        account=tuple(RateLimit(count, period_s, per_symbol=False) for count, period_s in account),
-        batch_size=1,
-        connects=RateLimit(300, 300.0, per_symbol=False),
-    )
+    both = tuple(RateLimit(count, period_s, per_symbol=False) for count, period_s in account)
+    cancel = {RequestKind.CANCEL: RateLimit(cancels, 60.0, per_symbol=False)}
+    requests = dict.fromkeys(RequestKind, both[0]) | cancel
+    return Limits(requests, both, batch_size=1, connects=RateLimit(300, 300.0, per_symbol=False))
 
 
 # Orders and modifies of an account: futures 300 in 10 s and 1200 a minute (exchangeInfo, read

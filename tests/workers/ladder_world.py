@@ -230,10 +230,12 @@ class World:
         """
         failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.wiring.failure = failure
-        checking = asyncio.create_task(self.checks.run())
+        running = [
+            asyncio.create_task(work) for work in (self.checks.run(), self.desk.departures.run())
+        ]
         self.desk.begin_doubt(self.flight, "no answer")
         await asyncio.sleep(for_s)
-        await end_tasks([checking, *self.wiring.tasks])
+        await end_tasks([*running, *self.wiring.tasks])
         assert not failure.done(), failure
         assert self.notes.settled == self.flight.done
         assert self.flight.done or for_s < SETTLED_S, "the intent is still pending"

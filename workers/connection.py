@@ -141,11 +141,13 @@ class Connection:
                 delays = backoff_s(*self._reconnect_s, lambda: random.uniform(0.5, 1.5))
                 await self._hold(reading)
         finally:
-            for task in self._old:
+            settling = list(self._old)
+            for task in settling:
                 task.cancel()
             if self._session is not None:
                 await self._close(self._session)
                 self._session = None
+            await asyncio.gather(*settling, return_exceptions=True)
 
     async def _hold(self, reading: asyncio.Task[None]) -> None:
         """Return when the session is lost; replace it first when asked to."""
@@ -192,9 +194,11 @@ class Connection:
 
     def _retire(self, old: Session, reading: asyncio.Task[None]) -> None:
         async def settle() -> None:
-            await asyncio.wait({reading}, timeout=_SETTLE_S)
-            reading.cancel()
-            await self._close(old)
+            try:
+                await asyncio.wait({reading}, timeout=_SETTLE_S)
+            finally:
+                reading.cancel()
+                await self._close(old)
             self._on_lost(old.number, "replaced")
 
         task = asyncio.create_task(settle())
@@ -339,8 +343,11 @@ class Connection:
     @staticmethod
     async def _close(session: Session) -> None:
         session.ready = False
-        with contextlib.suppress(ws_errors.WebSocketException, OSError, TimeoutError):
-            await session.socket.close()
+        try:
+            with contextlib.suppress(ws_errors.WebSocketException, OSError, TimeoutError):
+                await session.socket.close()
+        finally:
+            session.socket.transport.abort()  # also when a cancellation cut the farewell short
 
 
 def _how(fatal: bool) -> str:

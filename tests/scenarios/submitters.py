@@ -13,6 +13,7 @@ from router.keyspace import AccountKeys
 
 SYMBOL = "BTCUSDT-PERP.OKX"
 FAR_PRICE = Decimal("85500")
+SUBMITTER = "submitter"
 
 #: Processes are forked from one that has imported this module, so that eight begin like one.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -54,7 +55,7 @@ def fire(account: str, url: str, rounds: int, barrier: Any, answers: Any) -> Non
 def keep_submitting(account: str, url: str) -> None:
     """Admit one order after the other until killed."""
     keys, tag = AccountKeys(account), ids.strategy_tag("alpha")
-    client = redis.Redis.from_url(url, decode_responses=True, retry=None)
+    client = redis.Redis.from_url(url, retry=None, client_name=SUBMITTER)
     while True:
         oid = ids.new_oid(tag)
         client.fcall(*admission(keys, oid, f"k:{oid}").fcall())

@@ -8,6 +8,7 @@ import socket
 import threading
 from collections import Counter
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,14 @@ from tests.scenarios.stack import (
     running_stack,
     until,
 )
-from tests.scenarios.submitters import PROCESSES, admission, fire, keep_submitting, make_ids
+from tests.scenarios.submitters import (
+    PROCESSES,
+    SUBMITTER,
+    admission,
+    fire,
+    keep_submitting,
+    make_ids,
+)
 
 
 def client_ids(stack: Stack) -> list[str]:
@@ -126,14 +134,19 @@ def test_a3_a_lost_reply_after_admit_ran_is_one_intent_and_one_order(stack: Stac
     assert eater.eaten == 1
     strategy.wait_for(oid, "accepted")
     assert client_ids(stack) == [oid]
-    assert stack.redis.xlen(stack.keys.intents("alpha")) == 0
+    until(lambda: stack.redis.xlen(stack.keys.intents("alpha")) == 0, "it was settled")
     stack.check(strategy)
     eater.close()
 
 
-@pytest.mark.parametrize("orders", [1, 7, 20])
+def submitters(client: Any) -> list[str]:
+    """Return the connections of processes that run ``keep_submitting``."""
+    return [one["id"] for one in client.client_list() if one["name"] == SUBMITTER]
+
+
+@pytest.mark.parametrize("admitted", [1, 7, 20])
 def test_a4_a_process_killed_inside_submission_leaves_whole_intents_only(
-    redis_url: str, simulator: RunningSimulator, orders: int
+    redis_url: str, simulator: RunningSimulator, admitted: int
 ) -> None:
     with running_stack(redis_url, simulator, pacing=False) as stack:
         client, keys = stack.redis, stack.keys
@@ -143,10 +156,11 @@ def test_a4_a_process_killed_inside_submission_leaves_whole_intents_only(
         )
         process = PROCESSES.Process(target=keep_submitting, args=(stack.account, redis_url))
         process.start()
-        until(lambda: client.xlen(keys.intents("alpha")) >= orders, "so many were admitted")
+        until(lambda: client.xlen(keys.intents("alpha")) >= admitted, "so many were admitted")
         assert process.pid
         os.kill(process.pid, signal.SIGKILL)
         process.join()
+        until(lambda: not submitters(client), "Redis has done what it had said last")
         intents = [fields["oid"] for _, fields in client.xrange(keys.intents("alpha"))]
         orders = {key.rsplit(":", 1)[1] for key in client.keys(keys.order("alpha", "*"))}
         taken = {client.get(key) for key in client.keys(keys.idem("alpha", "*"))}

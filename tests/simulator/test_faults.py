@@ -215,7 +215,7 @@ async def test_duplicate_ack(sim: RunningSimulator) -> None:
 
 async def test_reorder_acks(sim: RunningSimulator) -> None:
     async with await open_private(sim.ws_url) as ws:
-        with sim.control.fault("reorder_acks", count=1):
+        with sim.control.fault("reorder_acks", count=1, hold_ms=LONG_MS):
             first = await ws.send_op("order", spot("a1"))
             second = await ws.send_op("order", spot("a2"))
             assert [(await ws.next())["id"], (await ws.next())["id"]] == [second, first]

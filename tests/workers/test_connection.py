@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from functools import partial
+from typing import Any
 
 import pytest
 import websockets.exceptions as ws_errors
@@ -194,12 +195,13 @@ async def test_d10_many_losses_leave_one_live_session_each_numbered_anew(
 
 
 PING_S, DEAD_S = 0.05, 0.2
+HEARTBEAT: dict[str, Any] = {"ping_after_s": PING_S, "dead_after_s": DEAD_S}
 _SILENCE_S = 0.1  # between the two
 
 
 async def test_b5_a_half_open_session_is_cut_and_replaced(server: FakeServer) -> None:
-    clock, plan = HandTurned(), {"ping_after_s": PING_S, "dead_after_s": DEAD_S}
-    async with connected(server, clock=clock, **plan) as (connection, heard):
+    clock = HandTurned()
+    async with connected(server, clock=clock, **HEARTBEAT) as (connection, heard):
         await until(lambda: connection.ready)
         for pings in (1, 2, 3, 4):
             clock.turn(_SILENCE_S)
@@ -225,8 +227,8 @@ def pinged(visit: Visit, times: int) -> bool:
 
 
 async def test_any_byte_is_a_sign_of_life(server: FakeServer) -> None:
-    clock, plan = HandTurned(), {"ping_after_s": PING_S, "dead_after_s": DEAD_S}
-    async with connected(server, clock=clock, **plan) as (connection, heard):
+    clock = HandTurned()
+    async with connected(server, clock=clock, **HEARTBEAT) as (connection, heard):
         await until(lambda: connection.ready)
         for _ in range(10):
             await all_heard(server.visits[0], heard)
@@ -239,8 +241,8 @@ async def test_any_byte_is_a_sign_of_life(server: FakeServer) -> None:
 
 async def test_one_heartbeat_a_silence(server: FakeServer) -> None:
     server.deaf = True
-    clock, plan = HandTurned(), {"ping_after_s": PING_S, "dead_after_s": DEAD_S}
-    async with connected(server, clock=clock, **plan) as (connection, heard):
+    clock = HandTurned()
+    async with connected(server, clock=clock, **HEARTBEAT) as (connection, heard):
         await until(lambda: connection.ready)
         clock.turn(_SILENCE_S)
         for _ in range(3):

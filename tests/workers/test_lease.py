@@ -9,7 +9,6 @@ import pytest
 
 from router.errors import LeaseLost
 from router.keyspace import AccountKeys
-from workers import lease as lease_module
 from workers.clock import Clock
 from workers.lease import Lease
 
@@ -67,7 +66,7 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     async def sleep(seconds: float) -> None:
         made.ms += round(seconds * 1000)
 
-    monkeypatch.setattr(lease_module.asyncio, "sleep", sleep)
+    monkeypatch.setattr("workers.lease.asyncio.sleep", sleep)
     return made
 
 

@@ -89,6 +89,29 @@ def test_what_on_stop_raises_does_not_keep_the_place_from_being_stored(
     assert redis_client.hget(KEYS.cursor("alpha"), "main") == last_id
 
 
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_inside_a_callback_ends_the_run_cleanly(
+    start: Start, worker: ScriptedWorker, interrupt: type[BaseException]
+) -> None:
+    class Interrupted(Recorder):
+        def on_private_ws_status(self, status: dict[str, Any]) -> None:
+            super().on_private_ws_status(status)
+            if status["event"] == "disconnected":
+                raise interrupt
+
+    alpha = start(Interrupted())
+    for event in ("connected", "disconnected", "reconnected"):
+        worker.status(event)
+    with pytest.raises(interrupt):
+        alpha.runner.join(DEADLINE_S)
+    alpha.runner.error = None  # seen; the fixture joins, too
+    assert alpha.names() == ["start", "status", "status", "stop"]
+    again = start()
+    wait_for(lambda: len(again.of("status")) == 2)
+    told = [status["event"] for status in again.of("status")]
+    assert told == ["disconnected", "reconnected"], "what was not handled to its end is told again"
+
+
 def test_one_object_runs_once_at_a_time(alpha: Recorder, settings: Settings) -> None:
     with pytest.raises(ConfigError, match="this Recorder runs already"):
         Runner(alpha, "beta", ACCOUNTS, settings=settings).run()

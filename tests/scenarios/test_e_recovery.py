@@ -145,6 +145,7 @@ def test_e2_a_worker_paused_past_its_lease_sends_and_writes_nothing_more(
         stack.check(strategy)
 
 
+@pytest.mark.rules(ack_timeout_ms=PATIENT_MS)
 def test_e2_an_intent_taken_by_an_old_reader_is_found_by_the_owner(stack: Stack) -> None:
     """A superseded worker's blocked read may still be given an entry; nobody else would see it."""
     strategy, stream = stack.start_strategy(), stack.keys.intents("alpha")

@@ -65,7 +65,7 @@ def _venue_time(check: str, venue: Venue, rest: RestClient) -> Finding:
     took_ms = now_ms() - asked_ms
     off_ms = venue_ms - asked_ms - took_ms // 2
     seen = f"{venue.rest_url()} answers in {took_ms} ms, its clock {off_ms:+d} ms from ours"
-    if abs(off_ms) > _CLOCK_WARN_MS:
+    if abs(off_ms) - took_ms // 2 > _CLOCK_WARN_MS:
         return warn(check, seen, "run NTP on this host; the worker corrects it meanwhile")
     return ok(check, seen)
 

@@ -106,7 +106,7 @@ class Children:
             if not child.alive:
                 raise ChildEnded(child.name, child.process.returncode, child.last_lines(3))
 
-    def stop(self, names: Sequence[str] | None = None, timeout_s: float = 5.0) -> None:
+    def stop(self, names: Sequence[str] | None = None, timeout_s: float = 15.0) -> None:
         """End processes cleanly, then by force; all of them and the guard if none is named."""
         going = [self._running.pop(name) for name in names or list(self._running)]
         for child in going:

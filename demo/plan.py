@@ -11,18 +11,27 @@ VARIABLE = "DEMO_PLAN"
 SIGNAL_KEY = "signal:"
 
 
+class Hours(BaseModel):
+    """When all trade. Times are of the wall clock, shared by all processes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    begin_ms: int
+    end_ms: int
+    signals_ms: tuple[int, ...] = ()
+    """When all strategies fire the same signal, each once, with one key for the account."""
+
+
 class Plan(BaseModel):
-    """A strategy's part of the traffic. Times are of the wall clock, shared by all processes."""
+    """A strategy's part of the traffic."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     record: Path
     seed: int
     orders: int
-    begin_ms: int
-    end_ms: int
-    signals_ms: tuple[int, ...] = ()
-    """When all strategies fire the same signal, each once, with one key for the account."""
+    hours: Path
+    """Holds the ``Hours`` once every strategy is up; nobody knows before how long that takes."""
 
 
 def read_plan() -> Plan:
@@ -35,3 +44,18 @@ def read_plan() -> Plan:
     if not text:
         raise ConfigError(VARIABLE, "is not set; the demo's strategies are started by the demo")
     return Plan.model_validate_json(text)
+
+
+def write_hours(path: Path, hours: Hours) -> None:
+    """Write the file at once: a reader finds all of it or none."""
+    draft = path.with_suffix(".draft")
+    draft.write_text(hours.model_dump_json(), encoding="utf-8")
+    draft.replace(path)
+
+
+def read_hours(path: Path) -> Hours | None:
+    """Return the hours; None as long as they are not known."""
+    try:
+        return Hours.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None

@@ -14,18 +14,20 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import redis
 
 from router.errors import ConfigError
 
 _PR_SET_PDEATHSIG = 1
-_START_TIMEOUT_S = 10.0
+_START_TIMEOUT_S = 60.0
+_PORTS_TRIED = 5
 
 
 def server_binary() -> Path:
@@ -109,7 +111,7 @@ class RedisServer:
                 start_new_session=True,  # a terminal's Ctrl-C is not for the server
                 pass_fds=(self._lock,) if self._lock is not None else (),
             )
-        wait_until_answering(self.url, self.process.poll, self.folder / "valkey.log")
+        wait_until_answering(self.url, self.process, self.folder / "valkey.log")
 
     def _command(self) -> list[str]:
         return [
@@ -151,25 +153,50 @@ class RedisServer:
             self._lock = None
 
 
-def wait_until_answering(url: str, ended: Callable[[], int | None], log: Path) -> None:
-    """Return once the server answers PING.
+def wait_until_answering(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Return once this process, and no other server at its port, answers PING.
 
     Raises:
-        ConfigError: If it ended or did not answer within 10 s.
+        ConfigError: If it ended or did not answer within 60 s.
     """
-    client = redis.Redis.from_url(url, retry=None, socket_connect_timeout=0.5, socket_timeout=1)
+    client: Any = redis.Redis.from_url(
+        url, retry=None, socket_connect_timeout=1, socket_timeout=5, decode_responses=True
+    )
     deadline = time.monotonic() + _START_TIMEOUT_S
     try:
-        while time.monotonic() < deadline and ended() is None:
+        while time.monotonic() < deadline and process.poll() is None:
             try:
                 client.ping()
+                if client.info("server")["process_id"] == process.pid:
+                    return
             except redis.RedisError:
-                time.sleep(0.005)
-            else:
-                return
+                pass
+            time.sleep(0.005)
     finally:
         client.close()
     raise ConfigError(str(log), "the embedded server did not start; the log says why")
+
+
+def start_server(folder: Path, appendfsync: str = "everysec", *extra: str) -> RedisServer:
+    """Return a running server on a free port; the caller stops it.
+
+    Raises:
+        ConfigError: If it does not start.
+    """
+    tries = 0
+    while True:
+        server = RedisServer(folder, free_port(), appendfsync=appendfsync, extra=extra)
+        tries += 1
+        try:
+            server.start()
+        except ConfigError:
+            # It ends at once when somebody took the port in between.
+            ended = server.process is not None and server.process.poll() is not None
+            server.stop()
+            if not ended or tries == _PORTS_TRIED:
+                raise
+        else:
+            return server
 
 
 @contextmanager
@@ -177,7 +204,10 @@ def temporary_server(appendfsync: str = "everysec", *extra: str) -> Iterator[Red
     """Yield a server on a folder of its own, removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="order-router-"))
     try:
-        with RedisServer(folder, free_port(), appendfsync=appendfsync, extra=extra) as server:
+        server = start_server(folder, appendfsync, *extra)
+        try:
             yield server
+        finally:
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -27,7 +27,7 @@ from router.settings import shown
 
 _TURN_S = 0.1
 _SHOW_EVERY_S = 0.3
-_SETTLE_S = {"none": 10.0, "default": 25.0, "storm": 60.0}
+_SETTLE_S = {"none": 60.0, "default": 60.0, "storm": 120.0}
 _TIMELINES = 3
 
 

@@ -13,15 +13,15 @@ import requests
 from commands.link import text_client
 from demo.children import ROOT, Children
 from demo.options import ACCOUNT, VENUE_ACCOUNT, DemoOptions
-from demo.plan import VARIABLE, Plan
-from demo.redis_server import RedisServer, free_port
+from demo.plan import VARIABLE, Hours, Plan, write_hours
+from demo.redis_server import RedisServer, free_port, start_server
 from router.errors import ConfigError
 from router.keyspace import DEFAULT_PREFIX, AccountKeys
 from router.settings import CONFIG_DIR_VARIABLE, ENV_PREFIX
 from simulator.client import ControlClient
 
-_READY_S = 20.0
-_STARTS_IN_S = 1.5
+_READY_S = 90.0
+_STARTS_IN_S = 0.5
 # The simulator's keys of its demo account: they open nothing else.
 _KEYS = {
     "DEMO_OKX_KEY": "demo-key",
@@ -80,7 +80,7 @@ class Stack:
         self._ports = free_port(), free_port()
         self.control = ControlClient(f"http://127.0.0.1:{self._ports[1]}")
         self.children = Children(folder, self._environment())
-        self.begin_ms = self.end_ms = 0
+        self.begin_ms = 0
         self.records: dict[str, Path] = {}
 
     def __repr__(self) -> str:
@@ -130,9 +130,12 @@ class Stack:
         return self.children.name_of(int(pid)) if pid else ""
 
     def start_strategies(self) -> None:
-        """Start the guide's example and the demo's own strategies; trading begins soon."""
-        self.begin_ms = int((time.time() + _STARTS_IN_S) * 1000)
-        self.end_ms = self.begin_ms + int(self.options.seconds * 1000)
+        """Start the guide's example and the demo's own strategies; let them trade once all are up.
+
+        Raises:
+            ConfigError: If one does not come up.
+        """
+        hours = self.folder / "hours.json"
         names = strategy_ids(self.options.strategies)
         self._start_strategy(names[0], f"{_example()}:RobustEntry", {})
         traders = names[1:]
@@ -142,22 +145,32 @@ class Stack:
                 record=self.folder / f"{name}.told.jsonl",
                 seed=self.options.seed * 100 + number,
                 orders=share,
-                begin_ms=self.begin_ms,
-                end_ms=self.end_ms,
-                signals_ms=self._signals(),
+                hours=hours,
             )
             self.records[name] = plan.record
             of_class = "Taker" if name.startswith("taker") else "Maker"
             target = f"{ROOT / 'demo' / 'strategies.py'}:{of_class}"
             self._start_strategy(name, target, {VARIABLE: plan.model_dump_json()})
+        self._await("one of the strategies", self._strategies_are_up)
+        self.begin_ms = int((time.time() + _STARTS_IN_S) * 1000)
+        write_hours(hours, self._hours())
 
     def stop_strategies(self) -> None:
         """End the strategies cleanly."""
         self.children.stop(strategy_ids(self.options.strategies))
 
-    def _signals(self) -> tuple[int, ...]:
-        length_ms = self.end_ms - self.begin_ms
-        return tuple(self.begin_ms + int(length_ms * share) for share in (0.1, 0.4, 0.5, 0.75))
+    def _strategies_are_up(self) -> bool:
+        registered = self.client.hkeys(self.keys.strategies)
+        started = all(
+            path.exists() and b'"started"' in path.read_bytes() for path in self.records.values()
+        )
+        return started and set(strategy_ids(self.options.strategies)) <= set(registered)
+
+    def _hours(self) -> Hours:
+        begin_ms, length_ms = self.begin_ms, int(self.options.seconds * 1000)
+        shares = (0.1, 0.4, 0.5, 0.75)
+        signals_ms = tuple(begin_ms + int(length_ms * share) for share in shares)
+        return Hours(begin_ms=begin_ms, end_ms=begin_ms + length_ms, signals_ms=signals_ms)
 
     def _start_strategy(self, name: str, target: str, extra: dict[str, str]) -> None:
         arguments = ["run", target, "--strategy-id", name, "--account", ACCOUNT]
@@ -167,8 +180,7 @@ class Stack:
 
     def _start_redis(self) -> None:
         if not self.redis_url:
-            self._server = RedisServer(self.folder / "redis", free_port())
-            self._server.start()
+            self._server = start_server(self.folder / "redis")
             if self._server.process is not None:
                 self.children.watch(self._server.process.pid)
             self.redis_url = self._server.url

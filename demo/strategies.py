@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from demo.plan import SIGNAL_KEY, Plan, read_plan
+from demo.plan import SIGNAL_KEY, Hours, Plan, read_hours, read_plan
 from demo.recording import RecordedStrategy
 from strategy_sdk.constants import OrderSide, OrderType, TimeInForce
 from strategy_sdk.errors import RouterError
@@ -31,6 +31,7 @@ class Trader(RecordedStrategy, ABC):
     def __init__(self) -> None:
         super().__init__()
         self._plan: Plan = read_plan()
+        self._hours: Hours | None = None
         self._random = random.Random(self._plan.seed)
         self._placed = 0
         self._books: dict[str, BookL1] = {}
@@ -39,13 +40,10 @@ class Trader(RecordedStrategy, ABC):
 
     def on_start(self) -> None:
         self.record_to(str(self._plan.record))
-        self.note("started", planned=self._plan.orders)
-        for at_ms in self._plan.signals_ms:
-            when = datetime.fromtimestamp(at_ms / 1000, UTC)
-            self.schedule(self._fire, "date", run_date=when, args=(at_ms,))
         # Trading goes on when books do not come, for example in an outage.
         self.schedule(self._turn, "interval", seconds=0.25)
         self.subscribe_bookl1(list(AMOUNTS))
+        self.note("started", planned=self._plan.orders)
 
     def on_bookl1(self, bookl1: BookL1) -> None:
         self._books[bookl1.symbol] = bookl1
@@ -57,22 +55,33 @@ class Trader(RecordedStrategy, ABC):
 
     def _turn(self) -> None:
         now_s = time.time()
-        plan = self._plan
-        if now_s * 1000 >= plan.end_ms - _ENDING_S * 1000:
+        hours = self._hours or self._learn_hours()
+        if hours is None:
+            return
+        last_ms = hours.end_ms - _ENDING_S * 1000
+        if now_s * 1000 >= last_ms:
             self._end()
             return
         for oid, (at_s, symbol) in list(self._cancel_at_s.items()):
             if now_s >= at_s:
                 del self._cancel_at_s[oid]
                 self.cancel(symbol, oid)
-        if len(self._books) < len(AMOUNTS) or now_s * 1000 < plan.begin_ms:
+        if len(self._books) < len(AMOUNTS) or now_s * 1000 < hours.begin_ms:
             return
-        share = (now_s * 1000 - plan.begin_ms) / (plan.end_ms - _ENDING_S * 1000 - plan.begin_ms)
-        due = int(plan.orders * min(1.0, share)) - self._placed
+        share = (now_s * 1000 - hours.begin_ms) / (last_ms - hours.begin_ms)
+        due = int(self._plan.orders * min(1.0, share)) - self._placed
         for _ in range(min(due, _MOST_A_TURN)):
             self._placed += 1
             symbol = self._random.choice(list(AMOUNTS))
             self.trade(symbol, self._books[symbol])
+
+    def _learn_hours(self) -> Hours | None:
+        """Return when to trade, once that is known; the signals are scheduled then."""
+        self._hours = hours = read_hours(self._plan.hours)
+        for at_ms in hours.signals_ms if hours is not None else ():
+            when = datetime.fromtimestamp(at_ms / 1000, UTC)
+            self.schedule(self._fire, "date", run_date=when, args=(at_ms,))
+        return hours
 
     def _end(self) -> None:
         """Cancel what rests in two of the markets; the rest is left open to be compared as well."""

@@ -12,7 +12,7 @@ import requests
 
 Number = Decimal | int | str
 
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 60.0
 
 
 class RequestRow(TypedDict):

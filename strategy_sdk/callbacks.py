@@ -31,6 +31,7 @@ class Callbacks:
             try:
                 function(*args)
             # A defect in one callback must not take the strategy's other callbacks with it.
+            # KeyboardInterrupt and SystemExit are no Exceptions: they pass and end the run.
             except Exception:  # noqa: BLE001
                 self.raised += 1
                 self._log.exception("%s raised; the strategy goes on", _name(function))

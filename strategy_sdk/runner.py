@@ -179,7 +179,7 @@ class Runner:
             self._alive.start()
             with self.callbacks.lock:
                 self._strategy.on_start()
-        except BaseException:
+        except BaseException:  # an interrupt, too, must leave no thread and connection behind
             self._release()
             raise
         self._context.started = True

@@ -104,7 +104,7 @@ class StrategyHarness:
         self._answerer.start()
         try:
             self.runner.open()
-        except BaseException:
+        except BaseException:  # __exit__ is not called then, not for an interrupt either
             self._end()
             raise
         return self

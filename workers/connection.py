@@ -153,11 +153,13 @@ class Connection:
                 else:
                     await asyncio.sleep(next(delays))
         finally:
-            for task in self._old:
+            settling = list(self._old)
+            for task in settling:
                 task.cancel()
             if self._session is not None:
                 await self._close(self._session)
                 self._session = None
+            await asyncio.gather(*settling, return_exceptions=True)
 
     def _delays(self) -> Iterator[float]:
         return backoff_s(*self._reconnect_s, lambda: random.uniform(0.5, 1.5))
@@ -208,9 +210,11 @@ class Connection:
 
     def _retire(self, old: Session, reading: asyncio.Task[None]) -> None:
         async def settle() -> None:
-            await asyncio.wait({reading}, timeout=_SETTLE_S)
-            reading.cancel()
-            await self._close(old)
+            try:
+                await asyncio.wait({reading}, timeout=_SETTLE_S)
+            finally:
+                reading.cancel()
+                await self._close(old)
             self._on_lost(old.number, "replaced")
 
         task = asyncio.create_task(settle())
@@ -356,8 +360,11 @@ class Connection:
     @staticmethod
     async def _close(session: Session) -> None:
         session.ready = False
-        with contextlib.suppress(ws_errors.WebSocketException, OSError, TimeoutError):
-            await session.socket.close()
+        try:
+            with contextlib.suppress(ws_errors.WebSocketException, OSError, TimeoutError):
+                await session.socket.close()
+        finally:
+            session.socket.transport.abort()  # also when a cancellation cut the farewell short
 
 
 def _how(fatal: bool) -> str:

@@ -99,7 +99,9 @@ class Lease:
     def _extend(self, asked_ms: int, server_ms: int) -> None:
         # Counted from before the question: the server's clock started no earlier.
         self._good_until_ms = asked_ms + int(self._ttl_ms * _SAFETY)
-        self._clock.redis_offset_ms = server_ms - self._clock.now_ms()
+        # The server looked at its clock somewhere between the question and the answer.
+        took_ms = self._clock.monotonic_ms() - asked_ms
+        self._clock.redis_offset_ms = server_ms - (self._clock.now_ms() - took_ms // 2)
 
     async def _call(self, action: str) -> Any:
         call = functions.lease(

@@ -13,7 +13,7 @@ from demo.redis_server import free_port
 from router.keyspace import AccountKeys
 
 ACCOUNT = "okx-bench"
-_READY_S = 20.0
+_READY_S = 90.0
 
 ENVIRONMENT = {
     "BENCH_KEY": "bench-key",

@@ -119,14 +119,14 @@ def test_a_child_that_ends_is_reported_with_its_last_words(tmp_path: Path) -> No
     with Children(tmp_path, os.environ) as children:
         child = children.start("wrong", ["benchmarks.floor.worker", "no-address", "", "", "flo0"])
         with pytest.raises(BenchFailed, match=r"(?s)wrong: ended.*no-address|scheme"):
-            child.hear(20)
+            child.hear(60)
     assert child.process.returncode is not None
 
 
 def test_no_child_outlives_its_block(tmp_path: Path) -> None:
     with Children(tmp_path, os.environ) as children:
         child = children.start("venue", ["benchmarks.floor.venue"])
-        assert child.hear(20)["port"] > 0
+        assert child.hear(60)["port"] > 0
         child.check()
     with pytest.raises(BenchFailed, match="ended with code"):
         child.check()

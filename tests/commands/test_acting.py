@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from commands import checkup_redis
 from demo.redis_server import temporary_server
 from router.contracts import ControlKind
 from tests.commands.conftest import Scene, Shell
@@ -36,6 +37,28 @@ def test_doctor_sees_a_sound_server(shell: Shell, scene: Scene) -> None:
         "redis clock": "ok",
         "okx-main worker": "ok",
     }
+
+
+@pytest.mark.parametrize(
+    ("took_ms", "ahead_ms", "grade"),
+    [
+        (0, 500, "ok"),
+        (0, 501, "warn"),
+        (0, -5_001, "fail"),
+        (3_000, 1_900, "ok"),  # the server may have looked at the end of them
+        (3_000, 2_100, "warn"),
+    ],
+)
+def test_doctor_blames_a_clock_beyond_what_a_slow_answer_hides(
+    took_ms: int, ahead_ms: int, grade: str
+) -> None:
+    class Server:
+        def time(self) -> tuple[int, int]:
+            server_ms = 1_000_000 + took_ms // 2 + ahead_ms
+            return server_ms // 1000, server_ms % 1000 * 1000
+
+    times = iter([1_000_000, 1_000_000 + took_ms])
+    assert checkup_redis._clock(Server(), lambda: next(times)).grade == grade
 
 
 def test_doctor_tells_what_is_wrong_and_fails(shell: Shell, scene: Scene) -> None:

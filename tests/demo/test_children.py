@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import redis
 
+from demo import redis_server
 from demo.children import ROOT, ChildEnded, Children
 from demo.redis_server import RedisServer, free_port
 from router.errors import ConfigError
@@ -40,8 +42,11 @@ time.sleep(600)
 """
 
 
-def wait_until(what: Callable[[], bool], timeout_s: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout_s
+DEADLINE_S = 60.0
+
+
+def wait_until(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
     while not what():
         assert time.monotonic() < deadline, "it did not come true in time"
         time.sleep(0.02)
@@ -95,9 +100,24 @@ def test_one_server_for_one_folder(tmp_path: Path) -> None:
             second.start()
 
 
-def test_the_embedded_server_keeps_its_data(tmp_path: Path) -> None:
-    import redis
+def test_a_taken_port_is_no_server_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with RedisServer(tmp_path / "first", free_port()) as first:
+        stranger = RedisServer(tmp_path / "second", first.port)
+        with pytest.raises(ConfigError, match="did not start"):
+            stranger.start()
+        stranger.stop()
+        ports = iter([first.port, free_port()])
+        monkeypatch.setattr(redis_server, "free_port", lambda: next(ports))
+        second = redis_server.start_server(tmp_path / "second")
+        try:
+            assert second.port != first.port
+            with redis.Redis.from_url(second.url) as client:
+                assert client.ping()
+        finally:
+            second.stop()
 
+
+def test_the_embedded_server_keeps_its_data(tmp_path: Path) -> None:
     server = RedisServer(tmp_path, free_port(), appendfsync="always")
     for value in (None, "kept"):
         with server, redis.Redis.from_url(server.url, decode_responses=True) as client:

@@ -6,7 +6,7 @@ import pytest
 
 from simulator.config import MarketConfig, SimulatorConfig
 from simulator.server import RunningSimulator, run_in_thread
-from tests.scenarios.stack import Stack, running_stack
+from tests.scenarios.stack import Stack, rules, running_stack
 
 
 @pytest.fixture(scope="session")
@@ -18,8 +18,13 @@ def simulator() -> Iterator[RunningSimulator]:
 
 
 @pytest.fixture
-def stack(redis_url: str, simulator: RunningSimulator) -> Iterator[Stack]:
-    """A stack with its worker serving."""
-    with running_stack(redis_url, simulator) as one:
+def stack(
+    redis_url: str, simulator: RunningSimulator, request: pytest.FixtureRequest
+) -> Iterator[Stack]:
+    """A stack with its worker serving; ``@pytest.mark.rules(…)`` changes the order settings."""
+    mark = request.node.get_closest_marker("rules")
+    changes: dict[str, int] = dict(mark.kwargs) if mark is not None else {}
+    with running_stack(redis_url, simulator, orders=rules(**changes)) as one:
         one.start_worker()
+        one.wait_connected()
         yield one

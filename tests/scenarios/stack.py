@@ -18,14 +18,14 @@ from router.keyspace import AccountKeys
 from router.settings import AccountSettings, OrderSettings, Settings, WorkerSettings
 from simulator.client import ControlClient, Ledger
 from simulator.server import RunningSimulator
-from strategy_sdk import Runner, Strategy
+from strategy_sdk import Runner, Strategy, Timing
 from strategy_sdk.schema import Order
 from workers.process import WorkerProcess
 
 SYMBOL = "BTCUSDT-PERP.OKX"
 VENUE_SYMBOL = "BTC-USDT-SWAP"
 FAR_PRICE = Decimal("85500")  # rests: the simulator's market stands at about 89 500
-DEADLINE_S = 15.0
+DEADLINE_S = 90.0  # for what must come; only a failing test waits that long
 
 T = TypeVar("T")
 _numbers = itertools.count(1)
@@ -37,26 +37,38 @@ def until(
     deadline_s: float = DEADLINE_S,
 ) -> T:
     """Return the first true value of ``condition``; fail loudly when it never comes."""
-    end = time.monotonic() + deadline_s
+    end, pause_s = time.monotonic() + deadline_s, 0.002
     while time.monotonic() < end:
         value = condition()
         if value:
             return value
-        time.sleep(0.005)
+        time.sleep(pause_s)
+        pause_s = min(0.05, pause_s * 1.2)
     missing = what() if callable(what) else what or condition
     raise AssertionError(f"not within {deadline_s} s: {missing}")
 
 
-#: Short enough for tests, long enough that a busy machine does not time out an answering venue.
+#: The limits of production, for a machine that may stand still for seconds; only what merely costs
+#: time is shorter. A test in which a time must run out says so: ``rules(ack_timeout_ms=…)``.
 FAST = OrderSettings(
-    ack_timeout_ms=1_500,
-    expiry_ms=300,
+    ack_timeout_ms=5_000,
+    expiry_ms=2_000,
     clock_skew_ms=50,
     visibility_lag_ms=100,
-    ladder_budget_ms=800,
+    ladder_budget_ms=5_000,
+    valid_for_ms=60_000,
     reconcile_grace_ms=150,
     terminal_check_ms=200,
 )
+#: For absence that is proven and then acted on: however long the proof takes, it is in time.
+PATIENT_MS = 60_000
+
+_CALLS = Timing(retry_for_s=10.0, socket_timeout_s=5.0)
+
+
+def rules(**changes: int) -> OrderSettings:
+    """Return ``FAST`` with some settings changed."""
+    return OrderSettings(**FAST.model_dump() | changes)
 
 
 @dataclass
@@ -218,7 +230,7 @@ class WorkerThread:
 
     def start(self) -> "WorkerThread":
         self._thread.start()
-        self._made.wait(5)
+        assert self._made.wait(DEADLINE_S), "the worker did not begin"
         return self
 
     @property
@@ -235,7 +247,7 @@ class WorkerThread:
     def stop(self) -> None:
         if self._loop is not None and self.process is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self.process.stop)
-        self._thread.join(10)
+        self._thread.join(DEADLINE_S)
         assert not self._thread.is_alive(), "the worker did not stop"
         assert self.process is None or self.process.defects == 0, "see the worker's log"
         if self.error is not None:
@@ -274,6 +286,14 @@ class Stack:
         self.workers.append(worker)
         return worker.wait_serving() if wait else worker
 
+    def wait_connected(self) -> None:
+        """Return when the trade and the private socket are up."""
+        for name in ("trade", "private"):
+            until(
+                lambda name=name: self.redis.hget(self.keys.status, name) == "connected",  # type: ignore[misc]
+                f"the {name} socket",
+            )
+
     def start_strategy(
         self, name: str = "alpha", strategy: Recorder | None = None, *, instance: str = "main"
     ) -> Recorder:
@@ -285,6 +305,7 @@ class Stack:
             instance=instance,
             settings=self.settings,
             redis_url=self.settings.redis_url,
+            timing=_CALLS,
         )
         runner.start()
         self.runners.append(runner)
@@ -298,6 +319,17 @@ class Stack:
             if worker and worker.serving.is_set():
                 return name in worker.strategies
         return True
+
+    def all_told(self, name: str = "alpha", instance: str = "main") -> None:
+        """Return when the strategy has handled all that was written for it so far."""
+        newest = self.redis.xrevrange(self.keys.results(name), count=1)
+        if newest:
+            [(last_id, _)] = newest
+            cursor = self.keys.cursor(name)
+            until(
+                lambda: entry_order(self.redis.hget(cursor, instance)) >= entry_order(last_id),
+                f"{name} handled its results up to {last_id}",
+            )
 
     def market_price(self, symbol: str = VENUE_SYMBOL) -> tuple[Decimal, Decimal]:
         """Return best bid and ask at the simulator."""
@@ -383,6 +415,12 @@ class Stack:
 ENDS = ("filled", "canceled", "expired", "failed")
 
 
+def entry_order(entry_id: str | None) -> tuple[int, int]:
+    """Return a stream entry's id as numbers that sort; None is before all."""
+    ms, _, number = (entry_id or "0-0").partition("-")
+    return int(ms), int(number)
+
+
 def stack_settings(
     account: str,
     redis_url: str,
@@ -399,11 +437,12 @@ def stack_settings(
     for name in ("key", "secret", "pass"):
         os.environ[f"{prefix}_{name.upper()}"] = f"{account}-{name}"
     quick: dict[str, Any] = {
-        "lease_ttl_ms": 3_000,
+        "lease_ttl_ms": 10_000,
         "reconnect_first_s": 0.05,
         "reconnect_most_s": 0.5,
-        "rest_read_timeout_s": 2.0,
-        "open_timeout_s": 2.0,
+        "rest_connect_timeout_s": 5.0,
+        "rest_read_timeout_s": 5.0,
+        "open_timeout_s": 10.0,
     }
     return Settings(
         redis_url=redis_url,

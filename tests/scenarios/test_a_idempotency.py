@@ -1,7 +1,6 @@
 """A. Idempotency: however often and wherever a signal fires, it is one order."""
 
 import contextlib
-import multiprocessing
 import os
 import re
 import signal
@@ -12,18 +11,30 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-import redis
 
 from router import functions, ids
-from router.contracts import CreateIntent, Registration
-from router.enums import OrderSide, OrderStatus, OrderType
+from router.contracts import Registration
+from router.enums import OrderStatus
 from router.enums import WsOrderResultType as Result
 from router.errors import Denied, InvalidArgument
-from router.keyspace import AccountKeys
 from simulator.server import RunningSimulator
-from tests.scenarios.stack import FAR_PRICE, SYMBOL, Recorder, Stack, running_stack, until
-
-_SPAWN = multiprocessing.get_context("spawn")
+from tests.scenarios.stack import (
+    DEADLINE_S,
+    FAR_PRICE,
+    SYMBOL,
+    Recorder,
+    Stack,
+    running_stack,
+    until,
+)
+from tests.scenarios.submitters import (
+    PROCESSES,
+    SUBMITTER,
+    admission,
+    fire,
+    keep_submitting,
+    make_ids,
+)
 
 
 def client_ids(stack: Stack) -> list[str]:
@@ -41,27 +52,17 @@ def test_a1_a_thousand_signals_before_the_first_ack_are_one_order(stack: Stack) 
     stack.check(strategy)
 
 
-def _fire(stack_account: str, url: str, rounds: int, barrier: Any, answers: Any) -> None:
-    """Fire the same key in each round, in step with the other processes."""
-    keys, tag = AccountKeys(stack_account), ids.strategy_tag("alpha")
-    client = redis.Redis.from_url(url, decode_responses=True, retry=None)
-    for number in range(rounds):
-        barrier.wait()
-        call = _admission(keys, ids.new_oid(tag), f"round:{number}")
-        answers.put((number, client.fcall(*call.fcall())[1]))
-
-
 def test_a2_the_same_key_from_eight_processes_is_one_order_a_round(stack: Stack) -> None:
     rounds, processes = 100, 8
     strategy = stack.start_strategy()
-    barrier, answers = _SPAWN.Barrier(processes), _SPAWN.Queue()
+    barrier, answers = PROCESSES.Barrier(processes), PROCESSES.Queue()
     args = (stack.account, stack.settings.redis_url, rounds, barrier, answers)
-    fleet = [_SPAWN.Process(target=_fire, args=args) for _ in range(processes)]
+    fleet = [PROCESSES.Process(target=fire, args=args) for _ in range(processes)]
     for process in fleet:
         process.start()
-    told = [answers.get(timeout=60) for _ in range(rounds * processes)]
+    told = [answers.get(timeout=DEADLINE_S) for _ in range(rounds * processes)]
     for process in fleet:
-        process.join(10)
+        process.join(DEADLINE_S)
     by_round: dict[int, set[str]] = {}
     for number, oid in told:
         by_round.setdefault(number, set()).add(oid)
@@ -115,6 +116,8 @@ class ReplyEater:
                     self.eaten += 1
                     break
                 near.sendall(data)
+        with contextlib.suppress(OSError):
+            near.shutdown(socket.SHUT_RDWR)  # close alone waits for the thread that reads it
         near.close()
 
     def close(self) -> None:
@@ -132,43 +135,19 @@ def test_a3_a_lost_reply_after_admit_ran_is_one_intent_and_one_order(stack: Stac
     assert eater.eaten == 1
     strategy.wait_for(oid, "accepted")
     assert client_ids(stack) == [oid]
-    assert stack.redis.xlen(stack.keys.intents("alpha")) == 0
+    until(lambda: stack.redis.xlen(stack.keys.intents("alpha")) == 0, "it was settled")
     stack.check(strategy)
     eater.close()
 
 
-def _keep_submitting(account: str, url: str, say: Any) -> None:
-    """Admit one order after the other until killed."""
-    keys, tag = AccountKeys(account), ids.strategy_tag("alpha")
-    client = redis.Redis.from_url(url, decode_responses=True, retry=None)
-    say.send("ready")
-    while True:
-        oid = ids.new_oid(tag)
-        client.fcall(*_admission(keys, oid, f"k:{oid}").fcall())
+def submitters(client: Any) -> list[str]:
+    """Return the connections of processes that run ``keep_submitting``."""
+    return [one["id"] for one in client.client_list() if one["name"] == SUBMITTER]
 
 
-def _admission(keys: AccountKeys, oid: str, key: str) -> functions.Call:
-    intent = CreateIntent(
-        oid=oid,
-        client_id=oid,
-        idem=key,
-        symbol=SYMBOL,
-        side=OrderSide.BUY,
-        type=OrderType.LIMIT,
-        amount=Decimal("0.001"),
-        price=FAR_PRICE,
-    )
-    return functions.admit(
-        keys,
-        "alpha",
-        [functions.Admission(intent.fields(), "alpha", 60_000)],
-        caps=functions.Caps(),
-    )
-
-
-@pytest.mark.parametrize("kill_after_ms", [1, 7, 20])
+@pytest.mark.parametrize("admitted", [1, 7, 20])
 def test_a4_a_process_killed_inside_submission_leaves_whole_intents_only(
-    redis_url: str, simulator: RunningSimulator, kill_after_ms: int
+    redis_url: str, simulator: RunningSimulator, admitted: int
 ) -> None:
     with running_stack(redis_url, simulator, pacing=False) as stack:
         client, keys = stack.redis, stack.keys
@@ -176,14 +155,13 @@ def test_a4_a_process_killed_inside_submission_leaves_whole_intents_only(
         client.fcall(
             *functions.register(keys, "alpha", "main", registration, "", wake=True).fcall()
         )
-        listen, say = _SPAWN.Pipe(duplex=False)
-        process = _SPAWN.Process(target=_keep_submitting, args=(stack.account, redis_url, say))
+        process = PROCESSES.Process(target=keep_submitting, args=(stack.account, redis_url))
         process.start()
-        assert listen.recv() == "ready"
-        threading.Event().wait(kill_after_ms / 1_000)
+        until(lambda: client.xlen(keys.intents("alpha")) >= admitted, "so many were admitted")
         assert process.pid
         os.kill(process.pid, signal.SIGKILL)
         process.join()
+        until(lambda: not submitters(client), "Redis has done what it had said last")
         intents = [fields["oid"] for _, fields in client.xrange(keys.intents("alpha"))]
         orders = {key.rsplit(":", 1)[1] for key in client.keys(keys.order("alpha", "*"))}
         taken = {client.get(key) for key in client.keys(keys.idem("alpha", "*"))}
@@ -191,7 +169,7 @@ def test_a4_a_process_killed_inside_submission_leaves_whole_intents_only(
         assert len(intents) == len(orders)
         last = ids.new_oid(ids.strategy_tag("alpha"))
         for oid in intents[-1:]:  # the same call later
-            call = _admission(keys, last, f"k:{oid}")
+            call = admission(keys, last, f"k:{oid}")
             assert client.fcall(*call.fcall()) == ["repeat", oid]
         stack.start_worker()
         until(lambda: client.xlen(keys.intents("alpha")) == 0, "every intent has an outcome")
@@ -290,22 +268,17 @@ def test_a9_client_oid_is_what_the_venue_sees_in_a_legal_form(stack: Stack) -> N
     stack.check(strategy)
 
 
-def _make_ids(count: int, name: str, answers: Any) -> None:
-    tag = ids.strategy_tag(name)
-    answers.put([ids.new_oid(tag) for _ in range(count)])
-
-
 def test_a11_ids_of_ten_processes_never_collide_and_name_their_strategy(
     redis_url: str, simulator: RunningSimulator
 ) -> None:
-    answers = _SPAWN.Queue()
+    answers = PROCESSES.Queue()
     names = [f"strategy-{number}" for number in range(10)]
-    fleet = [_SPAWN.Process(target=_make_ids, args=(10_000, name, answers)) for name in names]
+    fleet = [PROCESSES.Process(target=make_ids, args=(10_000, name, answers)) for name in names]
     for process in fleet:
         process.start()
-    made = [oid for _ in fleet for oid in answers.get(timeout=60)]
+    made = [oid for _ in fleet for oid in answers.get(timeout=DEADLINE_S)]
     for process in fleet:
-        process.join(10)
+        process.join(DEADLINE_S)
     assert len(set(made)) == 100_000
     assert all(re.fullmatch(ids.PLAIN_CLIENT_ID, oid) for oid in made)
     owners = {ids.strategy_tag(name): name for name in names}

@@ -12,17 +12,21 @@ from router.enums import WsOrderResultType as Result
 from simulator.server import RunningSimulator
 from tests.scenarios.stack import (
     FAR_PRICE,
-    FAST,
+    PATIENT_MS,
     SYMBOL,
     VENUE_SYMBOL,
     Recorder,
     Stack,
+    rules,
     running_stack,
     until,
 )
 from workers import jobs
 
 AMOUNT = Decimal("0.001")
+SOON_MS = 1_000
+#: For tests whose every order is to be unknown; the machine's pauses make it no more so.
+IN_VAIN = {"ack_timeout_ms": SOON_MS, "ladder_budget_ms": 300}
 
 
 def resting(stack: Stack, strategy: Recorder) -> str:
@@ -45,6 +49,7 @@ def test_c1_a_refusal_carries_the_venues_code_and_text(stack: Stack) -> None:
     stack.check(strategy)
 
 
+@pytest.mark.rules(ack_timeout_ms=SOON_MS)
 def test_c2_no_ack_and_the_order_lives_is_confirmed(stack: Stack) -> None:
     strategy = stack.start_strategy()
     with stack.control.fault("lose_ack", count=1, match=stack.here | {"op": "order"}):
@@ -56,6 +61,7 @@ def test_c2_no_ack_and_the_order_lives_is_confirmed(stack: Stack) -> None:
     stack.check(strategy)
 
 
+@pytest.mark.rules(ack_timeout_ms=SOON_MS)
 def test_c2_no_ack_and_no_push_is_found_by_the_ladder(stack: Stack) -> None:
     strategy = stack.start_strategy()
     with (
@@ -71,7 +77,7 @@ def test_c2_no_ack_and_no_push_is_found_by_the_ladder(stack: Stack) -> None:
 def test_c3_no_ack_and_failing_queries_is_unknown_until_the_venue_answers(
     redis_url: str, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with running_stack(redis_url, simulator) as stack:
+    with running_stack(redis_url, simulator, orders=rules(**IN_VAIN)) as stack:
         monkeypatch.setattr(settings_module, "load", lambda: stack.settings)
         stack.start_worker()
         strategy = stack.start_strategy()
@@ -96,6 +102,7 @@ def test_c3_no_ack_and_failing_queries_is_unknown_until_the_venue_answers(
         stack.check(strategy)
 
 
+@pytest.mark.rules(**IN_VAIN, expiry_ms=300)
 def test_c3_an_unknown_order_that_never_arrived_is_proven_absent_later(stack: Stack) -> None:
     strategy = stack.start_strategy()
     rest = stack.here | {"transport": "rest"}
@@ -112,6 +119,7 @@ def test_c3_an_unknown_order_that_never_arrived_is_proven_absent_later(stack: St
     stack.check(strategy)
 
 
+@pytest.mark.rules(ack_timeout_ms=SOON_MS, expiry_ms=300)
 def test_c4_no_ack_and_proven_absent_is_failed_with_exists_false(stack: Stack) -> None:
     strategy = stack.start_strategy()
     with stack.control.fault("swallow_request", count=1, match=stack.here | {"op": "order"}):
@@ -124,13 +132,14 @@ def test_c4_no_ack_and_proven_absent_is_failed_with_exists_false(stack: Stack) -
     stack.check(strategy)
 
 
+@pytest.mark.rules(**IN_VAIN)
 def test_c5_an_ack_after_the_timeout_is_taken_and_told(stack: Stack) -> None:
     strategy = stack.start_strategy()
     rest = stack.here | {"transport": "rest"}
     with (
         stack.control.fault("lose_push", count=1, match=stack.here),
         stack.control.fault(
-            "delay_ack", count=1, delay_ms=3_500, match=stack.here | {"op": "order"}
+            "delay_ack", count=1, delay_ms=5 * SOON_MS, match=stack.here | {"op": "order"}
         ),
     ):
         with stack.control.fault("rest_5xx", match=rest, status=503, processed=False):
@@ -146,9 +155,8 @@ def test_c5_an_ack_after_the_timeout_is_taken_and_told(stack: Stack) -> None:
 
 def test_c6_a_fill_before_the_ack_is_told_and_makes_no_timeout(stack: Stack) -> None:
     strategy = stack.start_strategy()
-    delay_ms = FAST.ack_timeout_ms // 2
     with stack.control.fault(
-        "delay_ack", count=1, delay_ms=delay_ms, match=stack.here | {"op": "order"}
+        "delay_ack", count=1, delay_ms=500, match=stack.here | {"op": "order"}
     ):
         oid = strategy.buy(type="MARKET")
         strategy.wait_for(oid, "filled")
@@ -202,7 +210,7 @@ def test_c13_a_fill_after_cancel_failed_is_delivered(stack: Stack) -> None:
 @pytest.mark.parametrize("fault", ["duplicate_push", "reorder_pushes"])
 def test_c16_duplicate_and_reordered_pushes_tell_each_fill_once(stack: Stack, fault: str) -> None:
     strategy = stack.start_strategy()
-    params: dict[str, Any] = {"shift_ms": 7} if fault == "duplicate_push" else {}
+    params: dict[str, Any] = {"utime_shift_ms": 7} if fault == "duplicate_push" else {}
     oid = strategy.buy(amount=Decimal("0.004"))
     strategy.wait_for(oid, "accepted")
     with stack.control.fault(fault, match=stack.here, **params):
@@ -274,14 +282,20 @@ def test_c7_an_unacknowledged_market_order_that_filled_is_found(stack: Stack) ->
     stack.check(strategy)
 
 
+@pytest.mark.rules(expiry_ms=5_000, visibility_lag_ms=500, ack_timeout_ms=PATIENT_MS)
 def test_c7_a_fill_that_queries_do_not_show_yet_is_not_sent_again(stack: Stack) -> None:
-    """The venue has freed the client id by then: a second copy would be a second order."""
+    """The venue has freed the client id by then: a second copy would be a second order.
+
+    The order reaches the venue late, within its expiry, and is shown later still, within the
+    visibility lag; queries before that find nothing, and prove nothing.
+    """
     strategy = stack.start_strategy()
-    lag_ms = FAST.expiry_ms - 50
+    here = stack.here | {"op": "order"}
     with (
-        stack.control.fault("hangup_after", count=1, match=stack.here | {"op": "order"}),
+        stack.control.fault("delay_request", count=1, delay_ms=700, match=here),
+        stack.control.fault("hangup_after", count=1, match=here),
         stack.control.fault("lose_push", match=stack.here),
-        stack.control.fault("visibility_lag", delay_ms=lag_ms, match=stack.here),
+        stack.control.fault("visibility_lag", delay_ms=450, match=stack.here),
     ):
         oid = strategy.buy(type="MARKET")
         assert strategy.wait_for(oid, "filled").filled == AMOUNT

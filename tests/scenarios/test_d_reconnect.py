@@ -143,10 +143,12 @@ def test_d6_the_largest_grace_holds_and_a_negative_one_is_refused(stack: Stack) 
     with outage(stack):
         stack.control.cancel_order(oid, account=stack.account)
     resynced(strategies["alpha"])
-    at = {
-        one.what.get("event"): one.at_s for one in strategies["alpha"].told if one.name == "status"
+    at_ms = {  # as the worker wrote them: a busy strategy hears of both at once
+        one.what["event"]: one.what["timestamp"]
+        for one in strategies["alpha"].told
+        if one.name == "status"
     }
-    assert at["resynced"] - at["reconnected"] >= 0.6
+    assert at_ms["resynced"] - at_ms["reconnected"] >= wishes["beta"] - 2  # two roundings
     stack.check(*strategies.values())
 
 
@@ -176,15 +178,23 @@ def test_d9_a_position_flattened_meanwhile_is_cleared(stack: Stack) -> None:
     stack.check(strategy)
 
 
+def trade_sockets(stack: Stack) -> list[str]:
+    return [
+        row["connection"]
+        for row in stack.control.connections()
+        if (row["account"], row["role"]) == (stack.account, "trade")
+    ]
+
+
 def test_d11_a_service_notice_loses_no_intent(stack: Stack) -> None:
     strategy = stack.start_strategy()
-    before = {row["connection"] for row in stack.control.connections()}
-    stack.control.notice("trade", account=stack.account, after_ms=400)
+    [before] = trade_sockets(stack)
+    stack.control.notice("trade", account=stack.account, after_ms=3_000)
     oids = [strategy.buy() for _ in range(20)]
     for oid in oids:
         strategy.wait_for(oid, "accepted")
         assert strategy.results(oid) == []
-    until(lambda: before - {row["connection"] for row in stack.control.connections()})
+    until(lambda: before not in trade_sockets(stack), "the venue has cut the old session")
     last = open_order(strategy)
     assert strategy.results(last) == []
     stack.check(strategy)

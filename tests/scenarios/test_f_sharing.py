@@ -1,7 +1,6 @@
 """F. Sharing: several strategies on one account, each to its own (P5); a halt stops them all."""
 
 import random
-import time
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -12,7 +11,7 @@ from router.enums import WsOrderResultType as Result
 from router.errors import Denied, NotYours
 from router.keyspace import GROUP
 from strategy_sdk.schema import Order
-from tests.scenarios.stack import FAR_PRICE, SYMBOL, Recorder, Stack, until
+from tests.scenarios.stack import FAR_PRICE, PATIENT_MS, SYMBOL, Recorder, Stack, until
 
 AMOUNT = Decimal("0.001")
 ETH = "ETHUSDT-PERP.OKX"
@@ -160,20 +159,15 @@ def test_f4_queued_creates_are_refused_at_once(stack: Stack) -> None:
     with stack.control.fault("throttle", match={**stack.here, "op": "place"}) as throttled:
         refused = [strategy.buy() for _ in range(30)]
         until(lambda: stack.control.hits(throttled), "the venue has turned one of them away")
-        halted_ms = time.time_ns() // 1_000_000
         write_halt(stack.redis, stack.keys, "stop")
         until(lambda: stack.redis.xlen(stack.keys.intents("alpha")) == 0, "all have an outcome")
-    late_ms = []
     for oid in refused:
         assert (strategy.wait_for(oid, "failed").reason or "").startswith("HALTED: stop")
         result = strategy.wait_result(oid, Result.REQUEST_NOT_SENT)
         assert (result["exists"], result["request"]) == ("false", "create")
-        late_ms.append(int(result["timestamp"]) - halted_ms)
-    # Far below valid_for_ms, far above a busy machine's pauses; the benchmark has the real figure.
-    assert max(late_ms) <= 2_000
     assert [row["client_id"] for row in stack.ledger().orders] == [live]
     assert strategy.cancel_all_orders(SYMBOL)
-    until(lambda: {row["state"] for row in stack.ledger().orders} == {"canceled"}, deadline_s=30)
+    until(lambda: {row["state"] for row in stack.ledger().orders} == {"canceled"})
     stack.check(strategy)
 
 
@@ -201,10 +195,12 @@ def test_f4_a_halt_outlives_the_worker_that_read_it(stack: Stack) -> None:
     failed = strategy.wait_for(oid, "failed")
     assert failed.reason
     assert stack.ledger().requests == []
+    stack.all_told()
     assert strategy.results(oid)[-1]["exists"] == "false"
     stack.check(strategy)
 
 
+@pytest.mark.rules(ack_timeout_ms=PATIENT_MS)
 def test_f4_a_create_in_doubt_is_not_sent_again_while_halted(stack: Stack) -> None:
     strategy = stack.start_strategy()
     with stack.control.fault("hangup_before", count=1, match=stack.here | {"op": "order"}):
@@ -221,6 +217,7 @@ def test_f4_a_create_in_doubt_is_not_sent_again_while_halted(stack: Stack) -> No
     stack.check(strategy)
 
 
+@pytest.mark.rules(ack_timeout_ms=1_000)
 def test_f4_a_halt_stops_sending_not_finding_out(stack: Stack) -> None:
     strategy = stack.start_strategy()
     for fault, op in {"lose_ack": "order", "lose_push": "orders"}.items():

@@ -7,10 +7,17 @@ from collections.abc import Iterator
 import pytest
 
 from simulator.config import MarketConfig, SimulatorConfig
+from simulator.exchange.clock import Clock, wall_us
 from simulator.server import RunningSimulator, run_in_thread
 from tests.simulator.okx_client import Rest
 
 STILL = MarketConfig(tick_ms=0)
+
+
+def stopped_clock() -> Clock:
+    """Return a clock that stands at the present: no rate limit's window ever ends."""
+    now_us = wall_us()
+    return Clock(lambda: now_us)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ CODES = {
     "ETH-USDT-SWAP": 10462,
 }
 Frame = dict[str, Any]
-PATIENCE_S = 5.0
+PATIENCE_S = 60.0
 
 
 def signature(secret: str, text: str) -> str:
@@ -260,6 +260,14 @@ async def eventually(true: Callable[[], bool]) -> None:
     while not true():
         assert asyncio.get_running_loop().time() < until, "it never came true"
         await asyncio.sleep(0.002)
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Do what ``eventually`` does, where there is no event loop."""
+    until = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < until, "it never came true"
+        time.sleep(0.002)
 
 
 def truth(sim: RunningSimulator, client_id: str = "a1") -> tuple[bool, bool, int]:

@@ -19,8 +19,9 @@ SWAP = "BTC/USDT:USDT"
 @pytest.fixture
 async def exchange(sim: RunningSimulator) -> AsyncIterator[Any]:
     client = ccxt.pro.okx({"apiKey": "demo-key", "secret": "demo-secret", "password": "demo-pass"})
-    # Its own pauses between requests only cost time here.
+    # Its own pauses between requests only cost time here; its patience is a quiet machine's.
     client.enableRateLimit = False
+    client.timeout = 60_000
     client.urls["api"] = {"rest": sim.url, "ws": sim.ws_url}
     await client.load_markets()
     yield client
@@ -67,6 +68,7 @@ async def test_watch_orders_sees_an_order_to_its_end(exchange: Any, sim: Running
     watching = asyncio.create_task(watch())
     await eventually(lambda: [row["role"] for row in sim.control.connections()] == ["private"])
     created = await exchange.create_order_ws("BTC/USDT", "limit", "buy", 0.1, 80000)
+    await eventually(lambda: states == ["open"])  # two pushes at once would be seen as one
     await exchange.cancel_order_ws(created["id"], "BTC/USDT")
     await watching
     assert states == ["open", "canceled"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -18,7 +19,16 @@ from simulator.client import ControlError
 from simulator.config import RetentionConfig, SimulatorConfig
 from simulator.server import RunningSimulator, run_in_thread
 from tests.simulator.conftest import STILL
-from tests.simulator.okx_client import DEMO, ORDERS, Rest, eventually, open_private, spot, swap
+from tests.simulator.okx_client import (
+    DEMO,
+    ORDERS,
+    PATIENCE_S,
+    Rest,
+    eventually,
+    open_private,
+    spot,
+    swap,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -176,15 +186,15 @@ def test_markets_by_hand(sim: RunningSimulator, rest: Rest) -> None:
 def test_nonsense_is_explained(sim: RunningSimulator, path: str, body: Any, says: str) -> None:
     url = f"{sim.control_url}/control/{path}"
     if body is None:
-        response = requests.post(url, data="{", timeout=5)
+        response = requests.post(url, data="{", timeout=PATIENCE_S)
     else:
-        response = requests.post(url, json=body, timeout=5)
+        response = requests.post(url, json=body, timeout=PATIENCE_S)
     assert response.status_code == 400
     assert says in response.json()["error"]
 
 
 def test_nonsense_in_questions_is_explained(sim: RunningSimulator) -> None:
-    response = requests.get(f"{sim.control_url}/control/ledger?since=now", timeout=5)
+    response = requests.get(f"{sim.control_url}/control/ledger?since=now", timeout=PATIENCE_S)
     assert response.status_code == 400
 
 
@@ -243,8 +253,15 @@ async def test_periodic_pushes_unless_events_only() -> None:
 
 async def test_the_market_moves_by_itself() -> None:
     with run_in_thread() as lively:
-        before = lively.control.market("BTC-USDT")["bid"]
-        await eventually(lambda: lively.control.market("BTC-USDT")["bid"] != before)
+        book = lively.control.market("BTC-USDT")
+        seen = {book["bid"]}
+        while len(seen) < 4:
+            await asyncio.sleep(0.01)
+            book = lively.control.market("BTC-USDT")
+            seen.add(book["bid"])
+        bid, ask = Decimal(book["bid"]), Decimal(book["ask"])
+        assert 0 < ask - bid < 1
+        assert all(abs(Decimal(one) / 89_500 - 1) < Decimal("0.01") for one in seen)
 
 
 def test_settings_are_read_from_toml(tmp_path: Path) -> None:
@@ -277,7 +294,7 @@ def test_as_a_process_it_stops_cleanly(tmp_path: Path, number: signal.Signals) -
     with process.stderr:
         assert "simulator at http" in process.stderr.readline()
         process.send_signal(number)
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 def test_it_shares_no_code_with_the_router() -> None:

@@ -83,7 +83,7 @@ async def test_delay_request_is_processed_late(sim: RunningSimulator) -> None:
 
 async def test_a_delayed_request_can_expire_on_its_way(sim: RunningSimulator) -> None:
     async with await open_private(sim.ws_url) as ws:
-        sim.control.arm("delay_request", delay_ms=400)
+        sim.control.arm("delay_request", delay_ms=2_000)  # time enough to turn the clock
         expires = str(int(time.time() * 1000) + 30_000)
         request_id = await ws.send_op("order", spot("a1"), expTime=expires)
         await eventually(lambda: sim.control.health()["requests"] == 1)
@@ -215,7 +215,7 @@ async def test_duplicate_ack(sim: RunningSimulator) -> None:
 
 async def test_reorder_acks(sim: RunningSimulator) -> None:
     async with await open_private(sim.ws_url) as ws:
-        with sim.control.fault("reorder_acks", count=1):
+        with sim.control.fault("reorder_acks", count=1, hold_ms=LONG_MS):
             first = await ws.send_op("order", spot("a1"))
             second = await ws.send_op("order", spot("a2"))
             assert [(await ws.next())["id"], (await ws.next())["id"]] == [second, first]
@@ -390,8 +390,12 @@ async def test_clock_skew(sim: RunningSimulator, rest: Rest) -> None:
 
 
 async def test_clock_skew_ends_by_itself(sim: RunningSimulator, rest: Rest) -> None:
+    sim.control.arm("clock_skew", offset_ms=60_000)
+    assert rest.get("account/balance")["code"] == "50102"
     sim.control.arm("clock_skew", offset_ms=60_000, duration_ms=20)
     await eventually(lambda: rest.get("account/balance")["code"] == "0")
+    right_ms = int(rest.get("public/time")["data"][0]["ts"])
+    assert abs(right_ms - time.time() * 1000) < 30_000
 
 
 def test_every_fault_has_a_test() -> None:

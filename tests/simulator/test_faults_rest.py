@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from simulator.server import RunningSimulator
-from tests.simulator.okx_client import Rest, spot, swap, truth
+from tests.simulator.okx_client import PATIENCE_S, Rest, spot, swap, truth, wait_until
 
 
 @pytest.mark.parametrize("processed", [True, False])
@@ -73,17 +73,22 @@ def test_rest_timeout_of_the_client(sim: RunningSimulator, rest: Rest) -> None:
     body = json.dumps(_order("a1"))
     headers = rest.headers("POST", "/api/v5/trade/order", body)
     with pytest.raises(requests.Timeout):
-        rest.session.post(sim.url + "/api/v5/trade/order", data=body, headers=headers, timeout=0.05)
-    while not sim.control.orders("a1"):
-        pass
+        rest.session.post(
+            sim.url + "/api/v5/trade/order",
+            data=body,
+            headers=headers,
+            timeout=(PATIENCE_S, 0.05),
+        )
+    wait_until(lambda: bool(sim.control.orders("a1")))
     assert truth(sim) == (True, False, 1)
 
 
 @pytest.mark.parametrize("fault", ["delay_ack", "delay_request", "push_before_ack"])
 def test_rest_answers_late(sim: RunningSimulator, rest: Rest, fault: str) -> None:
-    with sim.control.fault(fault, count=1, delay_ms=30):
+    with sim.control.fault(fault, count=1, delay_ms=50):
         started = time.monotonic()
         assert rest.place(spot("a1"))["sCode"] == "0"
+        # A loop's timer counts from the beginning of its turn, which may have been a while ago.
         assert time.monotonic() - started > 0.03
 
 
@@ -102,8 +107,7 @@ def test_visibility_lag_hides_new_orders(sim: RunningSimulator, rest: Rest) -> N
 def test_visibility_lag_ends(sim: RunningSimulator, rest: Rest) -> None:
     with sim.control.fault("visibility_lag", delay_ms=20):
         rest.place(spot("a1"))
-    while rest.order("a1")["code"] == "51603":
-        pass
+    wait_until(lambda: rest.order("a1")["code"] != "51603")
     assert rest.get("trade/orders-pending")["data"][0]["clOrdId"] == "a1"
 
 

@@ -9,8 +9,17 @@ import pytest
 
 from simulator.config import LimitsConfig, RetentionConfig, SimulatorConfig
 from simulator.server import RunningSimulator, run_in_thread
-from tests.simulator.conftest import STILL
-from tests.simulator.okx_client import CODES, Frame, Rest, by_rest, spot, swap
+from tests.simulator.conftest import STILL, stopped_clock
+from tests.simulator.okx_client import (
+    CODES,
+    PATIENCE_S,
+    Frame,
+    Rest,
+    by_rest,
+    spot,
+    swap,
+    wait_until,
+)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +60,7 @@ def test_requests_must_be_signed(
 def test_the_query_is_part_of_what_is_signed(rest: Rest) -> None:
     headers = rest.headers("GET", "/api/v5/account/balance", "")
     url = rest.url + "/api/v5/account/balance?ccy=BTC"
-    assert rest.session.get(url, headers=headers, timeout=5).json()["code"] == "50113"
+    assert rest.session.get(url, headers=headers, timeout=PATIENCE_S).json()["code"] == "50113"
     assert rest.get("account/balance?ccy=BTC")["data"][0]["details"][0]["ccy"] == "BTC"
 
 
@@ -110,7 +119,9 @@ def test_bodies_in_a_wrong_form(rest: Rest, body: Any) -> None:
 def test_bodies_that_are_no_json(rest: Rest) -> None:
     path, body = "/api/v5/trade/order", "{"
     headers = rest.headers("POST", path, body)
-    reply = rest.session.post(rest.url + path, data=body, headers=headers, timeout=5).json()
+    reply = rest.session.post(
+        rest.url + path, data=body, headers=headers, timeout=PATIENCE_S
+    ).json()
     assert reply["code"] == "50002"
 
 
@@ -277,9 +288,7 @@ def test_never_filled_cancels_vanish(sim: RunningSimulator) -> None:
         forgetful.control.fill_order("partly", amount="0.01")
         for name in ("empty", "partly"):
             rest.post("trade/cancel-order", {"instId": "BTC-USDT", "clOrdId": name})
-        while rest.order("empty")["code"] == "0":
-            pass
-        assert rest.order("empty")["code"] == "51603"
+        wait_until(lambda: rest.order("empty")["code"] == "51603")
         assert rest.order("partly")["data"][0]["state"] == "canceled"
         history = rest.get("trade/orders-history?instType=SPOT")["data"]
         assert [item["clOrdId"] for item in history] == ["partly"]
@@ -330,7 +339,7 @@ def test_queries_that_answer(rest: Rest, path: str, key: str, value: Any) -> Non
 
 def test_public_queries_need_no_signature(rest: Rest) -> None:
     for path in ("public/time", "system/status", "public/instruments?instType=OPTION&uly=BTC-USD"):
-        reply = rest.session.get(f"{rest.url}/api/v5/{path}", timeout=5).json()
+        reply = rest.session.get(f"{rest.url}/api/v5/{path}", timeout=PATIENCE_S).json()
         assert reply["code"] == "0"
 
 
@@ -350,8 +359,7 @@ def test_cancel_all_after(sim: RunningSimulator) -> None:
         assert stopped["triggerTime"] == "0"
         armed = rest.post("trade/cancel-all-after", {"timeOut": "10", "tag": "mine"})["data"][0]
         assert int(armed["triggerTime"]) - int(armed["ts"]) == 10
-        while hasty.control.orders("a1")[0]["state"] == "live":
-            pass
+        wait_until(lambda: hasty.control.orders("a1")[0]["state"] != "live")
         assert rest.order("a1")["data"][0]["cancelSource"] == "20"
         assert hasty.control.orders("a2")[0]["state"] == "live"
         for wrong in ("5", "121", "x", ""):
@@ -361,7 +369,8 @@ def test_cancel_all_after(sim: RunningSimulator) -> None:
 
 def test_websocket_and_rest_share_their_limits(sim: RunningSimulator) -> None:
     limits = LimitsConfig(enabled=True, orders_per_2s=1, batch_orders_per_2s=1)
-    with run_in_thread(SimulatorConfig(market=STILL, limits=limits)) as strict:
+    config = SimulatorConfig(market=STILL, limits=limits)
+    with run_in_thread(config, stopped_clock()) as strict:
         rest = Rest(strict.url)
         assert rest.place(spot("a1"))["sCode"] == "0"
         response = rest.raw("POST", "/api/v5/trade/order", by_rest(spot("a2")))

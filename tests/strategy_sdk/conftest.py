@@ -12,8 +12,16 @@ from strategy_sdk import Runner, Timing
 from strategy_sdk.scripted_worker import ScriptedWorker
 from strategy_sdk.testing import linear_perpetual
 from tests.strategy_sdk.recorder import SYMBOL, Recorder
+from tests.strategy_sdk.waiting import DEADLINE_S
 
-QUICK = Timing(block_s=0.05, alive_every_s=0.2, query_timeout_s=5.0)
+#: Notices quickly, gives up never: a busy machine must not repeat a call that is being answered.
+QUICK = Timing(
+    block_s=0.05,
+    alive_every_s=0.2,
+    query_timeout_s=DEADLINE_S,
+    socket_timeout_s=DEADLINE_S,
+    retry_for_s=DEADLINE_S,
+)
 
 
 class Start(Protocol):
@@ -54,7 +62,7 @@ def start(settings: Settings, worker: ScriptedWorker) -> Iterator[Start]:
     for runner in runners:
         runner.stop()
     for runner in runners:
-        runner.join(5)
+        runner.join(DEADLINE_S)
 
 
 @pytest.fixture

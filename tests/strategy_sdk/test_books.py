@@ -13,7 +13,7 @@ from strategy_sdk.scripted_worker import ScriptedWorker
 from strategy_sdk.testing import linear_perpetual
 from tests.strategy_sdk.conftest import Start
 from tests.strategy_sdk.recorder import SYMBOL, Recorder
-from tests.strategy_sdk.waiting import wait_for
+from tests.strategy_sdk.waiting import DEADLINE_S, wait_for
 
 KEYS = AccountKeys("okx-main")
 VENUE = VenueKeys("okx")
@@ -32,13 +32,13 @@ def test_a_slow_callback_delays_only_its_own_strategy_and_gets_the_latest_book(
     class Slow(Recorder):
         def on_private_ws_status(self, status: dict[str, Any]) -> None:
             entered.set()
-            release.wait(10)
+            release.wait(DEADLINE_S)
 
     slow, other = start(Slow()), start(strategy_id="beta")
     for one in (slow, other):
         one.subscribe_bookl1(SYMBOL, ready=False)
     worker.status("connected")
-    assert entered.wait(5)
+    assert entered.wait(DEADLINE_S)
     for number in range(1, 6):
         worker.book(SYMBOL, "80000", str(90_000 + number))
         wait_for(lambda: len(other.of("book")) == number)  # noqa: B023  # awaited at once
@@ -73,7 +73,7 @@ def test_a_first_book_is_waited_for_and_then_delivered(
 ) -> None:
     class Subscribes(Recorder):
         def on_start(self) -> None:
-            self.subscribe_bookl1([SYMBOL], ready_timeout=5)
+            self.subscribe_bookl1([SYMBOL], ready_timeout=DEADLINE_S)
             self.note("ready", self.cache.bookl1(SYMBOL))
 
     worker.book(SYMBOL, "1", "2")  # a leftover: nobody wanted it, so nobody keeps it up to date
@@ -127,7 +127,7 @@ def test_a_worker_that_is_just_starting_is_waited_for(
 
     starting = threading.Timer(0.02, worker_starts)
     starting.start()
-    alpha.subscribe_bookl1(SYMBOL, ready_timeout=5)
+    alpha.subscribe_bookl1(SYMBOL, ready_timeout=DEADLINE_S)
     starting.join()
     assert alpha.cache.bookl1(SYMBOL) is not None
 
@@ -142,7 +142,7 @@ def test_stopping_ends_the_wait_for_a_book(start: Start, worker: ScriptedWorker)
     worker.status("connected")
     wait_for(lambda: "waiting" in alpha.names())
     alpha.runner.stop()
-    alpha.runner.join(5)
+    alpha.runner.join(DEADLINE_S)
     assert alpha.names()[-1] == "stop"
 
 

@@ -1,6 +1,7 @@
 """Order calls against a real server: one order a key, own orders only, clear refusals."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -19,13 +20,13 @@ from router.errors import (
 )
 from router.keyspace import AccountKeys, VenueKeys
 from router.settings import OrderSettings, Settings
-from strategy_sdk import Timing
 from strategy_sdk.errors import BatchIncomplete
 from strategy_sdk.schema import BatchOrder
 from strategy_sdk.scripted_worker import ScriptedWorker
 from tests.strategy_sdk.conftest import QUICK, Start
 from tests.strategy_sdk.lossy_proxy import lossy_proxy
 from tests.strategy_sdk.recorder import SYMBOL, Recorder
+from tests.strategy_sdk.waiting import DEADLINE_S
 
 KEYS = AccountKeys("okx-main")
 ETH = "ETHUSDT-PERP.OKX"
@@ -73,7 +74,7 @@ def test_a_reply_lost_after_admit_ran_is_one_intent(
         assert proxy.lost == 2
         assert len(worker.intents()) == 2
         alpha.runner.stop()
-        alpha.runner.join(5)
+        alpha.runner.join(DEADLINE_S)
 
 
 @pytest.mark.scenario("A5")
@@ -81,7 +82,7 @@ def test_a_restarted_strategy_gets_the_same_oid(start: Start, worker: ScriptedWo
     first = start()
     oid = first.buy(idempotency_key="entry")
     first.runner.stop()
-    first.runner.join(5)
+    first.runner.join(DEADLINE_S)
     again = start()
     assert again.cache.get_idempotent_create_order_oid("entry") == oid
     assert again.buy(idempotency_key="entry") == oid
@@ -280,14 +281,14 @@ def test_a_cap_denies_with_its_number_and_name(
 def test_a_strategy_that_redis_forgot_registers_again_and_goes_on(
     start: Start, redis_client: Any, worker: ScriptedWorker
 ) -> None:
-    alpha = start(timing=Timing(block_s=0.05, alive_every_s=60))
+    alpha = start(timing=replace(QUICK, alive_every_s=600))
     redis_client.delete(KEYS.strategies)
     assert alpha.buy()
     assert redis_client.hexists(KEYS.strategies, "alpha")
 
 
 def test_redis_out_of_reach_says_that_nothing_was_sent(start: Start, redis_client: Any) -> None:
-    alpha = start(timing=Timing(block_s=0.05, retry_for_s=0.1, alive_every_s=60))
+    alpha = start(timing=replace(QUICK, retry_for_s=0.1, alive_every_s=600))
     alpha.tick_sz(SYMBOL)
     alpha.runner.gateway.link._drop_idle()
     alpha.runner.gateway.link._pool.connection_kwargs["port"] = free_port()
@@ -299,7 +300,7 @@ def test_a_reply_that_never_comes_says_that_the_order_may_be_admitted(
     redis_server: RedisServer, start: Start, worker: ScriptedWorker
 ) -> None:
     with lossy_proxy(redis_server.port) as proxy:
-        timing = Timing(block_s=0.05, retry_for_s=0.0, alive_every_s=60)
+        timing = replace(QUICK, retry_for_s=0.0, alive_every_s=600)
         alpha = start(redis_url=proxy.url, timing=timing)
         alpha.tick_sz(SYMBOL)
         proxy.lose_reply_to("or1_admit")
@@ -308,7 +309,7 @@ def test_a_reply_that_never_comes_says_that_the_order_may_be_admitted(
         assert alpha.buy(idempotency_key="k") == worker.intents()[0].oid
         assert len(worker.intents()) == 1
         alpha.runner.stop()
-        alpha.runner.join(5)
+        alpha.runner.join(DEADLINE_S)
 
 
 @pytest.mark.scenario("E12")
@@ -333,7 +334,7 @@ def test_a_batch_whose_answer_is_lost_says_what_may_live(
     redis_server: RedisServer, start: Start, worker: ScriptedWorker
 ) -> None:
     with lossy_proxy(redis_server.port) as proxy:
-        timing = Timing(block_s=0.05, retry_for_s=0.0, alive_every_s=60)
+        timing = replace(QUICK, retry_for_s=0.0, alive_every_s=600)
         alpha = start(redis_url=proxy.url, timing=timing)
         alpha.tick_sz(SYMBOL)
         proxy.lose_reply_to("or1_admit")
@@ -343,13 +344,13 @@ def test_a_batch_whose_answer_is_lost_says_what_may_live(
         assert caught.value.oids == [None]
         assert len(worker.intents()) == 1
         alpha.runner.stop()
-        alpha.runner.join(5)
+        alpha.runner.join(DEADLINE_S)
 
 
 def test_a_stalled_redis_takes_one_intent(
     start: Start, worker: ScriptedWorker, redis_client: Any
 ) -> None:
-    timing = Timing(block_s=0.05, socket_timeout_s=0.1, alive_every_s=60)
+    timing = replace(QUICK, socket_timeout_s=0.1, alive_every_s=600)
     alpha = start(timing=timing)
     alpha.tick_sz(SYMBOL)
     redis_client.client_pause(350, all=True)

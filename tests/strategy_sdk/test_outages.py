@@ -1,5 +1,7 @@
 """Redis restarted, emptied, full or damaged: nothing lost, nothing repeated, all of it said."""
 
+import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,9 +13,9 @@ from router.keyspace import AccountKeys, VenueKeys
 from router.settings import Settings
 from strategy_sdk.scripted_worker import ScriptedWorker
 from strategy_sdk.testing import linear_perpetual
-from tests.strategy_sdk.conftest import Start
+from tests.strategy_sdk.conftest import QUICK, Start
 from tests.strategy_sdk.recorder import SYMBOL, Recorder
-from tests.strategy_sdk.waiting import wait_for
+from tests.strategy_sdk.waiting import DEADLINE_S, wait_for
 
 KEYS = AccountKeys("okx-main")
 VENUE = VenueKeys("okx")
@@ -39,12 +41,12 @@ def test_a_redis_restart_loses_and_repeats_nothing(
         wait_for(lambda: "accepted" in alpha.names())
         _restart(server)
         worker.fill(oid, "0.001", "89500")
-        wait_for(lambda: "filled" in alpha.names(), 10)
+        wait_for(lambda: "filled" in alpha.names())
         assert alpha.names() == ["start", "pending", "accepted", "filled"]
         wait_for(lambda: "Redis is back" in caplog.text)
         assert alpha.buy()
         alpha.runner.stop()
-        alpha.runner.join(5)
+        alpha.runner.join(DEADLINE_S)
         client.close()
 
 
@@ -67,7 +69,7 @@ def test_an_emptied_redis_is_registered_with_and_read_anew(
     fresh.status("resynced")
     wait_for(lambda: events(alpha) == ["connected", "resynced"])
     assert alpha.cache.get_open_orders() == {oid}  # what Redis lost proves nothing
-    assert "reading from 0-0 again" in caplog.text
+    wait_for(lambda: "reading from 0-0 again" in caplog.text)
 
 
 def test_what_is_stored_unreadably_is_left_out(
@@ -85,23 +87,45 @@ def test_what_is_stored_unreadably_is_left_out(
         assert text in caplog.text
 
 
+class Pauses(threading.Event):
+    """A stop event that notes how long it was waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked_s: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.asked_s.append(timeout or 0.0)
+        return super().wait(timeout)
+
+
 def test_a_read_that_redis_refuses_is_tried_with_growing_pauses(
-    alpha: Recorder, worker: ScriptedWorker, redis_client: Any, caplog: pytest.LogCaptureFixture
+    start: Start, worker: ScriptedWorker, redis_client: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stream = KEYS.results("alpha")
+    pauses, stream = Pauses(), KEYS.results("alpha")
+    timing = replace(QUICK, alive_every_s=600, reconnect_first_s=0.002, reconnect_most_s=0.064)
+    alpha = start(stop_event=pauses, timing=timing)
     worker.status("connected")
     wait_for(lambda: events(alpha) == ["connected"])
+    pauses.asked_s.clear()
     redis_client.rename(stream, "aside")
     redis_client.set(stream, "not a stream")
-    wait_for(lambda: caplog.text.count("WRONGTYPE") > 1)
+    wait_for(lambda: len(pauses.asked_s) >= 7)
     redis_client.rename("aside", stream)
     worker.status("resynced")
-    wait_for(lambda: events(alpha) == ["connected", "resynced"])
+    wait_for(lambda: len(events(alpha)) == 2)
+    assert events(alpha) == ["connected", "resynced"], "nothing was lost or told again"
+    assert "WRONGTYPE" in caplog.text
+    assert "Redis is back" in caplog.text
+    for number, pause_s in enumerate(pauses.asked_s[:7]):
+        most_s = min(0.064, 0.002 * 2**number)
+        assert most_s / 2 <= pause_s <= most_s
 
 
 def test_full_memory_does_not_keep_results_from_being_told(
-    alpha: Recorder, worker: ScriptedWorker, redis_client: Any, caplog: pytest.LogCaptureFixture
+    start: Start, worker: ScriptedWorker, redis_client: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
+    alpha = start()
     redis_client.config_set("maxmemory", 1)
     try:
         for event in ("disconnected", "resynced"):
@@ -112,3 +136,10 @@ def test_full_memory_does_not_keep_results_from_being_told(
         redis_client.config_set("maxmemory", 0)
     last_id = redis_client.xrevrange(KEYS.results("alpha"), count=1)[0][0]
     wait_for(lambda: redis_client.hget(KEYS.cursor("alpha"), "main") == last_id)
+    alpha.runner.stop()
+    alpha.runner.join(DEADLINE_S)
+    assert events(alpha) == ["disconnected", "resynced"]
+    again = start()
+    worker.status("connected")
+    wait_for(lambda: events(again))
+    assert events(again) == ["connected"], "the place was stored once there was room"

@@ -2,18 +2,18 @@
 
 import json
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from router.enums import OrderStatus, WsOrderResultType
 from router.keyspace import AccountKeys, VenueKeys
-from strategy_sdk import Timing
 from strategy_sdk.schema import Order
 from strategy_sdk.scripted_worker import ScriptedWorker
-from tests.strategy_sdk.conftest import Start
+from tests.strategy_sdk.conftest import QUICK, Start
 from tests.strategy_sdk.recorder import SYMBOL, Recorder
-from tests.strategy_sdk.waiting import wait_for
+from tests.strategy_sdk.waiting import DEADLINE_S, wait_for
 
 KEYS = AccountKeys("okx-main")
 VENUE = VenueKeys("okx")
@@ -128,7 +128,7 @@ def test_a_restart_goes_on_with_what_was_not_handled(
     worker.accept(oid)
     wait_for(lambda: "accepted" in first.names())
     first.runner.stop()
-    first.runner.join(5)
+    first.runner.join(DEADLINE_S)
     worker.fill(oid, "0.0004", "89500")
     worker.fill(oid, "0.0006", "89500")
     worker.status("resynced")
@@ -150,7 +150,7 @@ def test_a_restart_in_the_middle_shows_orders_as_they_are_not_as_they_were(
     first = start()
     oid = first.buy()
     first.runner.stop()
-    first.runner.join(5)
+    first.runner.join(DEADLINE_S)
     worker.accept(oid)
     worker.fill(oid, "0.0004", "89500")
     second = start(Looks())
@@ -167,7 +167,7 @@ def test_open_orders_positions_and_balances_are_there_in_on_start(
     worker.balance("USDT", "7")
     worker.position(SYMBOL, "1")
     first.runner.stop()
-    first.runner.join(5)
+    first.runner.join(DEADLINE_S)
 
     class Looks(Recorder):
         def on_start(self) -> None:
@@ -238,11 +238,17 @@ def test_unknown_and_unreadable_entries_are_skipped(
 
 
 def test_bytes_that_are_no_text_stop_nothing(
-    alpha: Recorder, worker: ScriptedWorker, redis_client: Any
+    alpha: Recorder,
+    worker: ScriptedWorker,
+    redis_client: Any,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    redis_client.xadd(KEYS.results("alpha"), {b"type": b"\xff\xfe", b"seq": b"\xff"})
+    junk = redis_client.xadd(KEYS.results("alpha"), {b"type": b"\xff\xfe", b"seq": b"\xff"})
     worker.status("resynced")
-    wait_for(lambda: events(alpha) == ["resynced"])
+    wait_for(lambda: events(alpha))
+    assert alpha.names() == ["start", "status"], "the junk told nothing, what follows is told"
+    assert events(alpha) == ["resynced"]
+    assert f"result {junk} of okx-main has the unreadable seq" in caplog.text
 
 
 def test_callbacks_of_a_run_come_in_one_thread(alpha: Recorder, worker: ScriptedWorker) -> None:
@@ -294,7 +300,7 @@ def test_the_place_is_stored_during_a_long_batch(
             seen.append((status["event"], redis_client.hget(KEYS.cursor("alpha"), "main")))
             threading.Event().wait(0.015)
 
-    alpha = start(Slow(), timing=Timing(block_s=0.05, cursor_every_s=0.02))
+    alpha = start(Slow(), timing=replace(QUICK, cursor_every_s=0.02))
     with alpha.runner.callbacks.lock:
         for number in range(10):
             worker.status(str(number))

@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,11 +14,11 @@ from router.contracts import CancelIntent, ModifyIntent, QueryIntent, QueryReply
 from router.enums import OrderSide, OrderStatus, Via
 from router.errors import Denied, InvalidArgument, NotYours, QueryFailed
 from router.keyspace import AccountKeys
-from strategy_sdk import Strategy, Timing
+from strategy_sdk import Strategy
 from strategy_sdk.constants import ExchangeType
 from strategy_sdk.errors import NotRunning
 from strategy_sdk.scripted_worker import ScriptedWorker
-from tests.strategy_sdk.conftest import Start
+from tests.strategy_sdk.conftest import QUICK, Start
 from tests.strategy_sdk.recorder import SYMBOL, Recorder
 from tests.strategy_sdk.waiting import wait_for
 
@@ -169,7 +170,7 @@ def test_the_venues_answer_is_an_order(start: Start, worker: ScriptedWorker) -> 
 
 
 def test_without_a_worker_a_query_fails_and_says_so(start: Start) -> None:
-    alpha = start(timing=Timing(block_s=0.05, query_timeout_s=0.1))
+    alpha = start(timing=replace(QUICK, query_timeout_s=0.1))
     oid = alpha.buy()
     with pytest.raises(QueryFailed, match=r"no worker of okx-main answered.*it may exist"):
         alpha.fetch_order(SYMBOL, oid, force_refresh=True)

@@ -39,9 +39,32 @@ from workers.venue import (
     Verdict,
 )
 
-DEADLINE_S = 5.0
 KEYS = Credentials("key", "secret")
 ANONYMOUS = Credentials("", "")
+DEADLINE_S = 60.0  # for what must come; only a failing test waits that long
+
+
+class HandTurned(Clock):
+    """A monotonic clock that the test turns; ``looks`` counts who asked what time it is."""
+
+    __slots__ = ("_now_s", "looks")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._now_s = 0.0
+        self.looks = 0
+
+    def monotonic_s(self) -> float:
+        self.looks += 1
+        return self._now_s
+
+    def turn(self, by_s: float) -> None:
+        self._now_s += by_s
+
+    async def looked_at(self) -> None:
+        """Return once somebody has looked again."""
+        before = self.looks
+        await until(lambda: self.looks > before, "the clock is looked at")
 
 
 async def until(condition: Callable[[], object], what: str = "") -> None:
@@ -115,6 +138,7 @@ class FakeServer:
         self.visits: list[Visit] = []
         self.story: list[str] = []
         self.full = False
+        self.refused = 0
         self.deaf = False
         self.login = "welcome"
         self.channel = "subscribed"
@@ -147,7 +171,10 @@ class FakeServer:
             await visit.say("answer", id=frame["id"])
 
     def _admit(self, socket: ws_server.ServerConnection, request: Request) -> Response | None:
-        return socket.respond(HTTPStatus.SERVICE_UNAVAILABLE, "full") if self.full else None
+        if not self.full:
+            return None
+        self.refused += 1
+        return socket.respond(HTTPStatus.SERVICE_UNAVAILABLE, "full")
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["FakeServer"]:
@@ -188,21 +215,26 @@ async def no_rest(request: RestRequest) -> RestReply:
 async def connected(
     server: FakeServer,
     *,
-    open_timeout_s: float = 2.0,
+    open_timeout_s: float = DEADLINE_S,
     connects: RateLimit = MANY_CONNECTS,
     reconnect_s: tuple[float, float] = (0.01, 0.05),
     credentials: Credentials = KEYS,
     ask: Ask = no_rest,
+    clock: Clock | None = None,
+    farewell: bool = True,
     **plan: Any,
 ) -> AsyncIterator[tuple[Connection, Heard]]:
-    """Hold a connection to the server while the block lasts."""
+    """Hold a connection to the server while the block lasts; by itself it is never too late.
+
+    ``farewell``: without it, the end is insisted on before the closing handshake is over.
+    """
     terms: dict[str, Any] = {
         "url": server.url,
         "login": True,
         "channels": ("orders", "account"),
         "ping": "ping",
-        "ping_after_s": 5.0,
-        "dead_after_s": 10.0,
+        "ping_after_s": 600.0,
+        "dead_after_s": 1_200.0,
     }
     heard = Heard()
     connection = Connection(
@@ -210,7 +242,7 @@ async def connected(
         SocketPlan(**terms | plan),
         cast(Venue, FakeVenue()),
         credentials,
-        Clock(),
+        clock or Clock(),
         instruments=Instruments,
         on_event=lambda event, session: heard.events.append((event, session)),
         on_ready=lambda session, why: heard.ready.append(session),
@@ -225,6 +257,9 @@ async def connected(
         yield connection, heard
     finally:
         holding.cancel()
+        if not farewell:
+            await asyncio.sleep(0)
+            holding.cancel()
         await asyncio.wait({holding})
         if not holding.cancelled() and (error := holding.exception()) is not None:
             raise error

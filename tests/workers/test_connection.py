@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 import websockets.exceptions as ws_errors
 
-from tests.workers.fake_venue import ANONYMOUS, FakeServer, Heard, connected, until
+from tests.workers.fake_venue import (
+    ANONYMOUS,
+    FakeServer,
+    HandTurned,
+    Heard,
+    Visit,
+    connected,
+    until,
+)
 from workers import connection as connection_module
 from workers.connection import Connection, NotReady
 from workers.venue import (
@@ -31,9 +39,9 @@ async def server() -> AsyncIterator[FakeServer]:
 
 
 @pytest.fixture
-def quick_settling(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a replaced session linger for a moment only."""
-    monkeypatch.setattr(connection_module, "_SETTLE_S", 0.1)
+def long_settling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a replaced session linger for longer than any test."""
+    monkeypatch.setattr(connection_module, "_SETTLE_S", 600.0)
 
 
 def order(number: int | str) -> str:
@@ -46,6 +54,13 @@ def connection_is_at(connection: Connection, number: int) -> bool:
 
 def session_lost(heard: Heard, number: int) -> bool:
     return number in [session for session, _ in heard.lost]
+
+
+async def all_heard(visit: Visit, heard: Heard) -> None:
+    """Return once the connection has heard all that the server said so far."""
+    so_far = len(heard.answers)
+    await visit.say("answer", id="so far")
+    await until(lambda: len(heard.answers) > so_far)
 
 
 # --- opening ------------------------------------------------------------------------------------
@@ -103,7 +118,7 @@ async def test_a_login_never_answered_is_given_up_and_tried_again(server: FakeSe
         assert (heard.ready, heard.lost) == ([], []), "what never was ready cannot be lost"
         server.login = "welcome"
         await until(lambda: connection.ready)
-        assert [visit.open for visit in server.visits[:-1]] == [False] * (len(server.visits) - 1)
+        await until(lambda: [visit for visit in server.visits if visit.open] == server.visits[-1:])
 
 
 async def test_a_refused_login_says_why_and_is_tried_again(server: FakeServer) -> None:
@@ -217,12 +232,25 @@ async def test_d10_a_venue_that_drops_each_session_is_met_with_growing_pauses(
 # --- half-open ----------------------------------------------------------------------------------
 
 
+PING_S, DEAD_S = 0.05, 0.2
+HEARTBEAT: dict[str, Any] = {"ping_after_s": PING_S, "dead_after_s": DEAD_S}
+_SILENCE_S = 0.1  # between the two
+
+
 async def test_b5_a_half_open_session_is_cut_and_replaced(server: FakeServer) -> None:
-    async with connected(server, ping_after_s=0.05, dead_after_s=0.15) as (connection, heard):
-        await until(lambda: server.visits and server.visits[0].pings >= 2)
+    clock = HandTurned()
+    async with connected(server, clock=clock, **HEARTBEAT) as (connection, heard):
+        await until(lambda: connection.ready)
+        for pings in (1, 2, 3, 4):
+            clock.turn(_SILENCE_S)
+            await until(partial(pinged, server.visits[0], pings))
+            await all_heard(server.visits[0], heard)
         assert heard.lost == [], "a session that answers its heartbeat is alive"
         server.deaf = True
         await connection.send(order(1))
+        clock.turn(_SILENCE_S)
+        await until(lambda: server.visits[0].pings == 5)
+        clock.turn(DEAD_S)
         await until(lambda: heard.lost)
         server.deaf = False
         [(session, why)] = heard.lost
@@ -232,21 +260,34 @@ async def test_b5_a_half_open_session_is_cut_and_replaced(server: FakeServer) ->
         assert "order" not in server.visits[1].ops
 
 
+def pinged(visit: Visit, times: int) -> bool:
+    return visit.pings == times
+
+
 async def test_any_byte_is_a_sign_of_life(server: FakeServer) -> None:
-    async with connected(server, ping_after_s=0.2, dead_after_s=0.4) as (connection, heard):
+    clock = HandTurned()
+    async with connected(server, clock=clock, **HEARTBEAT) as (connection, heard):
         await until(lambda: connection.ready)
-        for number in range(30):
-            await server.visits[0].say("answer", id=number)
-            await asyncio.sleep(0.02)
+        for _ in range(10):
+            await all_heard(server.visits[0], heard)
+            clock.turn(PING_S * 0.8)
+            await clock.looked_at()  # nobody but the watch looks now
+        await all_heard(server.visits[0], heard)
         assert server.visits[0].pings == 0, "a busy session needs no heartbeat"
         assert heard.lost == []
-        assert len(heard.answers) == 30
 
 
 async def test_one_heartbeat_a_silence(server: FakeServer) -> None:
     server.deaf = True
-    async with connected(server, ping_after_s=0.05, dead_after_s=0.3) as (_, heard):
+    clock = HandTurned()
+    async with connected(server, clock=clock, **HEARTBEAT) as (connection, heard):
+        await until(lambda: connection.ready)
+        clock.turn(_SILENCE_S)
+        for _ in range(3):
+            await clock.looked_at()
+        clock.turn(DEAD_S)
         await until(lambda: heard.lost)
+        await until(lambda: "1 closed" in server.story)
         assert server.visits[0].pings == 1
 
 
@@ -348,25 +389,38 @@ async def test_d12_a_session_that_is_over_is_lost_though_its_socket_is_open(
 
 
 async def test_d11_a_planned_rotation_makes_before_it_breaks(
-    server: FakeServer, quick_settling: None
+    server: FakeServer, long_settling: None
 ) -> None:
-    async with connected(server, rotate_after_s=0.3) as (connection, heard):
+    async with connected(server, rotate_after_s=0.05) as (connection, heard):
         await until(lambda: connection.ready)
-        gaps, sent = 0, 0
-        while not heard.lost:
-            gaps += not connection.ready
+        sent = 0
+        while connection.session_number < 3:
+            assert connection.ready, "there is always a session to write into"
             await connection.send(order(sent))
             sent += 1
             await asyncio.sleep(0.005)
-        assert gaps == 0, "there was always a session to write into"
-        assert heard.lost[0] == (1, "replaced")
-        assert server.story.index("2 logged in") < server.story.index("1 closed")
         await until(lambda: len(heard.answers) == sent)
         assert sorted(int(name) for name, _ in heard.answers) == list(range(sent))
+        assert heard.lost == []
+        assert not [what for what in server.story if what.endswith("closed")]
+
+
+async def test_d11_a_replaced_session_is_closed_when_it_had_time_to_settle(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "_SETTLE_S", 0.05)
+    async with connected(server) as (connection, heard):
+        await until(lambda: connection.ready)
+        await server.visits[0].say("closing")
+        await until(lambda: heard.lost)
+        assert heard.lost == [(1, "replaced")]
+        await until(lambda: not server.visits[0].open)
+        assert server.story.index("2 logged in") < server.story.index("1 closed")
+        assert (connection.session_number, heard.ready) == (2, [1, 2])
 
 
 async def test_d11_a_notice_from_the_venue_replaces_the_session_at_once(
-    server: FakeServer, quick_settling: None
+    server: FakeServer, long_settling: None
 ) -> None:
     async with connected(server) as (connection, heard):
         await until(lambda: connection.ready)
@@ -376,24 +430,37 @@ async def test_d11_a_notice_from_the_venue_replaces_the_session_at_once(
         await server.visits[0].say("answer", id="late")
         await until(lambda: heard.answers)
         assert heard.answers == [("late", 1)]
-        await until(lambda: not server.visits[0].open)
-        assert connection.session_number == 2
-        assert (heard.ready, [session for session, _ in heard.lost]) == ([1, 2], [1])
+        assert (heard.ready, heard.lost) == ([1, 2], [])
 
 
-async def test_d11_without_a_replacement_the_old_session_stays(server: FakeServer) -> None:
+@pytest.mark.parametrize("farewell", [True, False])
+async def test_d11_the_end_of_the_worker_closes_a_session_that_settles_as_well(
+    server: FakeServer, long_settling: None, farewell: bool
+) -> None:
+    async with connected(server, farewell=farewell) as (connection, _):
+        await until(lambda: connection.ready)
+        await server.visits[0].say("closing")
+        await until(lambda: connection.session_number == 2)
+    await until(lambda: not any(visit.open for visit in server.visits))
+
+
+async def test_d11_without_a_replacement_the_old_session_stays(
+    server: FakeServer, long_settling: None
+) -> None:
     async with connected(server, rotate_after_s=0.05) as (connection, heard):
         await until(lambda: connection.ready)
         server.full = True
-        for number in range(20):
+        for number in range(5):
+            before = server.refused
+            await until(lambda before=before: server.refused > before)  # type: ignore[misc]
             assert await connection.send(order(number)) == connection.session_number
-            await asyncio.sleep(0.01)
-        assert heard.lost == [] or heard.lost[0][1] == "replaced"
+        await until(lambda: len(heard.answers) == 5)
+        assert heard.lost == []
         assert connection.ready
 
 
 async def test_the_venue_cutting_the_old_session_after_its_notice_costs_nothing(
-    server: FakeServer, quick_settling: None
+    server: FakeServer, long_settling: None
 ) -> None:
     async with connected(server) as (connection, heard):
         await until(lambda: connection.ready)
@@ -441,9 +508,13 @@ async def test_book_subscriptions_on_a_dead_socket_are_dropped(server: FakeServe
         assert server.visits[0].ops == ["login", "subscribe", "subscribe"]
 
 
-async def test_the_end_of_the_worker_closes_the_socket(server: FakeServer) -> None:
-    async with connected(server) as (connection, heard):
+@pytest.mark.parametrize("farewell", [True, False])
+async def test_the_end_of_the_worker_closes_the_socket(server: FakeServer, farewell: bool) -> None:
+    async with connected(server, farewell=farewell) as (connection, heard):
         await until(lambda: connection.ready)
+        assert connection._session is not None
+        transport = connection._session.socket.transport
+    assert transport.is_closing()
     await until(lambda: not server.visits[0].open)
     assert not connection.ready
     assert heard.lost == []

@@ -6,28 +6,37 @@ from router.enums import RequestKind
 from router.outcomes import Proof, Verdict
 from router.settings import OrderSettings
 from router.state import State
-from tests.workers.samples import record
+from strategy_sdk.testing import linear_perpetual
+from tests.workers.samples import SYMBOL, record
 from workers.clock import Clock
 from workers.connection import Connection
 from workers.desk import Desk
 from workers.flights import Flight
 from workers.pacing import Pacer
 from workers.registry import Registry
-from workers.venue import Answer
+from workers.venue import Answer, Command, Instruments, RestRequest
 from workers.wiring import Wiring
+
+
+class NoVenue:
+    """A venue that nothing may be sent to."""
+
+    def rest_command(self, command: Command) -> RestRequest:
+        raise AssertionError(f"a second copy of {command} would have been sent")
 
 
 def desk() -> tuple[Desk, list[Flight]]:
     """Return a desk without a venue, and the flights it puts in doubt."""
     wiring = Wiring(
         account="okx-main",
-        venue=cast(Any, None),
+        venue=cast(Any, NoVenue()),
         orders=OrderSettings(),
         clock=Clock(),
         registry=Registry(),
         teller=cast(Any, None),
         inquiry=cast(Any, None),
         rest=cast(Any, None),
+        instruments=Instruments([linear_perpetual(SYMBOL)]),
     )
     one = Desk(wiring, cast(Connection, None), Pacer(cast(Any, None), enabled=False), 1)
     doubted: list[Flight] = []
@@ -53,8 +62,20 @@ def test_a_throttle_reply_to_a_create_in_doubt_queues_no_second_copy() -> None:
 async def test_a_create_that_a_push_has_shown_is_not_sent_again() -> None:
     one, doubted = desk()
     flight = create(state=State.ACCEPTED)
-    one.again_by_rest(flight)  # there is no REST here: to send would raise
+    one.again_by_rest(flight)
+    assert doubted == [flight]
+    assert not one._on.tasks, "nothing is on its way by REST"
     assert not one.departures
-    await one._call(flight)
+    assert flight.sends == 1
+
+
+async def test_a_create_that_a_push_shows_before_rest_began_is_not_sent_again() -> None:
+    one, doubted = desk()
+    flight = create()
+    one.again_by_rest(flight)
+    await one.departures.leave()
+    [begun] = one._on.tasks
+    flight.record.state = State.ACCEPTED
+    await begun
     assert doubted == [flight]
     assert flight.sends == 1

@@ -1,0 +1,135 @@
+"""Who owns an account, and until when: on the owner's clock, the server's and the standby's."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from router.errors import LeaseLost
+from router.keyspace import AccountKeys
+from workers.clock import Clock
+from workers.lease import Lease
+
+KEYS = AccountKeys("okx-main")
+TTL_MS = 3_000
+
+
+class Time(Clock):
+    """All clocks in one, turned by whoever waits; Redis is ``ahead_ms`` of us."""
+
+    __slots__ = ("ahead_ms", "ms")
+
+    def __init__(self, ahead_ms: int = 0) -> None:
+        super().__init__()
+        self.ms = 1_000_000
+        self.ahead_ms = ahead_ms
+
+    def now_ms(self) -> int:
+        return self.ms
+
+    def monotonic_ms(self) -> int:
+        return self.ms
+
+    def server_ms(self) -> int:
+        return self.ms + self.ahead_ms
+
+
+class Server:
+    """Redis as the lease sees it: answers what the test says, after the time that it says."""
+
+    def __init__(self, time: Time, answer: Callable[[str], list[str]]) -> None:
+        self._time = time
+        self._answer = answer
+        self.asked_ms: list[int] = []
+        self.there_ms = self.back_ms = 0
+
+    async def fcall(self, name: str, keys: int, *words: Any) -> list[str]:
+        self.asked_ms.append(self._time.ms)
+        self._time.ms += self.there_ms
+        reply = self._answer(words[keys])
+        self._time.ms += self.back_ms
+        return reply
+
+
+def lease(time: Time, server: Server) -> Lease:
+    client: Any = server
+    return Lease(client, KEYS, time, ttl_ms=TTL_MS)
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    """A clock that runs only while the lease sleeps or waits for an answer."""
+    made = Time(ahead_ms=500)
+
+    async def sleep(seconds: float) -> None:
+        made.ms += round(seconds * 1000)
+
+    monkeypatch.setattr("workers.lease.asyncio.sleep", sleep)
+    return made
+
+
+@pytest.mark.parametrize("left_ms", [2_990, 1_500, 700, 1])
+async def test_a_standby_owns_within_20_ms_of_the_leases_end(time: Time, left_ms: int) -> None:
+    ends_ms = time.ms + left_ms
+
+    def answer(action: str) -> list[str]:
+        if time.ms < ends_ms:
+            return ["held", "another", str(ends_ms - time.ms)]
+        return ["owner", "2", str(time.server_ms())]
+
+    server = Server(time, answer)
+    one = lease(time, server)
+    await one.acquire()
+    assert one.epoch == 2
+    assert ends_ms <= server.asked_ms[-1] <= ends_ms + 20
+    # A lease that is given up early is noticed, too.
+    pauses = [after - before for before, after in itertools.pairwise(server.asked_ms)]
+    assert all(pause <= TTL_MS / 3 for pause in pauses)
+
+
+async def test_the_owner_stops_before_the_lease_can_end_on_the_server(time: Time) -> None:
+    server = Server(time, lambda action: ["owner", "1", str(time.server_ms())])
+    server.there_ms, server.back_ms = 300, 900  # the answer may take long on its way back
+    began_ms = time.ms
+    one = lease(time, server)
+    await one.acquire()
+    ends_on_server_ms = began_ms + server.there_ms + TTL_MS
+    assert one.may_send()
+    while one.may_send():
+        time.ms += 1
+    assert time.ms < ends_on_server_ms
+
+
+async def test_the_servers_clock_is_known_to_half_the_time_of_an_answer(time: Time) -> None:
+    server = Server(time, lambda action: ["owner", "1", str(time.server_ms())])
+    server.there_ms = server.back_ms = 400
+    one = lease(time, server)
+    await one.acquire()
+    assert time.redis_ms() == time.server_ms()
+
+
+async def test_a_lease_that_another_took_ends_the_owner(time: Time) -> None:
+    answers = iter([["owner", "1", "0"], ["owner", "1", "0"], ["lost", "2", "0"]])
+    one = lease(time, Server(time, lambda action: next(answers)))
+    await one.acquire()
+    with pytest.raises(LeaseLost):
+        await one.keep()
+    assert not one.may_send()
+
+
+async def test_a_renewal_without_an_answer_is_tried_again(time: Time) -> None:
+    def answer(action: str) -> list[str]:
+        if action == "renew" and len(server.asked_ms) == 2:
+            raise TimeoutError
+        if len(server.asked_ms) == 4:
+            raise asyncio.CancelledError
+        return ["owner", "1", str(time.server_ms())]
+
+    server = Server(time, answer)
+    one = lease(time, server)
+    await one.acquire()
+    with pytest.raises(asyncio.CancelledError):
+        await one.keep()
+    assert one.may_send()

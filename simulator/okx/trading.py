@@ -131,6 +131,14 @@ class Trading:
             verdicts.append(verdict)
         return verdicts
 
+    def throttled(self) -> None:
+        """Count a refusal for a rate limit."""
+        self._venue.ledger.throttled += 1
+
+    def now_us(self) -> int:
+        """Return the venue's time in microseconds."""
+        return self._exchange.clock.now_us()
+
     def refuse(self, item: dict[str, Any], code: str, message: str) -> Verdict:
         """Return a refusal of ``item``, with the ids that it gave."""
         now_ms = self._exchange.clock.now_ms()

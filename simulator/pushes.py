@@ -52,12 +52,16 @@ class PushQueue:
         self.delay_s = 0.0
         self.loop: asyncio.AbstractEventLoop | None = None
 
-    def add(self, push: Push) -> None:
-        """Send ``push`` at the end of this turn."""
+    def add(self, push: Push, *, before: Push | None = None) -> None:
+        """Send ``push`` at the end of this turn, ahead of ``before`` if that still waits."""
         if self.delay_s and self.loop is not None:
             self.loop.call_later(self.delay_s, self._deliver, push)
             return
-        self._queue.append(push)
+        queue = self._queue
+        at = len(queue)
+        if before is not None:
+            at = next((i for i in range(at - 1, -1, -1) if queue[i] is before), at)
+        queue.insert(at, push)
         self.wake()
 
     def wake(self) -> None:

@@ -9,7 +9,7 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Protocol
@@ -18,6 +18,7 @@ import uvloop
 from aiohttp import web
 
 from simulator import control
+from simulator.binance.usdm.dialect import UsdmDialect
 from simulator.client import ControlClient
 from simulator.config import SimulatorConfig, Venue
 from simulator.control import Control
@@ -28,6 +29,10 @@ from simulator.world import Floor, build
 
 _log = logging.getLogger(__name__)
 
+_DIALECTS: dict[Venue, Callable[[Floor], Dialect]] = {
+    "okx": OkxDialect,
+    "binance-usdm": UsdmDialect,
+}
 _SWEEP_S = 0.5
 _READY_S = 10.0
 _GOING_AWAY = 1001
@@ -152,7 +157,7 @@ class Simulator:
 
 
 def _dialect(floor: Floor) -> Dialect:
-    return OkxDialect(floor)
+    return _DIALECTS[floor.venue](floor)
 
 
 @dataclass(frozen=True, slots=True)

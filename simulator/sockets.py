@@ -48,6 +48,7 @@ class Socket:
         "last_traffic_s",
         "loop",
         "muted",
+        "opened_s",
         "path",
         "pinged_s",
         "row",
@@ -71,7 +72,7 @@ class Socket:
         self.muted = False
         self.held_ack: Callable[[], None] | None = None
         self.held_push: Callable[[], None] | None = None
-        self.last_traffic_s = self.pinged_s = loop.time()
+        self.opened_s = self.last_traffic_s = self.pinged_s = loop.time()
         # The last ping's payload, and since when a ping has gone without its pong.
         self.unanswered = b""
         self.unanswered_s: float | None = None

@@ -8,6 +8,7 @@ import pytest
 
 from simulator.config import MarketConfig, SimulatorConfig
 from simulator.server import RunningSimulator, run_in_thread
+from tests.simulator import binance_client
 from tests.simulator.okx_client import Rest
 
 STILL = MarketConfig(tick_ms=0)
@@ -18,6 +19,21 @@ def sim() -> Iterator[RunningSimulator]:
     """A simulator whose market moves by hand only."""
     with run_in_thread(SimulatorConfig(market=STILL)) as running:
         yield running
+
+
+@pytest.fixture
+def usdm() -> Iterator[RunningSimulator]:
+    """A simulator of Binance USDⓈ-M futures whose market moves by hand only."""
+    with run_in_thread(SimulatorConfig(market=STILL, venues=("binance-usdm",))) as running:
+        yield running
+
+
+@pytest.fixture
+def futures(usdm: RunningSimulator) -> Iterator[binance_client.Rest]:
+    """Signed REST requests of the futures' demo account."""
+    client = binance_client.Rest(usdm.url)
+    yield client
+    client.session.close()
 
 
 @pytest.fixture

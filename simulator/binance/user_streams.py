@@ -1,0 +1,110 @@
+"""User data: who listens to which account, and how an event is wrapped for each of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from simulator.exchange.accounts import Account
+from simulator.exchange.clock import Clock
+from simulator.exchange.faults import FaultBook
+from simulator.exchange.orders import Order
+from simulator.pushes import Push, PushQueue
+from simulator.sockets import Socket
+
+_TIMES = re.compile(rb'"(E|T)":(\d+)')
+
+# Events in the words that all venues' faults share.
+OPS = {
+    "ORDER_TRADE_UPDATE": "orders",
+    "executionReport": "orders",
+    "TRADE_LITE": "trade-lite",
+    "ACCOUNT_UPDATE": "account",
+    "outboundAccountPosition": "account",
+    "balanceUpdate": "account",
+}
+
+
+@dataclass(slots=True, eq=False)
+class UserStream:
+    """One account's events on one connection; ``events`` None means all of them."""
+
+    socket: Socket
+    account: Account
+    head: bytes = b""
+    tail: bytes = b""
+    events: frozenset[str] | None = None
+    key: str = ""
+
+
+def restamp(payload: bytes, shift_ms: int) -> bytes:
+    """Return the frame with its event and transaction times shifted."""
+
+    def shifted(found: re.Match[bytes]) -> bytes:
+        return b'"%b":%d' % (found[1], int(found[2]) + shift_ms)
+
+    return _TIMES.sub(shifted, payload)
+
+
+class UserStreams:
+    """The streams of all accounts; events leave in the order in which they are told."""
+
+    def __init__(self, faults: FaultBook, clock: Clock) -> None:
+        self.clock = clock
+        self.pushes = PushQueue(faults, clock, restamp, self.gathered)
+        self._streams: dict[str, list[UserStream]] = {}
+
+    def add(self, stream: UserStream) -> None:
+        """Tell ``stream`` all later events of its account."""
+        self._streams.setdefault(stream.account.name, []).append(stream)
+
+    def remove(self, stream: UserStream) -> None:
+        """Tell ``stream`` nothing more."""
+        streams = self._streams.get(stream.account.name, [])
+        if stream in streams:
+            streams.remove(stream)
+        if not streams:
+            self._streams.pop(stream.account.name, None)
+
+    def of(self, account: str) -> list[UserStream]:
+        """Return the streams of ``account``, or all if it is ""."""
+        if account:
+            return list(self._streams.get(account, ()))
+        return [stream for streams in self._streams.values() for stream in streams]
+
+    def has(self, account: Account) -> bool:
+        """Return whether anybody listens to ``account``."""
+        return account.name in self._streams
+
+    def tell(
+        self,
+        account: Account,
+        event: Mapping[str, Any],
+        order: Order | None = None,
+        before: Mapping[Socket, Push] | None = None,
+    ) -> dict[Socket, Push]:
+        """Queue ``event``, where ``before`` says even ahead of another; return what was queued."""
+        word, payload = str(event["e"]), orjson.dumps(event)
+        queued = {}
+        for stream in self._streams.get(account.name, ()):
+            if stream.events is not None and word not in stream.events:
+                continue
+            push = Push(
+                stream.socket,
+                stream.head + payload + stream.tail,
+                OPS.get(word, word),
+                account.name,
+                order.instrument.symbol if order is not None else "",
+                order.client_id if order is not None else "",
+                word,
+            )
+            self.pushes.add(push, before=None if before is None else before.get(stream.socket))
+            queued[stream.socket] = push
+        return queued
+
+    def gathered(self) -> None:
+        """Tell what was gathered within this turn; nothing here."""

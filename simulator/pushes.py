@@ -72,7 +72,8 @@ class PushQueue:
 
     def send(self, push: Push) -> None:
         """Send ``push`` now."""
-        if self._faults:
+        # One that waits to be overtaken is overtaken by this one, armed faults or none.
+        if self._faults or push.socket.held_push is not None:
             self._deliver(push)
         else:
             push.socket.send(push.payload)
@@ -80,12 +81,8 @@ class PushQueue:
     def _flush(self) -> None:
         self._scheduled = False
         queue, self._queue = self._queue, []
-        if self._faults:
-            for push in queue:
-                self._deliver(push)
-        else:
-            for push in queue:
-                push.socket.send(push.payload)
+        for push in queue:
+            self.send(push)
         self._gathered()
 
     def _deliver(self, push: Push) -> None:

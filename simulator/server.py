@@ -18,6 +18,7 @@ import uvloop
 from aiohttp import web
 
 from simulator import control
+from simulator.binance.spot.dialect import SpotDialect
 from simulator.binance.usdm.dialect import UsdmDialect
 from simulator.client import ControlClient
 from simulator.config import SimulatorConfig, Venue
@@ -32,6 +33,7 @@ _log = logging.getLogger(__name__)
 _DIALECTS: dict[Venue, Callable[[Floor], Dialect]] = {
     "okx": OkxDialect,
     "binance-usdm": UsdmDialect,
+    "binance-spot": SpotDialect,
 }
 _SWEEP_S = 0.5
 _READY_S = 10.0

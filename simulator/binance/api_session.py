@@ -79,7 +79,13 @@ class ApiSession:
         self.streams.clear()
 
     def set_role(self) -> None:
-        """Be a private connection too while user data come here."""
+        """Be a private connection too while user data come here; forget what has ended."""
+        users = self.venue.users
+        self.streams = {
+            number: stream
+            for number, stream in self.streams.items()
+            if stream in users.of(stream.account.name)
+        }
         self.socket.row.role = "trade+private" if self.streams else "trade"
 
     def _call(self, operation: Operation, request_id: object, given: dict[str, str]) -> None:
@@ -172,6 +178,7 @@ class _Request:
         else:
             frame |= {"status": problem.status, "error": problem.body}
             if problem.retry_after_s is not None:
+                # In the spot documents' example of a refused request; the sheet does not show it.
                 now_ms = self._session.venue.now_ms()
                 after_ms = now_ms + problem.retry_after_s * 1000
                 frame["error"]["data"] = {"serverTime": now_ms, "retryAfter": after_ms}

@@ -73,6 +73,9 @@ def execute(call: Call) -> Any:
     except Problem as problem:
         if problem.code in (-1003, -1015):
             call.venue.floor.ledger.throttled += 1
+        if call.operation.weight_of_refusal:
+            venue, weight = call.venue, call.operation.weight_of_refusal
+            venue.limits.count(call.address, weight, venue.now_ms())
         refuse(call, problem)
         raise
     for row in call.rows:

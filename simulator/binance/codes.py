@@ -103,17 +103,20 @@ class Problem(Exception):
         message: str = "",
         status: int = 0,
         retry_after_s: int | None = None,
+        data: dict[str, Any] | None = None,
     ) -> None:
         self.code = code
         self.text = message or text(code, *detail)
         self.status = status or STATUS.get(code, 400)
         self.retry_after_s = retry_after_s
+        self.data = data
         super().__init__(f"{code} {self.text}")
 
     @property
     def body(self) -> dict[str, Any]:
         """Return the error as REST and the WebSocket show it alike."""
-        return {"code": self.code, "msg": self.text}
+        shown = {"code": self.code, "msg": self.text}
+        return shown if self.data is None else shown | {"data": self.data}
 
 
 def text(code: int, *detail: str) -> str:

@@ -88,6 +88,16 @@ class Limits:
             wait_s = _left_s(over, now_ms)
             raise Problem(-1015, str(over.limit), span, retry_after_s=wait_s)
 
+    def give_back(self, account: str, now_ms: int) -> None:
+        """Take one order out of an account's counts again."""
+        for limit in self.orders:
+            if self._used(limit, account, now_ms):
+                self._add(limit, account, -1, now_ms)
+
+    def count(self, address: str, weight: int, now_ms: int) -> None:
+        """Count ``weight`` for an address, without a refusal."""
+        self._add(self.weight, address, weight, now_ms)
+
     def told(self, address: str, account: str, now_ms: int, *, orders: bool) -> list[Any]:
         """Return ``rateLimits`` of a WebSocket reply."""
         rows = [self.weight.as_json(self._used(self.weight, address, now_ms))]

@@ -29,8 +29,13 @@ def _status(call: Call) -> dict[str, Any]:
 
 
 def _logout(call: Call) -> dict[str, Any]:
+    """Forget the logon, and end the user data that rest on it."""
     session = _session(call)
     session.account = session.authorized_ms = None
+    for stream in session.streams.values():
+        if stream.rests_on_logon:
+            session.venue.users.terminate(stream)
+    session.set_role()
     return _shown(session)
 
 

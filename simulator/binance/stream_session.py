@@ -99,7 +99,7 @@ class StreamSession:
                     b"",
                 )
             )
-            stream = UserStream(self._socket, key.account, head, tail, events, name)
+            stream = UserStream(self._socket, key.account, head, tail, events)
             self._users[name] = stream
             self._venue.users.add(stream)
             self._socket.account = self._socket.row.account = key.account.name

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from simulator.binance.listen_keys import ListenKey
 from simulator.exchange.accounts import Account
 from simulator.exchange.clock import Clock
 from simulator.exchange.faults import FaultBook
@@ -38,7 +39,7 @@ class UserStream:
     head: bytes = b""
     tail: bytes = b""
     events: frozenset[str] | None = None
-    key: str = ""
+    rests_on_logon: bool = False
 
 
 def restamp(payload: bytes, shift_ms: int) -> bytes:
@@ -57,6 +58,8 @@ class UserStreams:
         self.clock = clock
         self.pushes = PushQueue(faults, clock, restamp, self.gathered)
         self._streams: dict[str, list[UserStream]] = {}
+        # The id that the cancel being processed bears, where cancels have one; "" outside of one.
+        self.cancel_id = ""
 
     def add(self, stream: UserStream) -> None:
         """Tell ``stream`` all later events of its account."""
@@ -86,11 +89,15 @@ class UserStreams:
         event: Mapping[str, Any],
         order: Order | None = None,
         before: Mapping[Socket, Push] | None = None,
+        only: UserStream | None = None,
     ) -> dict[Socket, Push]:
-        """Queue ``event``, where ``before`` says even ahead of another; return what was queued."""
+        """Queue ``event`` for each stream of the account, or for ``only`` one.
+
+        Where ``before`` says, it goes ahead of another push. Returns what was queued.
+        """
         word, payload = str(event["e"]), orjson.dumps(event)
         queued = {}
-        for stream in self._streams.get(account.name, ()):
+        for stream in (only,) if only is not None else self._streams.get(account.name, ()):
             if stream.events is not None and word not in stream.events:
                 continue
             push = Push(
@@ -105,6 +112,20 @@ class UserStreams:
             self.pushes.add(push, before=None if before is None else before.get(stream.socket))
             queued[stream.socket] = push
         return queued
+
+    def expired(self, key: ListenKey) -> None:
+        """Tell a listen key's streams that it is dead, and nothing after that."""
+        # E is text here, as in the documents' example: the sheet, A5.5.
+        event = {"e": "listenKeyExpired", "E": str(self.clock.now_ms()), "listenKey": key.key}
+        self.tell(key.account, event)
+        for stream in self.of(key.account.name):
+            self.remove(stream)
+
+    def terminate(self, stream: UserStream) -> None:
+        """Tell a subscription that it ends, and nothing after that."""
+        event = {"e": "eventStreamTerminated", "E": self.clock.now_ms()}
+        self.tell(stream.account, event, only=stream)
+        self.remove(stream)
 
     def gathered(self) -> None:
         """Tell what was gathered within this turn; nothing here."""

@@ -38,10 +38,16 @@ class Venue:
     limits: Limits
     users: UserStreams
     quotes: Quotes
-    keys: ListenKeys
-    countdown: Countdown
+    # Spot has had no listen keys since 2026-02-20; nothing there starts one.
+    keys: ListenKeys = field(init=False)
+    countdown: Countdown = field(init=False)
     # Orders that the venue ends by itself at their time.
     timed: list[Order] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        life_ms = int(self.own.listen_key_s * 1000)
+        self.keys = ListenKeys(self.floor.clock, life_ms, self.users.expired)
+        self.countdown = Countdown(self.exchange)
 
     @property
     def exchange(self) -> Exchange:
@@ -87,6 +93,8 @@ class Operation(NamedTuple):
     orders: tuple[int, ...] = ()
     # What it costs where no symbol is given; 0 means the same.
     weight_without_symbol: int = 0
+    # What a refusal costs on top.
+    weight_of_refusal: int = 0
 
     def cost(self, given: Words) -> int:
         """Return the weight of one call."""

@@ -124,8 +124,8 @@ class Api(RawSocket):
         return dict(reply["result"])
 
 
-class Stream(RawSocket):
-    """One connection of the stream hosts."""
+class Events(RawSocket):
+    """A connection on which events come."""
 
     async def event(self, word: str = "ORDER_TRADE_UPDATE") -> Frame:
         """Return the next event of that name, read or not yet read, out of any wrapper."""
@@ -137,6 +137,10 @@ class Stream(RawSocket):
                 if event.get("e") == word:
                     return event
             await self.next()
+
+
+class Stream(Events):
+    """One connection of the stream hosts."""
 
     async def update(self, execution: str = "") -> Frame:
         """Return the order in the next ORDER_TRADE_UPDATE, or in the next of that execution."""
@@ -151,6 +155,21 @@ class Stream(RawSocket):
         await self.until(lambda frame: frame.get("id") == "settled")
 
 
+class SpotApi(Api, Events):
+    """One connection of spot's WebSocket API: requests, and user data once they are subscribed."""
+
+    async def subscribe(self) -> int:
+        """Subscribe to user data by a signature; return the subscription's number."""
+        return int((await self.result("userDataStream.subscribe.signature"))["subscriptionId"])
+
+    async def report(self, execution: str = "") -> Frame:
+        """Return the next executionReport, or the next of that execution."""
+        while True:
+            report = await self.event("executionReport")
+            if execution in ("", report["x"]):
+                return report
+
+
 async def dial(url: str) -> Any:
     """Return an open connection."""
     return await connect(url, compression=None, proxy=None, ping_interval=None)
@@ -159,6 +178,13 @@ async def dial(url: str) -> Any:
 async def open_api(sim: RunningSimulator, keys: AccountKeys = FUTURES, query: str = "") -> Api:
     """Return an open connection of the futures' WebSocket API."""
     api = Api(await dial(f"{sim.ws_url}/ws-fapi/v1{query}"))
+    api.keys = keys
+    return api
+
+
+async def open_spot(sim: RunningSimulator, keys: AccountKeys = SPOT) -> SpotApi:
+    """Return an open connection of spot's WebSocket API."""
+    api = SpotApi(await dial(f"{sim.ws_url}/ws-api/v3"))
     api.keys = keys
     return api
 

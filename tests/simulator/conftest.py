@@ -29,6 +29,13 @@ def usdm() -> Iterator[RunningSimulator]:
 
 
 @pytest.fixture
+def spot() -> Iterator[RunningSimulator]:
+    """A simulator of Binance spot whose market moves by hand only."""
+    with run_in_thread(SimulatorConfig(market=STILL, venues=("binance-spot",))) as running:
+        yield running
+
+
+@pytest.fixture
 def futures(usdm: RunningSimulator) -> Iterator[binance_client.Rest]:
     """Signed REST requests of the futures' demo account."""
     client = binance_client.Rest(usdm.url)

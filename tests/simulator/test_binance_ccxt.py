@@ -1,4 +1,4 @@
-"""ccxt.pro, unchanged but for its URLs, trades on the simulator's Binance futures."""
+"""ccxt.pro, unchanged but for its URLs, trades on the simulator's Binance futures and spot."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from simulator.server import RunningSimulator
 from tests.simulator.raw_socket import eventually
 
 SWAP = "BTC/USDT:USDT"
+PAIR = "BTC/USDT"
 
 
 def futures_client(sim: RunningSimulator) -> Any:
@@ -30,6 +31,30 @@ def futures_client(sim: RunningSimulator) -> Any:
     urls["ws"]["linear"] = f"{sim.ws_url}/ws"
     urls["ws"]["ws-api"]["linear"] = f"{sim.ws_url}/ws-fapi/v1"
     return client
+
+
+def spot_client(sim: RunningSimulator) -> Any:
+    """Return ccxt.pro's client of spot with the simulator's addresses."""
+    client = ccxt.pro.binance({"apiKey": "demo-key", "secret": "demo-secret"})
+    client.enableRateLimit = False
+    client.options["fetchMarkets"] = {"types": ["spot"]}
+    client.options["fetchMargins"] = False
+    client.has["fetchCurrencies"] = False
+    urls = client.urls["api"]
+    for name, url in urls.items():
+        if isinstance(url, str):
+            urls[name] = url.replace("https://api.binance.com", sim.url)
+    urls["ws"]["spot"] = f"{sim.ws_url}/ws"
+    urls["ws"]["ws-api"]["spot"] = f"{sim.ws_url}/ws-api/v3"
+    return client
+
+
+@pytest.fixture
+async def spot_exchange(spot: RunningSimulator) -> AsyncIterator[Any]:
+    client = spot_client(spot)
+    await client.load_markets()
+    yield client
+    await client.close()
 
 
 @pytest.fixture
@@ -142,3 +167,89 @@ async def test_rest_balance_positions_and_trades(exchange: Any) -> None:
     assert balance["USDT"]["used"] == pytest.approx(895.001)
     (trade,) = await exchange.fetch_my_trades(SWAP)
     assert (trade["amount"], trade["price"], trade["takerOrMaker"]) == (0.1, 89500.1, "taker")
+
+
+# Spot.
+
+
+async def test_spot_markets(spot_exchange: Any) -> None:
+    market = spot_exchange.markets[PAIR]
+    assert (market["id"], market["spot"], market["precision"]["price"]) == ("BTCUSDT", True, 0.01)
+    assert market["limits"]["cost"]["min"] == 5
+
+
+async def test_a_spot_order_lives_is_replaced_and_canceled_over_websocket(
+    spot_exchange: Any,
+) -> None:
+    created = await spot_exchange.create_order_ws(PAIR, "limit", "buy", 0.01, 88000)
+    changed = await spot_exchange.edit_order_ws(created["id"], PAIR, "limit", "buy", 0.02, 88100)
+    assert changed["id"] != created["id"]
+    (found,) = await spot_exchange.fetch_open_orders_ws(PAIR)
+    assert (found["id"], found["amount"], found["price"]) == (changed["id"], 0.02, 88100)
+    await spot_exchange.cancel_order_ws(changed["id"], PAIR)
+    assert (await spot_exchange.fetch_order_ws(changed["id"], PAIR))["status"] == "canceled"
+
+
+async def test_watch_spot_orders_trades_and_balance(
+    spot_exchange: Any, spot: RunningSimulator
+) -> None:
+    states: list[tuple[str, str]] = []
+
+    async def watch() -> None:
+        while not states or states[-1][1] != "closed":
+            orders = await spot_exchange.watch_orders(PAIR)
+            states.extend((order["clientOrderId"], order["status"]) for order in orders)
+
+    watching = asyncio.create_task(watch())
+    trading = asyncio.create_task(spot_exchange.watch_my_trades(PAIR))
+    balance = asyncio.create_task(spot_exchange.watch_balance())
+    await eventually(lambda: "trade+private" in [row["role"] for row in spot.control.connections()])
+    await spot_exchange.create_order_ws(
+        PAIR, "limit", "buy", 0.01, 88000, {"newClientOrderId": "a1"}
+    )
+    assert (await balance)["USDT"]["used"] == 880
+    await spot_exchange.cancel_order_ws("", PAIR, {"origClientOrderId": "a1"})
+    created = await spot_exchange.create_order_ws(
+        PAIR, "limit", "buy", 0.01, 88000, {"newClientOrderId": "a2"}
+    )
+    spot.control.fill_order(venue_id=created["id"])
+    await watching
+    (trade,) = await trading
+    # A canceled order keeps its own id, though the report's c is the cancel's.
+    assert states == [("a1", "open"), ("a1", "canceled"), ("a2", "open"), ("a2", "closed")]
+    assert (trade["amount"], trade["price"], trade["takerOrMaker"]) == (0.01, 88000, "maker")
+    assert trade["fee"] == {"currency": "BTC", "cost": 0.000008}
+
+
+async def test_spot_refusals_are_named(spot_exchange: Any) -> None:
+    with pytest.raises(ccxt.InsufficientFunds):
+        await spot_exchange.create_order_ws(PAIR, "limit", "buy", 100, 88000)
+    with pytest.raises(ccxt.OrderImmediatelyFillable):
+        await spot_exchange.create_order(PAIR, "limit", "buy", 0.01, 89600, {"postOnly": True})
+    with pytest.raises(ccxt.OrderNotFound):
+        await spot_exchange.cancel_order_ws("1", PAIR)
+    with pytest.raises(ccxt.OrderNotFound):
+        await spot_exchange.fetch_order("1", PAIR)
+
+
+async def test_spot_bids_and_asks(spot_exchange: Any) -> None:
+    quotes = await spot_exchange.watch_bids_asks([PAIR])
+    assert (quotes[PAIR]["bid"], quotes[PAIR]["ask"]) == (89500.0, 89500.01)
+
+
+async def test_spot_by_rest(spot_exchange: Any) -> None:
+    created = await spot_exchange.create_order(PAIR, "limit", "buy", 0.01, 88000)
+    (found,) = await spot_exchange.fetch_open_orders(PAIR)
+    assert found["id"] == created["id"]
+    await spot_exchange.cancel_order(created["id"], PAIR)
+    assert await spot_exchange.fetch_open_orders(PAIR) == []
+    bought = await spot_exchange.create_market_buy_order_with_cost(PAIR, 1000)
+    assert (bought["status"], bought["filled"]) == ("closed", 0.01117)
+    balance = await spot_exchange.fetch_balance()
+    assert balance["BTC"]["total"] == pytest.approx(10.01117, abs=0.0001)
+    (trade,) = await spot_exchange.fetch_my_trades(PAIR)
+    assert (trade["amount"], trade["takerOrMaker"]) == (0.01117, "taker")
+    assert [order["status"] for order in await spot_exchange.fetch_orders(PAIR)] == [
+        "canceled",
+        "closed",
+    ]

@@ -7,9 +7,9 @@ from typing import Any
 
 from simulator.binance.codes import Problem
 from simulator.binance.listen_keys import ListenKey
+from simulator.binance.lookups import stale
 from simulator.binance.params import flag, integer, required
 from simulator.binance.quotes import padded
-from simulator.binance.usdm.queries import stale
 from simulator.binance.venue import Call
 from simulator.exchange.accounts import Account
 from simulator.exchange.instruments import ZERO, Instrument
@@ -65,9 +65,9 @@ def status(call: Call) -> dict[str, Any]:
     account = call.owner
     assets = [_asset(call, asset) for asset in account.balances]
     held = [row for row in positions(call) if Decimal(row["positionAmt"])]
-    shown: dict[str, Any] = {}
-    for total, name in _TOTALS:
-        shown[total] = padded(sum((Decimal(row[name]) for row in assets), ZERO), _DIGITS)
+    # Totals speak of USDT alone while an account is in single-asset mode.
+    own = next((row for row in assets if row["asset"] == "USDT"), {})
+    shown = {total: own.get(name, padded(ZERO, _DIGITS)) for total, name in _TOTALS}
     return shown | {"assets": assets, "positions": [_brief(row) for row in held]}
 
 

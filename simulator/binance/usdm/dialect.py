@@ -10,9 +10,7 @@ from aiohttp import web
 
 from simulator import websocket
 from simulator.binance.connections import Heartbeat, api, shutdown_notice
-from simulator.binance.countdown import Countdown
 from simulator.binance.limits import Limits, RateLimit
-from simulator.binance.listen_keys import ListenKeys
 from simulator.binance.quotes import Quotes
 from simulator.binance.rest import RestEndpoint
 from simulator.binance.stream_session import StreamSession
@@ -47,8 +45,6 @@ class UsdmDialect:
             Limits(weight, orders, own, enforced=floor.config.limits.enabled),
             users,
             Quotes(exchange, floor.faults, spot=False),
-            ListenKeys(floor.clock, int(own.listen_key_s * 1000), users.expired),
-            Countdown(exchange),
         )
         exchange.events.add_for_accounts(users)
         exchange.events.add_for_books(self.venue.quotes)

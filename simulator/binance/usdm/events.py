@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from simulator.binance.listen_keys import ListenKey
 from simulator.binance.order_words import (
     STP_WORDS,
     execution_of_end,
@@ -110,14 +109,6 @@ class FuturesEvents(UserStreams):
             ]
             if changed or held:
                 self.tell(account, self._account(account, changed, held, "ADJUSTMENT"))
-
-    def expired(self, key: ListenKey) -> None:
-        """Tell a key's streams that it is dead, and nothing after that."""
-        # E is text here, as in the documents' example: the sheet, A5.5.
-        event = {"e": "listenKeyExpired", "E": str(self.clock.now_ms()), "listenKey": key.key}
-        self.tell(key.account, event)
-        for stream in self.of(key.account.name):
-            self.remove(stream)
 
     def _is_news(self, account: Account, what: str, now: Decimal) -> bool:
         """Return whether ``now`` differs from what was last told."""

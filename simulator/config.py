@@ -14,7 +14,7 @@ class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-Venue = Literal["okx", "binance-usdm", "binance-spot"]
+VenueName = Literal["okx", "binance-usdm", "binance-spot"]
 
 
 class AccountConfig(_Settings):
@@ -24,7 +24,7 @@ class AccountConfig(_Settings):
     """
 
     name: str
-    venue: Venue = "okx"
+    venue: VenueName = "okx"
     api_key: str
     secret: str
     passphrase: str = ""
@@ -41,7 +41,7 @@ class InstrumentConfig(_Settings):
     """
 
     symbol: str
-    venue: Venue = "okx"
+    venue: VenueName = "okx"
     base: str = ""
     quote: str = ""
     kind: Literal["spot", "linear", "inverse"]
@@ -255,8 +255,8 @@ class SimulatorConfig(_Settings):
     host: str = "127.0.0.1"
     port: int = 0
     control_port: int = 0
-    venues: tuple[Venue, ...] = Field(default=("okx",), min_length=1)
-    ports: dict[Venue, int] = Field(default_factory=dict)
+    venues: tuple[VenueName, ...] = Field(default=("okx",), min_length=1)
+    ports: dict[VenueName, int] = Field(default_factory=dict)
     accounts: tuple[AccountConfig, ...] = Field(default_factory=_demo_accounts)
     instruments: tuple[InstrumentConfig, ...] = Field(default_factory=_demo_instruments)
     market: MarketConfig = MarketConfig()
@@ -272,7 +272,7 @@ class SimulatorConfig(_Settings):
     ledger_requests: bool = True
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
 
-    def port_of(self, venue: Venue) -> int:
+    def port_of(self, venue: VenueName) -> int:
         """Return where ``venue`` is to listen; 0 means any free port."""
         return self.port if venue == self.venues[0] else self.ports.get(venue, 0)
 

@@ -21,7 +21,7 @@ from simulator import control
 from simulator.binance.spot.dialect import SpotDialect
 from simulator.binance.usdm.dialect import UsdmDialect
 from simulator.client import ControlClient
-from simulator.config import SimulatorConfig, Venue
+from simulator.config import SimulatorConfig, VenueName
 from simulator.control import Control
 from simulator.exchange.clock import Clock
 from simulator.exchange.retention import forget
@@ -30,7 +30,7 @@ from simulator.world import Floor, build
 
 _log = logging.getLogger(__name__)
 
-_DIALECTS: dict[Venue, Callable[[Floor], Dialect]] = {
+_DIALECTS: dict[VenueName, Callable[[Floor], Dialect]] = {
     "okx": OkxDialect,
     "binance-usdm": UsdmDialect,
     "binance-spot": SpotDialect,
@@ -75,11 +75,11 @@ class Simulator:
     def __init__(self, config: SimulatorConfig | None = None, clock: Clock | None = None) -> None:
         self.config = config or SimulatorConfig()
         self.world = build(self.config, clock)
-        self.dialects: dict[Venue, Dialect] = {
+        self.dialects: dict[VenueName, Dialect] = {
             venue: _dialect(floor) for venue, floor in self.world.floors.items()
         }
         self.control = Control(self.world, self.dialects.values())
-        self.addresses: dict[Venue, Address] = {}
+        self.addresses: dict[VenueName, Address] = {}
         self.control_url = ""
         self._runners: list[web.AppRunner] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -174,7 +174,7 @@ class RunningSimulator:
     control_url: str
     control: ControlClient
     config: SimulatorConfig
-    addresses: dict[Venue, Address]
+    addresses: dict[VenueName, Address]
 
 
 @contextlib.contextmanager

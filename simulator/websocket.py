@@ -29,14 +29,22 @@ class Session(Protocol):
 
 
 async def serve(
-    request: web.Request, floor: Floor, role: str, open_session: Callable[[Socket], Session]
+    request: web.Request,
+    floor: Floor,
+    role: str,
+    open_session: Callable[[Socket], Session],
+    *,
+    may_play: str = "",
 ) -> web.StreamResponse:
-    """Serve one connection until it ends, unless a fault refuses it."""
+    """Serve one connection until it ends, unless a fault refuses it.
+
+    ``may_play`` are all roles that the connection may have in its life, if not ``role`` alone.
+    """
     # uvloop's transports are no subclass of asyncio's, hence the cast.
     transport = cast("asyncio.WriteTransport | None", request.transport)
     if transport is None:
         return web.Response(status=404, text="not found")
-    refusal = _refuse(request, floor, role, transport)
+    refusal = _refuse(request, floor, may_play or role, transport)
     if refusal is not None:
         return refusal
     # aiohttp answers neither pings nor closes by itself, so a half-open socket stays silent.

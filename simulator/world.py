@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from simulator.config import AccountConfig, InstrumentConfig, SimulatorConfig, Venue
+from simulator.config import AccountConfig, InstrumentConfig, SimulatorConfig, VenueName
 from simulator.exchange.accounts import Account
 from simulator.exchange.book import BookSide
 from simulator.exchange.clock import Clock
@@ -23,14 +23,14 @@ from simulator.sockets import SocketBook
 
 _FIRST_UID = 770_000_000_000_000_000
 # Ids have the venue's own length, and no two venues here ever give the same one.
-_ID_SCALES: dict[Venue, int] = {"okx": 1_000_000, "binance-usdm": 1000, "binance-spot": 100}
+_ID_SCALES: dict[VenueName, int] = {"okx": 1_000_000, "binance-usdm": 1000, "binance-spot": 100}
 
 
 @dataclass(slots=True)
 class Floor:
     """One venue: its exchange, the accounts configured there, and what its dialect shares."""
 
-    venue: Venue
+    venue: VenueName
     config: SimulatorConfig
     clock: Clock
     exchange: Exchange
@@ -108,7 +108,7 @@ class World:
     ledger: Ledger
     faults: FaultBook = field(default_factory=FaultBook)
     sockets: SocketBook = field(default_factory=SocketBook)
-    floors: dict[Venue, Floor] = field(default_factory=dict)
+    floors: dict[VenueName, Floor] = field(default_factory=dict)
 
     def orders(self) -> Iterator[Order]:
         """Yield every order of every venue."""
@@ -183,7 +183,7 @@ def instrument(settings: InstrumentConfig) -> Instrument:
     )
 
 
-def _exchange(config: SimulatorConfig, venue: Venue, clock: Clock) -> Exchange:
+def _exchange(config: SimulatorConfig, venue: VenueName, clock: Clock) -> Exchange:
     fees = Fees(
         spot_maker=config.fees.spot_maker,
         spot_taker=config.fees.spot_taker,
@@ -210,7 +210,7 @@ def _exchange(config: SimulatorConfig, venue: Venue, clock: Clock) -> Exchange:
     return exchange
 
 
-def _retention(config: SimulatorConfig, venue: Venue) -> Retention:
+def _retention(config: SimulatorConfig, venue: VenueName) -> Retention:
     ledger_ms = int(config.retention.ledger_s * 1000)
     if venue == "okx":
         return Retention(int(config.retention.never_filled_s * 1000), ledger_ms)
@@ -224,7 +224,7 @@ def _retention(config: SimulatorConfig, venue: Venue) -> Retention:
     )
 
 
-def _instruments(config: SimulatorConfig, venue: Venue) -> list[InstrumentConfig]:
+def _instruments(config: SimulatorConfig, venue: VenueName) -> list[InstrumentConfig]:
     return [settings for settings in config.instruments if settings.venue == venue]
 
 

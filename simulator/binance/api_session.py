@@ -104,7 +104,7 @@ class ApiSession:
         try:
             self.venue.limits.spend(self.address, operation.cost(given), call.received_ms)
             call.account = self._authenticate(operation, given)
-            calls.check_login(call, socket="trade", path=self.socket.path)
+            calls.check_login(call, socket="trade+private", path=self.socket.path)
         except Problem as problem:
             calls.write_down(call, connection)
             if problem.code == -1003:
@@ -114,8 +114,7 @@ class ApiSession:
             return
         calls.write_down(call, connection)
         if self.venue.floor.faults:
-            role = "trade" if calls.is_order(operation) else ""
-            at = calls.context(call, socket=role or self.socket.role, path=self.socket.path)
+            at = calls.context(call, socket="trade", path=self.socket.path)
             self._passage.take(request, at)
         else:
             self._passage.answer(request, request.process())

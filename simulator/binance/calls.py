@@ -8,7 +8,7 @@ import orjson
 
 from simulator.binance.codes import FACES, Problem
 from simulator.binance.signing import recv_window_ms
-from simulator.binance.venue import Call, Operation, Venue
+from simulator.binance.venue import Call, Venue
 from simulator.exchange.accounts import Account
 from simulator.exchange.faults import Context, Fault
 from simulator.exchange.ledger import RequestRow
@@ -181,8 +181,3 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
-
-
-def is_order(operation: Operation) -> bool:
-    """Return whether an operation changes orders."""
-    return operation.group in _ORDERS

@@ -17,6 +17,7 @@ from simulator.sockets import Socket
 _HANDSHAKE = 5
 _GOING_AWAY = 1001
 _POLICY = 1008
+_SUBSCRIBES = "userDataStream.subscribe"
 
 
 async def api(
@@ -33,7 +34,9 @@ async def api(
     def opened(socket: Socket) -> ApiSession:
         return ApiSession(venue, methods, socket, address, tells_limits=tells_limits)
 
-    return await websocket.serve(request, venue.floor, "trade", opened)
+    # Futures never send user data here; spot may: the sheet, A2 and part B.
+    may_play = "trade+private" if _SUBSCRIBES in methods else "trade"
+    return await websocket.serve(request, venue.floor, "trade", opened, may_play=may_play)
 
 
 class Heartbeat:

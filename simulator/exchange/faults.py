@@ -77,9 +77,9 @@ class Context:
             return wanted in self.client_ids
         if key == "path":
             return wanted in self.path
-        if key == "socket" and self.group in ("connect", "login") and wanted == "private":
-            # A new private connection is not yet known to be a trade socket.
-            return self.socket in ("private", "trade")
+        if key == "socket":
+            # A connection that plays several roles, or may yet, has them joined by "+".
+            return wanted in self.socket.split("+")
         return bool(getattr(self, key) == wanted)
 
 

@@ -31,6 +31,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9]{1,32}")
 _TRADE_KEYS = frozenset(("id", "op", "args", "expTime"))
 _LOGIN_FAILED = 4001
 _HOUR_MS = 3_600_000
+# What subscribes to a private channel is a trade socket no more.
+MAY_PLAY = {"trade": "trade+private"}
 
 
 class Session:
@@ -114,7 +116,7 @@ class Session:
             op="login",
             group="login",
             transport="ws",
-            socket=self._socket.role,
+            socket=MAY_PLAY.get(self._socket.role, self._socket.role),
             account=account.name,
             path=self._socket.path,
         )

@@ -7,7 +7,7 @@ from functools import partial
 from aiohttp import web
 
 from simulator import websocket
-from simulator.okx.session import Session
+from simulator.okx.session import MAY_PLAY, Session
 from simulator.okx.trading import Trading
 from simulator.okx.venue import Venue
 from simulator.sockets import Socket
@@ -31,7 +31,10 @@ class WebSocketEndpoint:
         if self._venue.throttles(("connect", request.remote or ""), limit, 1000):
             return web.Response(status=429, text="Too Many Requests")
         opened = partial(self._open, kind)
-        return await websocket.serve(request, self._venue.floor, _ROLES[kind], opened)
+        role = _ROLES[kind]
+        return await websocket.serve(
+            request, self._venue.floor, role, opened, may_play=MAY_PLAY.get(role, role)
+        )
 
     def _open(self, kind: str, socket: Socket) -> Session:
         return Session(self._venue, self._trading, socket, kind)

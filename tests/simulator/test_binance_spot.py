@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from websockets.exceptions import InvalidHandshake
 
 from simulator.config import BinanceConfig, LimitsConfig, SimulatorConfig
 from simulator.server import RunningSimulator, run_in_thread
@@ -331,6 +332,11 @@ async def test_faults_meet_requests_and_pushes_of_the_one_socket(spot: RunningSi
             await api.post("order.place", api.signed(order("a3")))
             assert await api.cut() == 1006
     assert len(spot.control.orders("a3")) == 1
+    with (
+        spot.control.fault("refuse_connections", match={"socket": "private"}),
+        pytest.raises(InvalidHandshake),
+    ):
+        await open_spot(spot)
     async with await open_spot(spot) as api:
         await api.subscribe()
         assert spot.control.close_sockets("private", code=1001) == 1

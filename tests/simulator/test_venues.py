@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from simulator.client import ControlError
-from simulator.config import SimulatorConfig, Venue
+from simulator.config import SimulatorConfig, VenueName
 from simulator.server import RunningSimulator, run_in_thread
 from tests.simulator import binance_client, okx_client
 from tests.simulator.binance_client import order
 from tests.simulator.conftest import STILL
 
-ALL: tuple[Venue, ...] = ("okx", "binance-usdm", "binance-spot")
+ALL: tuple[VenueName, ...] = ("okx", "binance-usdm", "binance-spot")
 
 
 @pytest.fixture(scope="module")

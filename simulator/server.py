@@ -178,10 +178,12 @@ class RunningSimulator:
 
 
 @contextlib.contextmanager
-def run_in_thread(config: SimulatorConfig | None = None) -> Iterator[RunningSimulator]:
+def run_in_thread(
+    config: SimulatorConfig | None = None, clock: Clock | None = None
+) -> Iterator[RunningSimulator]:
     """Run a simulator in a thread with its own event loop while the block lasts."""
     settings = config or SimulatorConfig()
-    thread = _SimulatorThread(settings)
+    thread = _SimulatorThread(settings, clock)
     thread.start()
     simulator = thread.wait_ready()
     client = ControlClient(simulator.control_url)
@@ -222,9 +224,10 @@ def serve(config: SimulatorConfig | None = None) -> None:
 class _SimulatorThread(threading.Thread):
     """Owns the loop; every start is followed by exactly one shut_down."""
 
-    def __init__(self, config: SimulatorConfig) -> None:
+    def __init__(self, config: SimulatorConfig, clock: Clock | None) -> None:
         super().__init__(name="simulator", daemon=True)
         self._config = config
+        self._clock = clock
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped: asyncio.Event | None = None
@@ -254,7 +257,7 @@ class _SimulatorThread(threading.Thread):
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopped = asyncio.Event()
-        simulator = Simulator(self._config)
+        simulator = Simulator(self._config, self._clock)
         try:
             await simulator.start()
         except OSError as error:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,6 +21,15 @@ from tests.simulator.raw_socket import PATIENCE_S, Frame, RawSocket
 
 FUTURES = AccountKeys("binance-demo", "demo-key", "demo-secret", "")
 SPOT = AccountKeys("binance-spot-demo", "demo-key", "demo-secret", "")
+
+
+# A moment in the middle of a minute: windows of limits never end while it lasts.
+STILL_MS = 1_795_000_005_000
+
+
+def still_ms() -> int:
+    """Return the same moment again and again."""
+    return STILL_MS
 
 
 def hmac_hex(secret: str, text: str) -> str:
@@ -54,8 +64,11 @@ def market(client_id: str = "", **fields: Any) -> Frame:
 class Rest:
     """Signed REST requests of one account."""
 
-    def __init__(self, url: str, keys: AccountKeys = FUTURES) -> None:
+    def __init__(
+        self, url: str, keys: AccountKeys = FUTURES, time_ms: Callable[[], int] = now_ms
+    ) -> None:
         self.url = url
+        self.time_ms = time_ms
         self.keys = keys
         self.session = requests.Session()
         self.session.trust_env = False
@@ -64,7 +77,7 @@ class Rest:
         self, method: str, path: str, given: Frame | None = None, *, form: bool = False
     ) -> requests.Response:
         """Send a signed request, its parameters in the query or in a form."""
-        text = urlencode({"timestamp": now_ms(), **(given or {})})
+        text = urlencode({"timestamp": self.time_ms(), **(given or {})})
         text += f"&signature={hmac_hex(self.keys.secret, text)}"
         url = self.url + path + ("" if form else f"?{text}")
         headers = {"X-MBX-APIKEY": self.keys.api_key}
@@ -92,10 +105,11 @@ class Api(RawSocket):
     """One connection of the WebSocket API."""
 
     keys = FUTURES
+    time_ms = staticmethod(now_ms)
 
     def signed(self, given: Frame, **changed: Any) -> Frame:
         """Return ``given`` with key, timestamp and signature; ``changed`` replaces some."""
-        params = {"apiKey": self.keys.api_key, "timestamp": now_ms(), **given, **changed}
+        params = {"apiKey": self.keys.api_key, "timestamp": self.time_ms(), **given, **changed}
         text = "&".join(f"{name}={params[name]}" for name in sorted(params))
         return params | {"signature": hmac_hex(self.keys.secret, text)}
 

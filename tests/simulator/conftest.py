@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from simulator.config import MarketConfig, SimulatorConfig
+from simulator.exchange.clock import Clock
 from simulator.server import RunningSimulator, run_in_thread
 from tests.simulator import binance_client
 from tests.simulator.okx_client import Rest
@@ -25,6 +26,15 @@ def sim() -> Iterator[RunningSimulator]:
 def usdm() -> Iterator[RunningSimulator]:
     """A simulator of Binance USDⓈ-M futures whose market moves by hand only."""
     with run_in_thread(SimulatorConfig(market=STILL, venues=("binance-usdm",))) as running:
+        yield running
+
+
+@pytest.fixture
+def timeless(request: pytest.FixtureRequest) -> Iterator[RunningSimulator]:
+    """A simulator of the venue in the parameter, else of futures, whose clock stands still."""
+    config = SimulatorConfig(market=STILL, venues=(getattr(request, "param", "binance-usdm"),))
+    clock = Clock(lambda: binance_client.STILL_MS * 1000)
+    with run_in_thread(config, clock) as running:
         yield running
 
 

@@ -23,6 +23,7 @@ from tests.simulator.binance_client import (
     now_ms,
     open_api,
     order,
+    still_ms,
 )
 
 
@@ -75,9 +76,10 @@ async def test_the_id_comes_back_as_it_was(usdm: RunningSimulator, request_id: A
 
 
 async def test_rate_limits_come_with_every_reply_unless_they_are_not_wanted(
-    usdm: RunningSimulator,
+    timeless: RunningSimulator,
 ) -> None:
-    async with await open_api(usdm) as api:
+    async with await open_api(timeless) as api:
+        api.time_ms = still_ms
         placed = await api.call("order.place", order("a1"))
         shown = [(row["rateLimitType"], row["limit"], row["count"]) for row in placed["rateLimits"]]
         assert shown == [("REQUEST_WEIGHT", 2400, 5), ("ORDERS", 300, 1), ("ORDERS", 1200, 1)]
@@ -87,7 +89,8 @@ async def test_rate_limits_come_with_every_reply_unless_they_are_not_wanted(
         assert failed["rateLimits"][0]["count"] == 7
         bare = await api.call("order.place", order("a2"), returnRateLimits="false")
         assert "rateLimits" not in bare
-    async with await open_api(usdm, query="?returnRateLimits=false") as api:
+    async with await open_api(timeless, query="?returnRateLimits=false") as api:
+        api.time_ms = still_ms
         assert "rateLimits" not in await api.call("order.place", order("a3"))
 
 

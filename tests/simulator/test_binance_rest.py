@@ -15,6 +15,7 @@ from simulator.exchange.clock import Clock
 from simulator.server import RunningSimulator, Simulator, run_in_thread
 from tests.simulator.binance_client import (
     FUTURES,
+    STILL_MS,
     Api,
     Rest,
     dial,
@@ -23,6 +24,7 @@ from tests.simulator.binance_client import (
     open_stream,
     open_user,
     order,
+    still_ms,
 )
 from tests.simulator.conftest import STILL
 from tests.simulator.raw_socket import eventually
@@ -252,7 +254,8 @@ async def test_everything_leaves_queries_in_the_end() -> None:
 # Limits.
 
 
-def test_headers_tell_what_is_used(futures: Rest) -> None:
+def test_headers_tell_what_is_used(timeless: RunningSimulator) -> None:
+    futures = Rest(timeless.url, time_ms=still_ms)
     first = futures.raw("GET", "/fapi/v1/openOrders")
     assert first.headers["X-MBX-USED-WEIGHT-1M"] == "40"
     assert "X-MBX-ORDER-COUNT-10S" not in first.headers
@@ -316,7 +319,7 @@ def test_orders_are_counted_by_account_in_each_window() -> None:
 
 async def test_limits_over_the_websocket() -> None:
     config = futures_config(True, orders_per_10s=1, weight_per_minute=6)
-    stamp_ms = 1_795_000_000_000
+    stamp_ms = STILL_MS
     async with Simulator(config, Clock(lambda: stamp_ms * 1000)) as sim:
         api = Api(await dial(f"{sim.addresses['binance-usdm'].ws_url}/ws-fapi/v1"))
         async with api:
@@ -325,7 +328,7 @@ async def test_limits_over_the_websocket() -> None:
             assert (over["status"], over["error"]["code"]) == (429, -1015)
             assert over["error"]["data"] == {
                 "serverTime": stamp_ms,
-                "retryAfter": stamp_ms + 10_000,
+                "retryAfter": stamp_ms + 5000,
             }
             # The handshake's 5 are used up with the first.
             assert (await api.unsigned("time"))["status"] == 200
@@ -335,7 +338,7 @@ async def test_limits_over_the_websocket() -> None:
 
 
 async def test_a_talkative_stream_client_is_cut() -> None:
-    with run_in_thread(futures_config(True)) as sim:
+    with run_in_thread(futures_config(True, messages_per_s=1)) as sim:
         async with await open_stream(sim, "/public/ws") as public:
             for number in range(11):
                 await public.send({"method": "LIST_SUBSCRIPTIONS", "id": number})

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidHandshake
 
-from simulator.config import BinanceConfig, LimitsConfig, SimulatorConfig
+from simulator.config import BinanceConfig, SimulatorConfig
 from simulator.server import RunningSimulator, run_in_thread
 from tests.simulator.binance_client import (
     SPOT,
@@ -22,6 +22,7 @@ from tests.simulator.binance_client import (
     open_spot,
     open_stream,
     order,
+    still_ms,
 )
 from tests.simulator.conftest import STILL
 from tests.simulator.raw_socket import Frame, eventually
@@ -225,8 +226,10 @@ async def test_refusals_leave_no_order_and_no_report(
     assert spot.control.ledger().orders_of("a1") == []
 
 
-async def test_failing_costs_weight(spot: RunningSimulator) -> None:
-    async with await open_spot(spot) as api:
+@pytest.mark.parametrize("timeless", ["binance-spot"], indirect=True)
+async def test_failing_costs_weight(timeless: RunningSimulator) -> None:
+    async with await open_spot(timeless) as api:
+        api.time_ms = still_ms
         good = await api.call("order.place", order("a1"))
         bad = await api.call("order.place", order("a1"))
         assert bad["error"] == {"code": -2010, "msg": "Duplicate order sent."}
@@ -236,12 +239,14 @@ async def test_failing_costs_weight(spot: RunningSimulator) -> None:
         assert limits == [(6000, "MINUTE"), (100, "SECOND"), (200_000, "DAY")]
 
 
-async def test_a_fill_gives_the_count_back(spot: RunningSimulator) -> None:
-    async with await open_spot(spot) as api:
+@pytest.mark.parametrize("timeless", ["binance-spot"], indirect=True)
+async def test_a_fill_gives_the_count_back(timeless: RunningSimulator) -> None:
+    async with await open_spot(timeless) as api:
+        api.time_ms = still_ms
         for name in ("a1", "a2"):
             await api.result("order.place", order(name))
-        spot.control.fill_order("a1", amount="0.001")
-        spot.control.fill_order("a1")
+        timeless.control.fill_order("a1", amount="0.001")
+        timeless.control.fill_order("a1")
         reply = await api.call("order.place", order("a3"))
         assert reply["rateLimits"][2]["count"] == 2
 
@@ -402,15 +407,3 @@ async def test_spot_book_ticker_has_neither_event_nor_time(spot: RunningSimulato
         assert await public.next() == {"result": None, "id": 1}
         spot.control.move("ETHUSDT", "3001")
         assert (await public.next())["s"] == "ETHUSDT"
-
-
-async def test_spot_pings_on_its_own_schedule() -> None:
-    own = BinanceConfig(spot_ping_s=0.02, spot_pong_s=0.1)
-    config = SimulatorConfig(
-        market=STILL, venues=("binance-spot",), binance=own, limits=LimitsConfig(enabled=True)
-    )
-    with run_in_thread(config) as sim:
-        async with await open_spot(sim) as api:
-            opened_ms = sim.control.connections()[0]["opened_ms"]
-            await eventually(lambda: sim.control.health()["now_ms"] - opened_ms > 300)
-            assert (await api.unsigned("time"))["status"] == 200

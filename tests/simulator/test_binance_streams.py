@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed
 
-from simulator.config import BinanceConfig, SimulatorConfig
-from simulator.server import RunningSimulator, run_in_thread
+from simulator.server import RunningSimulator
 from tests.simulator.binance_client import (
     FUTURES,
     Rest,
     Stream,
-    dial,
     market,
     open_api,
     open_stream,
     open_user,
     order,
 )
-from tests.simulator.conftest import STILL
-from tests.simulator.raw_socket import Frame, eventually
+from tests.simulator.raw_socket import Frame
 
 BTC: Frame = {"symbol": "BTCUSDT"}
 # Key for key as in the live captures of 2026: the sheet, A5.3 to A5.5.
@@ -236,12 +231,13 @@ async def test_an_expired_key_is_told_and_its_stream_falls_silent(
         assert told(late) == []
 
 
-async def test_keys_die_of_age() -> None:
-    own = BinanceConfig(listen_key_s=0.05)
-    config = SimulatorConfig(market=STILL, venues=("binance-usdm",), binance=own)
-    with run_in_thread(config) as sim:
-        async with await open_user(sim, Rest(sim.url)) as user:
-            await user.event("listenKeyExpired")
+async def test_keys_die_of_age(usdm: RunningSimulator, futures: Rest) -> None:
+    async with await open_user(usdm, futures) as user:
+        usdm.control.arm("clock_skew", offset_ms=3_599_000)
+        await user.settled()
+        assert told(user) == []
+        usdm.control.arm("clock_skew", offset_ms=3_700_000)
+        await user.event("listenKeyExpired")
 
 
 async def test_deleting_the_key_ends_every_consumer(usdm: RunningSimulator, futures: Rest) -> None:
@@ -352,51 +348,3 @@ async def test_streams_that_are_not_here_are_silent(usdm: RunningSimulator, name
         usdm.control.move("BTCUSDT", "89600")
         await public.settled()
         assert [frame for frame in public.seen if "e" in frame] == []
-
-
-# The life of a connection.
-
-
-def hasty(**own: Any) -> SimulatorConfig:
-    return SimulatorConfig(market=STILL, venues=("binance-usdm",), binance=BinanceConfig(**own))
-
-
-async def test_the_server_pings_and_keeps_who_answers() -> None:
-    with run_in_thread(hasty(ping_s=0.02, pong_s=0.2)) as sim:
-        async with await open_stream(sim, "/public/ws") as public:
-            opened = sim.control.connections()[0]["opened_ms"]
-            await eventually(lambda: sim.control.health()["now_ms"] - opened > 500)
-            await public.settled()
-
-
-async def test_who_does_not_answer_pings_is_cut() -> None:
-    with run_in_thread(hasty(ping_s=0.02, pong_s=0.1)) as sim:
-        connection = await dial(f"{sim.ws_url}/public/ws")
-        connection.protocol.recv_frame = _deaf(connection.protocol.recv_frame)
-        with pytest.raises(ConnectionClosed) as cut:
-            await asyncio.wait_for(connection.recv(), 5)
-        assert cut.value.rcvd is not None
-        assert cut.value.rcvd.code == 1008
-
-
-def _deaf(receive: Any) -> Any:
-    """Return a client's reader that lets pings pass unanswered."""
-
-    def received(frame: Any) -> None:
-        if frame.opcode != 0x9:
-            receive(frame)
-
-    return received
-
-
-async def test_a_connection_is_cut_after_its_day() -> None:
-    with run_in_thread(hasty(life_s=0.1)) as sim:
-        async with await open_stream(sim, "/public/ws") as public:
-            assert await public.cut() == 1001
-
-
-async def test_a_shutdown_is_announced(usdm: RunningSimulator) -> None:
-    async with await open_api(usdm) as api:
-        assert usdm.control.notice("trade", after_ms=10) == 1
-        assert (await api.next())["event"]["e"] == "serverShutdown"
-        assert await api.cut() == 1001

@@ -91,6 +91,7 @@ class ConnectionRow(TypedDict):
     account: str
     closed_ms: int | None
     close_code: int | None
+    venue: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +216,10 @@ class ControlClient:
         body = {"socket": socket, "account": account, "connection": connection}
         return int(self._call("POST", "sockets/half_open", body)["half_open"])
 
+    def expire_streams(self, account: str = "") -> int:
+        """End what keeps private streams going (a listen key, a subscription); return how many."""
+        return int(self._call("POST", "streams/expire", {"account": account})["expired"])
+
     def send_text(self, text: str, socket: str = "", *, account: str = "") -> int:
         """Send any text on the WebSockets that fit."""
         body = {"socket": socket, "account": account, "text": text}
@@ -231,15 +236,24 @@ class ControlClient:
         """Change a market: bid, ask, bids, asks, liquidity, trade, freeze."""
         return self._call("POST", "market", {"symbol": symbol, **change})
 
-    def move(self, symbol: str, bid: Number, ask: Number | None = None) -> None:
-        """Move the price of ``symbol``, filling the orders that it reaches."""
-        body: dict[str, Any] = {"bid": str(bid)}
+    def move(self, symbol: str, bid: Number, ask: Number | None = None, *, venue: str = "") -> None:
+        """Move the price of ``symbol``, filling the orders that it reaches.
+
+        Here and below, ``venue`` is needed only where several that are served have the symbol.
+        """
+        body: dict[str, Any] = {"bid": str(bid), "venue": venue}
         if ask is not None:
             body["ask"] = str(ask)
         self.market(symbol, **body)
 
     def trade(
-        self, symbol: str, side: str, amount: Number, *, price: Number | None = None
+        self,
+        symbol: str,
+        side: str,
+        amount: Number,
+        *,
+        price: Number | None = None,
+        venue: str = "",
     ) -> Decimal:
         """Let somebody take ``amount`` (base units); return how much was taken, in venue units."""
         order = {
@@ -247,7 +261,7 @@ class ControlClient:
             "amount": str(amount),
             "price": None if price is None else str(price),
         }
-        return Decimal(self.market(symbol, trade=order)["traded"])
+        return Decimal(self.market(symbol, trade=order, venue=venue)["traded"])
 
     def place_order(
         self,
@@ -260,6 +274,7 @@ class ControlClient:
         type: str | None = None,
         client_id: str = "",
         reduce_only: bool = False,
+        venue: str = "",
     ) -> OrderRow:
         """Place an order by hand; without a price it is a market order."""
         body = {
@@ -271,6 +286,7 @@ class ControlClient:
             "type": type or ("market" if price is None else "limit"),
             "client_id": client_id,
             "reduce_only": reduce_only,
+            "venue": venue,
         }
         return _order(self._call("POST", "orders", body))
 
@@ -312,9 +328,15 @@ class ControlClient:
         api_key: str = "",
         secret: str = "",
         passphrase: str = "",
+        public_key: str = "",
+        venue: str = "",
         balances: dict[str, Number] | None = None,
     ) -> AccountKeys:
-        """Open an account; keys left out are made from its name. Return its keys."""
+        """Open an account; keys left out are made from its name. Return its keys.
+
+        ``public_key``, an Ed25519 key as PEM, replaces the secret where the venue takes such keys.
+        ``venue`` may be left out for the first one that is served.
+        """
         keys = AccountKeys(
             name,
             api_key or f"{name}-key",
@@ -329,19 +351,21 @@ class ControlClient:
             "api_key": keys.api_key,
             "secret": keys.secret,
             "passphrase": keys.passphrase,
+            "public_key": public_key,
+            "venue": venue,
             "balances": {currency: str(total) for currency, total in funds.items()},
         }
         self._call("POST", "accounts", body)
         return keys
 
-    def set_position(self, account: str, symbol: str, amount: Number) -> None:
+    def set_position(self, account: str, symbol: str, amount: Number, *, venue: str = "") -> None:
         """Set a position to a signed ``amount`` in base units; 0 flattens it."""
-        body = {"account": account, "symbol": symbol, "amount": str(amount)}
+        body = {"account": account, "symbol": symbol, "amount": str(amount), "venue": venue}
         self._call("POST", "positions", body)
 
-    def set_balance(self, account: str, currency: str, total: Number) -> None:
+    def set_balance(self, account: str, currency: str, total: Number, *, venue: str = "") -> None:
         """Set a currency's total."""
-        body = {"account": account, "currency": currency, "total": str(total)}
+        body = {"account": account, "currency": currency, "total": str(total), "venue": venue}
         self._call("POST", "balances", body)
 
     def reset(self, *, sockets: bool = False) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,22 +14,36 @@ class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+VenueName = Literal["okx", "binance-usdm", "binance-spot"]
+
+
 class AccountConfig(_Settings):
-    """One account with its API key. Positions are held in net mode."""
+    """One account of one venue with its API key. Positions are held in net mode.
+
+    A key with a ``public_key`` (Ed25519, PEM) is one whose requests that key's owner signs.
+    """
 
     name: str
+    venue: VenueName = "okx"
     api_key: str
     secret: str
     passphrase: str = ""
+    public_key: str = ""
     balances: dict[str, Decimal] = Field(default_factory=dict)
     position_mode: Literal["net"] = "net"
     leverage: Decimal = Decimal(10)
 
 
 class InstrumentConfig(_Settings):
-    """One instrument. ``size`` is base for spot and contracts for derivatives."""
+    """One instrument. ``size`` is base for spot and contracts for derivatives.
+
+    Base and quote stand in the symbol (``BTC-USDT-SWAP``) unless they are given.
+    """
 
     symbol: str
+    venue: VenueName = "okx"
+    base: str = ""
+    quote: str = ""
     kind: Literal["spot", "linear", "inverse"]
     code: int
     mid: Decimal
@@ -42,6 +56,7 @@ class InstrumentConfig(_Settings):
     level_size: Decimal
     max_limit_size: Decimal = Decimal(100_000_000)
     max_market_size: Decimal = Decimal(1_000_000)
+    min_notional: Decimal = Decimal(0)
 
 
 class MarketConfig(_Settings):
@@ -83,17 +98,59 @@ class FeesConfig(_Settings):
     swap_taker: Decimal = Decimal("0.0005")
 
 
-def _demo_accounts() -> tuple[AccountConfig, ...]:
-    balances = {"USDT": Decimal(1_000_000), "BTC": Decimal(10), "ETH": Decimal(100)}
-    return (
-        AccountConfig(
-            name="okx-demo",
-            api_key="demo-key",
-            secret="demo-secret",
-            passphrase="demo-pass",
-            balances=balances,
-        ),
-    )
+class BinanceConfig(_Settings):
+    """What is Binance's own. Source of the numbers: the Binance sheet, A2, A5, A6 and part B."""
+
+    listen_key_s: float = 3600
+    # A connection is cut after a day; the server pings and wants its payload back.
+    life_s: float = 86_400
+    ping_s: float = 180
+    pong_s: float = 600
+    spot_ping_s: float = 20
+    spot_pong_s: float = 60
+    # Since 2026-07 replies to place, cancel and modify lack avgPrice and cumQuote: the sheet, A0.
+    slim_acks: bool = True
+    # Never-filled orders that ended leave queries so long after their creation; all do in the end.
+    never_filled_s: float = 3 * 86_400
+    spot_never_filled_s: float = 90 * 86_400
+    kept_s: float = 90 * 86_400
+    # Enforced if ``limits.enabled``; counted and told in any case.
+    weight_per_minute: int = 2400
+    orders_per_10s: int = 300
+    orders_per_minute: int = 1200
+    spot_weight_per_minute: int = 6000
+    spot_orders_per_10s: int = 100
+    spot_orders_per_day: int = 200_000
+    messages_per_s: int = 10
+    # So many refusals for weight within one ban's length, and the address is banned.
+    ban_after: int = 10
+    ban_s: float = 120
+
+
+_FUNDS = {"USDT": Decimal(1_000_000), "BTC": Decimal(10), "ETH": Decimal(100)}
+_DEMO_ACCOUNTS = (
+    AccountConfig(
+        name="okx-demo",
+        api_key="demo-key",
+        secret="demo-secret",
+        passphrase="demo-pass",
+        balances=_FUNDS,
+    ),
+    AccountConfig(
+        name="binance-demo",
+        venue="binance-usdm",
+        api_key="demo-key",
+        secret="demo-secret",
+        balances={"USDT": Decimal(1_000_000)},
+    ),
+    AccountConfig(
+        name="binance-spot-demo",
+        venue="binance-spot",
+        api_key="demo-key",
+        secret="demo-secret",
+        balances=_FUNDS,
+    ),
+)
 
 
 def _spot(symbol: str, code: int, mid: str, tick: str, level: str) -> InstrumentConfig:
@@ -133,36 +190,80 @@ def _swap(
     )
 
 
-def _demo_instruments() -> tuple[InstrumentConfig, ...]:
-    return (
-        _spot("BTC-USDT", 10457, "89500", "0.1", "50"),
-        _spot("ETH-USDT", 10459, "3000", "0.01", "500"),
-        _swap("BTC-USDT-SWAP", 10461, mid="89500", tick="0.1", contract_size="0.01"),
-        _swap("ETH-USDT-SWAP", 10462, mid="3000", tick="0.01", contract_size="0.1"),
-        _swap(
-            "BTC-USD-SWAP",
-            10458,
-            mid="89500",
-            tick="0.1",
-            contract_size="100",
-            lot="1",
-            settle="BTC",
-        ),
+def _binance(
+    base: str, code: int, *, spot: bool, mid: str, tick: str, lot: str, notional: str, level: str
+) -> InstrumentConfig:
+    return InstrumentConfig(
+        symbol=f"{base}USDT",
+        venue="binance-spot" if spot else "binance-usdm",
+        base=base,
+        quote="USDT",
+        kind="spot" if spot else "linear",
+        code=code,
+        mid=Decimal(mid),
+        tick=Decimal(tick),
+        lot=Decimal(lot),
+        min_size=Decimal(lot),
+        min_notional=Decimal(notional),
+        max_limit_size=Decimal(9000 if spot else 1000),
+        max_market_size=Decimal(120),
+        level_size=Decimal(level),
     )
 
 
+_DEMO_INSTRUMENTS = (
+    _spot("BTC-USDT", 10457, "89500", "0.1", "50"),
+    _spot("ETH-USDT", 10459, "3000", "0.01", "500"),
+    _swap("BTC-USDT-SWAP", 10461, mid="89500", tick="0.1", contract_size="0.01"),
+    _swap("ETH-USDT-SWAP", 10462, mid="3000", tick="0.01", contract_size="0.1"),
+    _swap(
+        "BTC-USD-SWAP",
+        10458,
+        mid="89500",
+        tick="0.1",
+        contract_size="100",
+        lot="1",
+        settle="BTC",
+    ),
+    _binance("BTC", 1, spot=False, mid="89500", tick="0.1", lot="0.001", notional="50", level="50"),
+    _binance(
+        "ETH", 2, spot=False, mid="3000", tick="0.01", lot="0.001", notional="20", level="500"
+    ),
+    _binance(
+        "BTC", 3, spot=True, mid="89500", tick="0.01", lot="0.00001", notional="5", level="50"
+    ),
+    _binance("ETH", 4, spot=True, mid="3000", tick="0.01", lot="0.0001", notional="5", level="500"),
+)
+
+
+def _demo_accounts(given: dict[str, Any]) -> tuple[AccountConfig, ...]:
+    """Return the demo accounts of the venues that are served."""
+    return tuple(one for one in _DEMO_ACCOUNTS if one.venue in given.get("venues", ()))
+
+
+def _demo_instruments(given: dict[str, Any]) -> tuple[InstrumentConfig, ...]:
+    """Return the demo instruments of the venues that are served."""
+    return tuple(one for one in _DEMO_INSTRUMENTS if one.venue in given.get("venues", ()))
+
+
 class SimulatorConfig(_Settings):
-    """Everything. Port 0 takes any free one."""
+    """Everything. Port 0 takes any free one.
+
+    The first of ``venues`` is served at ``port``, each other one at ``ports`` or any free one.
+    """
 
     host: str = "127.0.0.1"
     port: int = 0
     control_port: int = 0
+    venues: tuple[VenueName, ...] = Field(default=("okx",), min_length=1)
+    ports: dict[VenueName, int] = Field(default_factory=dict)
     accounts: tuple[AccountConfig, ...] = Field(default_factory=_demo_accounts)
     instruments: tuple[InstrumentConfig, ...] = Field(default_factory=_demo_instruments)
     market: MarketConfig = MarketConfig()
     limits: LimitsConfig = LimitsConfig()
     retention: RetentionConfig = RetentionConfig()
     fees: FeesConfig = FeesConfig()
+    binance: BinanceConfig = BinanceConfig()
     idle_timeout_s: float = 30.0
     periodic_push_s: float = 5.0
     notice_s: float = 60.0
@@ -170,6 +271,10 @@ class SimulatorConfig(_Settings):
     countdown_second_s: float = 1.0
     ledger_requests: bool = True
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
+
+    def port_of(self, venue: VenueName) -> int:
+        """Return where ``venue`` is to listen; 0 means any free port."""
+        return self.port if venue == self.venues[0] else self.ports.get(venue, 0)
 
     @classmethod
     def from_toml(cls, path: Path | str) -> SimulatorConfig:

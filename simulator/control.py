@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, Protocol
 
@@ -28,6 +28,9 @@ class Dialect(Protocol):
 
     name: str
 
+    def expire_streams(self, account: str) -> int:
+        """End what keeps an account's private streams going; return how many streams end."""
+
     def notice(self, socket: Socket) -> bytes:
         """Return the frame that announces a disconnect."""
 
@@ -35,9 +38,9 @@ class Dialect(Protocol):
 class Control:
     """Serves /control/..."""
 
-    def __init__(self, world: World, dialects: list[Dialect]) -> None:
+    def __init__(self, world: World, dialects: Iterable[Dialect]) -> None:
         self._world = world
-        self._dialects = dialects
+        self._dialects = {dialect.name: dialect for dialect in dialects}
         self._by_hand = ByHand(world)
 
     def routes(self) -> list[web.RouteDef]:
@@ -49,6 +52,7 @@ class Control:
             "sockets/half_open": self._half_open,
             "sockets/send": self._send,
             "notice": self._notice,
+            "streams/expire": self._expire_streams,
             "accounts": self._add_account,
             "reset": self._reset,
             "market": hand.market,
@@ -74,42 +78,40 @@ class Control:
 
     def _health(self, request: web.Request) -> Body:
         world = self._world
+        floors = world.floors.values()
         return {
             "status": "ok",
             "now_ms": world.clock.now_ms(),
-            "dialects": [dialect.name for dialect in self._dialects],
-            "accounts": sorted(world.exchange.accounts),
-            "symbols": sorted(world.exchange.books),
+            "dialects": list(self._dialects),
+            "accounts": sorted({name for floor in floors for name in floor.exchange.accounts}),
+            "symbols": sorted({symbol for floor in floors for symbol in floor.exchange.books}),
             "connections": len(world.sockets),
-            "orders": len(world.exchange.orders),
+            "orders": sum(len(floor.exchange.orders) for floor in floors),
             "requests": world.ledger.received,
         }
 
     def _ledger(self, request: web.Request) -> Body:
-        exchange = self._world.exchange
         since = request.query.get("since", "0")
         if not since.isdigit():
             raise BadRequest("since: milliseconds since 1970")
         return self._world.ledger.as_json(
-            exchange.orders.values(),
-            exchange.settlement.fills,
+            self._world.orders(),
+            self._world.fills(),
             account=request.query.get("account", ""),
             since_ms=int(since),
         )
 
     def _orders(self, request: web.Request) -> Body:
         client_id = request.match_info["client_id"]
-        exchange, account = self._world.exchange, request.query.get("account", "")
+        account = request.query.get("account", "")
         orders = [
             order
-            for order in exchange.orders.values()
+            for order in self._world.orders()
             if order.client_id == client_id and account in ("", order.account.name)
         ]
         return {
             "orders": [order_json(order) for order in orders],
-            "fills": [
-                fill_json(fill) for fill in exchange.settlement.fills if fill.order in orders
-            ],
+            "fills": [fill_json(fill) for fill in self._world.fills() if fill.order in orders],
             "requests": [
                 row.as_json()
                 for row in self._world.ledger.requests
@@ -176,12 +178,20 @@ class Control:
         after_s = float(body.get("after_ms", self._world.config.notice_s * 1000)) / 1000
         told = self._sockets(body)
         for socket in told:
-            socket.send(self._dialects[0].notice(socket))
+            socket.send(self._dialects[socket.row.venue].notice(socket))
             self._by_hand.later(after_s, partial(socket.hang_up, _GOING_AWAY))
         return {"told": len(told)}
 
+    def _expire_streams(self, body: Body) -> Body:
+        name = str(body.get("account") or "")
+        return {"expired": sum(one.expire_streams(name) for one in self._dialects.values())}
+
     def _add_account(self, body: Body) -> Body:
-        account = self._world.add_account(AccountConfig.model_validate(body))
+        first = self._world.config.venues[0]
+        config = AccountConfig.model_validate({**body, "venue": body.get("venue") or first})
+        if config.venue not in self._world.floors:
+            raise BadRequest(f"venue: one of {list(self._world.floors)}")
+        account = self._world.floors[config.venue].add_account(config)
         return {"name": account.name, "uid": account.uid}
 
     def _reset(self, body: Body) -> Body:
@@ -196,6 +206,7 @@ class Control:
             role=str(body.get("socket") or ""),
             account=str(body.get("account") or ""),
             connection=str(body.get("connection") or ""),
+            venue=str(body.get("venue") or ""),
         )
 
 

@@ -9,26 +9,64 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
+from typing import NamedTuple, Protocol
 
 import uvloop
 from aiohttp import web
 
+from simulator import control
+from simulator.binance.spot.dialect import SpotDialect
+from simulator.binance.usdm.dialect import UsdmDialect
 from simulator.client import ControlClient
-from simulator.config import SimulatorConfig
+from simulator.config import SimulatorConfig, VenueName
 from simulator.control import Control
 from simulator.exchange.clock import Clock
 from simulator.exchange.retention import forget
 from simulator.okx.dialect import OkxDialect
-from simulator.world import build
+from simulator.world import Floor, build
 
 _log = logging.getLogger(__name__)
 
+_DIALECTS: dict[VenueName, Callable[[Floor], Dialect]] = {
+    "okx": OkxDialect,
+    "binance-usdm": UsdmDialect,
+    "binance-spot": SpotDialect,
+}
 _SWEEP_S = 0.5
 _READY_S = 60.0
 _GOING_AWAY = 1001
+
+
+class Dialect(control.Dialect, Protocol):
+    """What the server asks of a dialect, besides what the control API asks."""
+
+    ws_path: str
+
+    @property
+    def pause_s(self) -> float:
+        """Return how often ``sweep`` wants to be called."""
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return what is to be served."""
+
+    def started(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Take ``loop`` for everything that happens later."""
+
+    def stopped(self) -> None:
+        """Leave nothing that would still happen."""
+
+    def sweep(self, now_s: float) -> None:
+        """Do what is due as time goes by."""
+
+
+class Address(NamedTuple):
+    """Where one venue is served: its REST interface, and what all its WebSockets begin with."""
+
+    url: str
+    ws_url: str
 
 
 class Simulator:
@@ -37,47 +75,40 @@ class Simulator:
     def __init__(self, config: SimulatorConfig | None = None, clock: Clock | None = None) -> None:
         self.config = config or SimulatorConfig()
         self.world = build(self.config, clock)
-        self.okx = OkxDialect(self.world)
-        self.control = Control(self.world, [self.okx])
+        self.dialects: dict[VenueName, Dialect] = {
+            venue: _dialect(floor) for venue, floor in self.world.floors.items()
+        }
+        self.control = Control(self.world, self.dialects.values())
+        self.addresses: dict[VenueName, Address] = {}
+        self.control_url = ""
         self._runners: list[web.AppRunner] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self._ports: list[int] = []
 
     def __repr__(self) -> str:
-        return f"Simulator(ports={self._ports}, {self.world.exchange!r})"
-
-    @property
-    def url(self) -> str:
-        """Return the address of the REST interface."""
-        return f"http://{self.config.host}:{self._ports[0]}"
-
-    @property
-    def ws_url(self) -> str:
-        """Return the address of the WebSockets; /public, /private or /business comes after it."""
-        return f"ws://{self.config.host}:{self._ports[0]}/ws/v5"
-
-    @property
-    def control_url(self) -> str:
-        """Return the address of the control API."""
-        return f"http://{self.config.host}:{self._ports[1]}"
+        return f"Simulator({self.addresses}, control at {self.control_url})"
 
     async def start(self) -> None:
-        """Listen on both ports and let the market move."""
+        """Listen on every venue's port and on the control API's, and let the markets move."""
         loop = asyncio.get_running_loop()
-        venue, control = web.Application(), web.Application()
-        venue.add_routes(self.okx.routes())
-        control.add_routes(self.control.routes())
-        for app, port in ((venue, self.config.port), (control, self.config.control_port)):
-            self._ports.append(await self._listen(app, port))
-        self.okx.started(loop)
+        host = self.config.host
+        for venue, dialect in self.dialects.items():
+            port = await self._listen(dialect.routes(), self.config.port_of(venue))
+            at = Address(f"http://{host}:{port}", f"ws://{host}:{port}{dialect.ws_path}")
+            self.addresses[venue] = at
+        port = await self._listen(self.control.routes(), self.config.control_port)
+        self.control_url = f"http://{host}:{port}"
+        for dialect in self.dialects.values():
+            dialect.started(loop)
         self._tasks.append(loop.create_task(self._sweep()))
         if self.config.market.tick_ms:
             self._tasks.append(loop.create_task(self._move()))
-        _log.info("simulator at %s, control at %s", self.url, self.control_url)
+        for venue, at in self.addresses.items():
+            _log.info("simulator at %s (%s), control at %s", at.url, venue, self.control_url)
 
     async def stop(self) -> None:
-        """Close every connection and both ports."""
-        self.okx.stopped()
+        """Close every connection and all ports."""
+        for dialect in self.dialects.values():
+            dialect.stopped()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -100,7 +131,9 @@ class Simulator:
     ) -> None:
         await self.stop()
 
-    async def _listen(self, app: web.Application, port: int) -> int:
+    async def _listen(self, routes: list[web.RouteDef], port: int) -> int:
+        app = web.Application()
+        app.add_routes(routes)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         self._runners.append(runner)
@@ -111,26 +144,37 @@ class Simulator:
     async def _move(self) -> None:
         while True:
             await asyncio.sleep(self.config.market.tick_ms / 1000)
-            self.world.exchange.tick()
+            for floor in self.world.floors.values():
+                floor.exchange.tick()
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
-        pause_s = min(_SWEEP_S, self.config.idle_timeout_s / 4, self.config.periodic_push_s / 4)
+        pause_s = min(_SWEEP_S, *(dialect.pause_s for dialect in self.dialects.values()))
         while True:
             await asyncio.sleep(pause_s)
-            self.okx.sweep(loop.time())
-            forget(self.world.exchange, self.world.retention)
+            for dialect in self.dialects.values():
+                dialect.sweep(loop.time())
+            for floor in self.world.floors.values():
+                forget(floor.exchange, floor.retention)
+
+
+def _dialect(floor: Floor) -> Dialect:
+    return _DIALECTS[floor.venue](floor)
 
 
 @dataclass(frozen=True, slots=True)
 class RunningSimulator:
-    """A simulator in its own thread: where to reach it, and how to order its faults."""
+    """A simulator in its own thread: where to reach its venues, and how to order its faults.
+
+    ``url`` and ``ws_url`` are those of the first venue that is served.
+    """
 
     url: str
     ws_url: str
     control_url: str
     control: ControlClient
     config: SimulatorConfig
+    addresses: dict[VenueName, Address]
 
 
 @contextlib.contextmanager
@@ -142,13 +186,19 @@ def run_in_thread(
     thread = _SimulatorThread(settings, clock)
     thread.start()
     simulator = thread.wait_ready()
-    control = ControlClient(simulator.control_url)
+    client = ControlClient(simulator.control_url)
     try:
+        first = simulator.addresses[settings.venues[0]]
         yield RunningSimulator(
-            simulator.url, simulator.ws_url, simulator.control_url, control, settings
+            first.url,
+            first.ws_url,
+            simulator.control_url,
+            client,
+            settings,
+            simulator.addresses,
         )
     finally:
-        control.close()
+        client.close()
         thread.shut_down()
 
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 
 from simulator.exchange.ledger import ConnectionRow
 
-# RFC 6455: unmasked text and close frames.
+# RFC 6455: unmasked text, close and ping frames.
 _TEXT = 0x81
 _CLOSE = 0x88
+_PING = 0x89
 _SHORT = 126
 _MEDIUM = 65536
 _pack_medium = struct.Struct("!BBH").pack
@@ -47,8 +48,12 @@ class Socket:
         "last_traffic_s",
         "loop",
         "muted",
+        "opened_s",
         "path",
+        "pinged_s",
         "row",
+        "unanswered",
+        "unanswered_s",
     )
 
     def __init__(
@@ -67,15 +72,22 @@ class Socket:
         self.muted = False
         self.held_ack: Callable[[], None] | None = None
         self.held_push: Callable[[], None] | None = None
-        self.last_traffic_s = loop.time()
+        self.opened_s = self.last_traffic_s = self.pinged_s = loop.time()
+        # The last ping's payload, and since when a ping has gone without its pong.
+        self.unanswered = b""
+        self.unanswered_s: float | None = None
 
     def __repr__(self) -> str:
         return f"Socket({self.connection}, {self.role}, account={self.account!r})"
 
     @property
     def role(self) -> str:
-        """Return ``trade``, ``private``, ``public`` or ``business``."""
+        """Return ``trade``, ``private``, ``public``, ``business`` or several, joined by ``+``."""
         return self.row.role
+
+    def plays(self, role: str) -> bool:
+        """Return whether ``role`` is one of this connection's."""
+        return role in self.row.role.split("+")
 
     @property
     def is_open(self) -> bool:
@@ -92,6 +104,22 @@ class Socket:
         out.append(text_header(len(payload)))
         out.append(payload)
         return True
+
+    def ping(self, payload: bytes) -> None:
+        """Send a ping frame, unless the connection no longer takes any."""
+        if self.muted or self._transport.is_closing():
+            return
+        self.pinged_s = self.loop.time()
+        self.unanswered = payload
+        if self.unanswered_s is None:
+            self.unanswered_s = self.pinged_s
+        self._flush()
+        self._transport.write(bytes((_PING, len(payload))) + payload)
+
+    def ponged(self, payload: bytes) -> None:
+        """Note a pong; only one that repeats the last ping's payload counts."""
+        if payload == self.unanswered:
+            self.unanswered_s = None
 
     def hang_up(self, code: int | None = None, text: str = "") -> None:
         """Close the connection, with a close frame if there is a ``code``, else without a word."""
@@ -145,12 +173,15 @@ class SocketBook:
         """Take ``socket`` out again."""
         self._open.pop(socket.connection, None)
 
-    def matching(self, *, role: str = "", account: str = "", connection: str = "") -> list[Socket]:
+    def matching(
+        self, *, role: str = "", account: str = "", connection: str = "", venue: str = ""
+    ) -> list[Socket]:
         """Return the open connections that fit; an empty value fits all."""
         return [
             socket
             for socket in self
-            if role in ("", socket.role)
+            if (not role or socket.plays(role))
             and account in ("", socket.account)
             and connection in ("", socket.connection)
+            and venue in ("", socket.row.venue)
         ]

@@ -36,6 +36,7 @@ class Account:
     secret: str
     passphrase: str
     leverage: Decimal
+    public_key: str = ""
     balances: dict[str, Balance] = field(default_factory=dict)
     positions: dict[str, Position] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)

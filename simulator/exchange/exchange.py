@@ -38,6 +38,8 @@ class Setup:
     seed: int
     step_bps: float
     level_count: int
+    # Ids per millisecond: also how long the venue's ids are.
+    id_scale: int = 1_000_000
 
 
 class Exchange:
@@ -58,7 +60,7 @@ class Exchange:
         self._setup = setup
         self._random = random.Random(setup.seed)
         # Venue ids grow with the wall clock, so a restarted simulator never repeats one.
-        self._last_id = clock.true_ms() * 1_000_000
+        self._last_id = clock.true_ms() * setup.id_scale
 
     def __repr__(self) -> str:
         return f"Exchange(accounts={len(self.accounts)}, orders={len(self.orders)})"
@@ -103,6 +105,15 @@ class Exchange:
         self.events.order_changed(order)
         self._start(book, order)
         return None
+
+    def would_take(self, order: Order, price: Decimal) -> bool:
+        """Return whether ``order`` would trade at once at ``price``."""
+        return self._crosses(self.books[order.instrument.symbol], order, price)
+
+    def can_fill(self, order: Order) -> bool:
+        """Return whether all of ``order`` could trade at once."""
+        book = self.books[order.instrument.symbol]
+        return self.matcher.liquidity(book, order, self._limit(book, order)) >= order.size
 
     def cancel(self, order: Order, source: CancelSource = "user") -> Refusal | None:
         """End ``order``; return why not, or None."""

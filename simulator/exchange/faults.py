@@ -18,6 +18,7 @@ BEFORE = (
     "throttle",
     "reject",
     "id_less_error",
+    "ws_unknown",
     "delay_request",
 )
 AFTER = (
@@ -49,7 +50,10 @@ class BadFault(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The message that a fault may meet. Empty values match no rule that names one."""
+    """The message that a fault may meet. Empty values match no rule that names one.
+
+    ``op`` is the operation in words that all venues share, ``word`` in the venue's own.
+    """
 
     op: str = ""
     group: str = ""
@@ -59,22 +63,23 @@ class Context:
     path: str = ""
     symbols: tuple[str, ...] = ()
     client_ids: tuple[str, ...] = ()
+    word: str = ""
 
     def has(self, key: str, wanted: str) -> bool:
         """Return whether this message's ``key`` is ``wanted``; a trailing ``*`` is a prefix."""
         if key == "symbol":
             return wanted in self.symbols
         if key == "op":
-            return wanted in (self.op, self.group)
+            return wanted in (self.op, self.group, self.word)
         if key == "client_id":
             if wanted.endswith("*"):
                 return any(name.startswith(wanted[:-1]) for name in self.client_ids)
             return wanted in self.client_ids
         if key == "path":
             return wanted in self.path
-        if key == "socket" and self.group in ("connect", "login") and wanted == "private":
-            # A new private connection is not yet known to be a trade socket.
-            return self.socket in ("private", "trade")
+        if key == "socket":
+            # A connection that plays several roles, or may yet, has them joined by "+".
+            return wanted in self.socket.split("+")
         return bool(getattr(self, key) == wanted)
 
 

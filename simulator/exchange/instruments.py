@@ -40,6 +40,7 @@ class Instrument:
     code: int
     max_limit_size: Decimal
     max_market_size: Decimal
+    min_notional: Decimal = ZERO
 
     @property
     def is_spot(self) -> bool:

@@ -50,6 +50,7 @@ class ConnectionRow:
     account: str = ""
     closed_ms: int | None = None
     close_code: int | None = None
+    venue: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return the row as the control API shows it."""

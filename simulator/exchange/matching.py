@@ -37,7 +37,7 @@ class Matcher:
             if key is None or (limit is not None and key < limit):
                 return
             maker = side.first(key)
-            if maker is not None and maker.account is order.account:
+            if maker is not None and _is_self_trade(order, maker):
                 self._prevent_self_trade(order, maker)
                 continue
             price = book.instrument.price(abs(key))
@@ -94,7 +94,7 @@ class Matcher:
                 total += size
         for key, queue in side.queues.items():
             if limit is None or key >= limit:
-                total += sum((o.leaves for o in queue if o.account is not order.account), ZERO)
+                total += sum((o.leaves for o in queue if not _is_self_trade(order, o)), ZERO)
         return total
 
     def _sweep_side(self, book: Book, side: BookSide, against: BookSide, taker: Side) -> None:
@@ -152,6 +152,11 @@ class Matcher:
         self._events.order_changed(order, fill)
         if position is not None:
             self._events.position_changed(order.account, position)
+
+
+def _is_self_trade(taker: Order, maker: Order) -> bool:
+    """Return whether the two must not trade with each other."""
+    return maker.account is taker.account and taker.stp != "none"
 
 
 def reducible(order: Order) -> Decimal:

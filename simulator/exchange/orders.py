@@ -17,7 +17,7 @@ Side = Literal["buy", "sell"]
 OrderKind = Literal["limit", "market", "post_only", "fok", "ioc"]
 State = Literal["live", "partially_filled", "filled", "canceled"]
 Transport = Literal["ws", "rest", "control"]
-StpMode = Literal["cancel_maker", "cancel_taker", "cancel_both"]
+StpMode = Literal["none", "cancel_maker", "cancel_taker", "cancel_both"]
 CancelSource = Literal[
     "",
     "system",
@@ -28,6 +28,7 @@ CancelSource = Literal[
     "self_trade",
     "cancel_all_after",
     "reduce_only",
+    "expired",
 ]
 Reason = Literal[
     "duplicate_client_id",
@@ -98,6 +99,8 @@ class Order:
     reduce_only: bool = False
     no_shrink: bool = False
     stp: StpMode = "cancel_maker"
+    # When the venue ends it by itself; 0 means never.
+    expires_ms: int = 0
     transport: Transport = "ws"
     external: bool = False
 

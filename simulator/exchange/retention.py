@@ -14,18 +14,27 @@ from simulator.exchange.orders import Fill, Order
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long ended orders are kept; ``ledger_ms`` 0 keeps them in the ledger for good."""
+    """How long ended orders are kept; ``ledger_ms`` 0 keeps them in the ledger for good.
+
+    ``from_creation`` counts the age of a never-filled order from there, not from its end. An order
+    older than ``kept_ms`` is shown no more, whatever became of it; 0 shows all.
+    """
 
     never_filled_ms: int
     ledger_ms: int
+    from_creation: bool = False
+    kept_ms: int = 0
 
     def shows(self, order: Order, now_ms: int) -> bool:
         """Return whether a query at ``now_ms`` sees ``order``."""
         if order.visible_ms > now_ms:
             return False
+        if self.kept_ms and not order.is_open and now_ms - order.created_ms > self.kept_ms:
+            return False
         if order.state != "canceled" or order.filled:
             return True
-        return now_ms - order.updated_ms <= self.never_filled_ms
+        since_ms = order.created_ms if self.from_creation else order.updated_ms
+        return now_ms - since_ms <= self.never_filled_ms
 
 
 def pending(account: Account, now_ms: int) -> Iterator[Order]:

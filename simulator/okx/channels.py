@@ -1,13 +1,10 @@
 """Private channels: who subscribed to what, and the pushes that changes of an account cause.
 
-1. Frames are built when the change happens, since orders go on changing, and leave at the end of
-   the loop's turn: an acknowledgement written in the same turn leaves first.
-2. Balances and positions that changed within one turn are pushed once.
+Balances and positions that changed within one turn of the loop are pushed once.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,10 +12,9 @@ from typing import Any
 
 import orjson
 
-from simulator.delivery import deliver_push
 from simulator.exchange.accounts import Account
 from simulator.exchange.exchange import Exchange
-from simulator.exchange.faults import PUSH, Context, FaultBook
+from simulator.exchange.faults import FaultBook
 from simulator.exchange.instruments import Instrument
 from simulator.exchange.orders import AmendNote, Fill, Order
 from simulator.exchange.positions import Position
@@ -32,6 +28,7 @@ from simulator.okx.account_frames import (
 )
 from simulator.okx.frames import order_updates
 from simulator.okx.prices import Prices
+from simulator.pushes import Push, PushQueue
 from simulator.sockets import Socket
 
 CHANNELS = frozenset(("orders", "account", "positions", "balance_and_position"))
@@ -86,15 +83,10 @@ class PrivateChannels:
 
     def __init__(self, exchange: Exchange, faults: FaultBook, prices: Prices) -> None:
         self._exchange = exchange
-        self._faults = faults
         self._prices = prices
         self._subscribers: dict[str, dict[str, list[Subscription]]] = {}
-        self._queue: list[tuple[Subscription, bytes, str, str]] = []
         self._changes: dict[str, _Changes] = {}
-        self._scheduled = False
-        # While a request is processed under the fault ack_before_push: how long pushes wait.
-        self.delay_s = 0.0
-        self.loop: asyncio.AbstractEventLoop | None = None
+        self.pushes = PushQueue(faults, exchange.clock, restamp, self._flush)
 
     def count(self, account: str, channel: str) -> int:
         """Return how many connections subscribe to ``channel`` of ``account``."""
@@ -151,8 +143,16 @@ class PrivateChannels:
             for subscription in subscribers:
                 if subscription.wants(order.instrument):
                     payload = f"{subscription.head}{item}]}}".encode()
-                    entry = (subscription, payload, order.instrument.symbol, order.client_id)
-                    self._enqueue(entry)
+                    self.pushes.add(
+                        Push(
+                            subscription.socket,
+                            payload,
+                            "orders",
+                            order.account.name,
+                            order.instrument.symbol,
+                            order.client_id,
+                        )
+                    )
 
     def balance_changed(self, account: Account, currency: str) -> None:
         """Note that ``currency`` is to be pushed."""
@@ -174,30 +174,10 @@ class PrivateChannels:
         changes = self._changes.get(account.name)
         if changes is None:
             changes = self._changes[account.name] = _Changes()
-            self._schedule()
+            self.pushes.wake()
         return changes
 
-    def _enqueue(self, entry: tuple[Subscription, bytes, str, str]) -> None:
-        if self.delay_s and self.loop is not None:
-            self.loop.call_later(self.delay_s, self._deliver, *entry)
-            return
-        self._queue.append(entry)
-        self._schedule()
-
-    def _schedule(self) -> None:
-        if not self._scheduled and self.loop is not None:
-            self._scheduled = True
-            self.loop.call_soon(self._flush)
-
     def _flush(self) -> None:
-        self._scheduled = False
-        queue, self._queue = self._queue, []
-        if self._faults:
-            for entry in queue:
-                self._deliver(*entry)
-        else:
-            for subscription, payload, _, _ in queue:
-                subscription.socket.send(payload)
         changed, self._changes = self._changes, {}
         for name, changes in changed.items():
             self._flush_account(self._subscribers.get(name, {}), changes)
@@ -260,26 +240,4 @@ class PrivateChannels:
         return self._prices.mark(position.instrument.symbol)
 
     def _push(self, to: Subscription, payload: bytes) -> None:
-        if self._faults:
-            self._deliver(to, payload, "", "")
-        else:
-            to.socket.send(payload)
-
-    def _deliver(self, to: Subscription, payload: bytes, symbol: str, client_id: str) -> None:
-        """Send one push, unless a fault says otherwise."""
-        context = Context(
-            op=to.channel,
-            group="push",
-            transport="ws",
-            socket=to.socket.role,
-            account=to.account.name,
-            path=to.socket.path,
-            symbols=(symbol,) if symbol else (),
-            client_ids=(client_id,) if client_id else (),
-        )
-        now_ms = self._exchange.clock.true_ms()
-        garbage = self._faults.take(("garbage_frame",), context, now_ms)
-        if garbage is not None:
-            to.socket.send(garbage.text("text", "{not json").encode())
-        fault = self._faults.take(PUSH, context, now_ms)
-        deliver_push(to.socket, payload, fault, restamp)
+        self.pushes.send(Push(to.socket, payload, to.channel, to.account.name))

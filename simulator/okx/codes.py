@@ -142,6 +142,7 @@ CANCEL_SOURCES: dict[CancelSource, str] = {
     "reduce_only": "23",
     "post_only": "31",
     "self_trade": "32",
+    "expired": "0",
 }
 
 

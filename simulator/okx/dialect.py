@@ -7,7 +7,6 @@ import asyncio
 import orjson
 from aiohttp import web
 
-from simulator.exchange.instruments import Instrument
 from simulator.okx.channels import PrivateChannels
 from simulator.okx.codes import text
 from simulator.okx.dead_man import DeadMan
@@ -20,7 +19,7 @@ from simulator.okx.trading import Trading
 from simulator.okx.venue import Venue
 from simulator.okx.websocket import WebSocketEndpoint
 from simulator.sockets import Socket
-from simulator.world import World
+from simulator.world import Floor
 
 # No data for 30 s: OKX v5 documents, WebSocket close codes, read 2026-07.
 _NO_DATA = 4004
@@ -30,29 +29,31 @@ class OkxDialect:
     """Speaks OKX v5 for one exchange."""
 
     name = "okx"
+    ws_path = "/ws/v5"
 
-    def __init__(self, world: World) -> None:
-        self._config = world.config
-        prices = Prices(world.exchange)
+    def __init__(self, floor: Floor) -> None:
+        self._config = floor.config
+        prices = Prices(floor.exchange)
         listing = Listing()
-        for book in world.exchange.books.values():
+        for book in floor.exchange.books.values():
             listing.add(book.instrument)
         self.venue = Venue(
-            config=world.config,
-            exchange=world.exchange,
-            faults=world.faults,
-            ledger=world.ledger,
-            sockets=world.sockets,
-            retention=world.retention,
+            floor=floor,
+            config=floor.config,
+            exchange=floor.exchange,
+            faults=floor.faults,
+            ledger=floor.ledger,
+            sockets=floor.sockets,
+            retention=floor.retention,
             listing=listing,
             prices=prices,
-            private=PrivateChannels(world.exchange, world.faults, prices),
-            public=PublicChannels(world.exchange, world.faults),
+            private=PrivateChannels(floor.exchange, floor.faults, prices),
+            public=PublicChannels(floor.exchange, floor.faults),
         )
-        world.exchange.events.add_for_accounts(self.venue.private)
-        world.exchange.events.add_for_books(self.venue.public)
+        floor.exchange.events.add_for_accounts(self.venue.private)
+        floor.exchange.events.add_for_books(self.venue.public)
         trading = Trading(self.venue)
-        self.dead_man = DeadMan(world.exchange, world.config.countdown_second_s)
+        self.dead_man = DeadMan(floor.exchange, floor.config.countdown_second_s)
         self._websocket = WebSocketEndpoint(self.venue, trading)
         self._rest = RestEndpoint(self.venue, RestTrading(self.venue, trading), self.dead_man)
         self._pushed_s = 0.0
@@ -66,27 +67,32 @@ class OkxDialect:
 
     def started(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take ``loop`` for everything that happens later."""
-        self.venue.private.loop = self.venue.public.loop = self.dead_man.loop = loop
+        self.venue.private.pushes.loop = self.venue.public.loop = self.dead_man.loop = loop
         self._pushed_s = loop.time()
 
     def stopped(self) -> None:
         """Leave nothing that would still happen."""
         self.dead_man.stop_all()
 
-    def listed(self, instrument: Instrument) -> None:
-        """Trade a new instrument too."""
-        self.venue.listing.add(instrument)
+    @property
+    def pause_s(self) -> float:
+        """Return how often ``sweep`` wants to be called."""
+        return min(self._config.idle_timeout_s, self._config.periodic_push_s) / 4
 
     def sweep(self, now_s: float) -> None:
         """Cut idle connections and push what is pushed periodically."""
         for socket in self.venue.sockets:
-            if socket.muted or not socket.path.startswith("/ws/v5/"):
+            if socket.muted or socket.row.venue != self.name:
                 continue
             if now_s - socket.last_traffic_s > self._config.idle_timeout_s:
                 socket.hang_up(_NO_DATA, "No data received in 30s")
         if now_s - self._pushed_s >= self._config.periodic_push_s:
             self._pushed_s = now_s
             self.venue.private.push_periodic()
+
+    def expire_streams(self, account: str) -> int:
+        """Return 0: private channels here live as long as their connection."""
+        return 0
 
     def notice(self, socket: Socket) -> bytes:
         """Return the frame that announces a disconnect for an upgrade."""

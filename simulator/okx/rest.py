@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import orjson
 from aiohttp import web
 
 from simulator.exchange.accounts import Account
-from simulator.exchange.faults import REST, Context, Fault
+from simulator.exchange.faults import Context, Fault
 from simulator.exchange.ledger import RequestRow
 from simulator.okx import rest_account, rest_orders, rest_public
 from simulator.okx.auth import check_request
@@ -19,16 +18,7 @@ from simulator.okx.dead_man import DeadMan
 from simulator.okx.rest_query import Query
 from simulator.okx.rest_trading import RestTrading
 from simulator.okx.venue import Venue
-from simulator.okx.waiting import gone
-
-_BEFORE = ("hangup_before", "swallow_request", "throttle", "reject", "delay_request", *REST)
-_AFTER = ("hangup_after", "lose_ack", "delay_ack", "push_before_ack")
-_HTML = (
-    "<html><head><title>{status} Bad Gateway</title></head>"
-    "<body><center><h1>{status} Bad Gateway</h1></center><hr><center>cloudflare</center>"
-    "</body></html>"
-)
-_HOLD_MS = 30_000.0
+from simulator.rest_faults import Reply, respond
 
 
 class Endpoint(NamedTuple):
@@ -38,14 +28,6 @@ class Endpoint(NamedTuple):
     group: str
     private: bool
     handler: Callable[[Query], dict[str, Any]] | None
-
-
-class Reply(NamedTuple):
-    """What goes back; ``None`` instead of a Reply hangs up without a word."""
-
-    body: bytes
-    status: int = 200
-    content_type: str = "application/json"
 
 
 def _endpoints() -> dict[tuple[str, str], Endpoint]:
@@ -85,7 +67,7 @@ class RestEndpoint:
         """Answer one request."""
         endpoint = self._endpoints.get((request.method, request.path))
         if endpoint is None:
-            return _response(Reply(b'{"code":"404","msg":"Not Found","data":[]}', 404))
+            return Reply(b'{"code":"404","msg":"Not Found","data":[]}', 404).response()
         body = await request.read()
         now_ms = self._venue.exchange.clock.now_ms()
         account = None
@@ -94,16 +76,9 @@ class RestEndpoint:
                 account = self._authenticate(request, body, now_ms)
             except Problem as problem:
                 self._trading.write_down_refused(endpoint.op, endpoint.group, body, problem.code)
-                return _response(_problem_reply(problem))
+                return _problem_reply(problem).response()
         query = Query(self._venue, account, dict(request.query), now_ms)
-        job = _Job(self, endpoint, query, body, request.headers)
-        reply = await job.run(request)
-        if reply is None:
-            _hang_up(request)
-            return web.Response(status=499)
-        if request.transport is not None and not request.transport.is_closing():
-            job.left()
-        return _response(reply)
+        return await respond(_Job(self, endpoint, query, body, request), request)
 
     def perform(self, job: _Job) -> Reply:
         """Execute ``job`` and return its reply."""
@@ -151,7 +126,7 @@ class RestEndpoint:
         )
         return [row]
 
-    def context(self, job: _Job) -> Context:
+    def _context(self, job: _Job) -> Context:
         """Return what faults are matched against."""
         orders = self._venue.exchange.orders
         clients = [row.client_id for row in job.rows]
@@ -172,7 +147,7 @@ class RestEndpoint:
         faults = self._venue.faults
         if not faults:
             return None
-        return faults.take(names, self.context(job), self._venue.exchange.clock.true_ms())
+        return faults.take(names, self._context(job), self._venue.exchange.clock.true_ms())
 
     def refuse(self, job: _Job, fault: Fault) -> Reply:
         """Return the refusal that the fault ``reject`` or ``throttle`` orders."""
@@ -206,27 +181,39 @@ class _Job:
         endpoint: Endpoint,
         query: Query,
         body: bytes,
-        headers: Mapping[str, str],
+        request: web.Request,
     ) -> None:
         self._owner = owner
         self.endpoint = endpoint
         self.query = query
-        self.headers = headers
-        self._body = body
-        self.path = ""
-        self.rows: list[RequestRow] = []
-
-    async def run(self, request: web.Request) -> Reply | None:
-        """Return the reply; None if the connection is to be closed without one."""
+        self.headers = request.headers
         self.path = request.path
-        self.rows = self._owner.write_down(self)
-        before = self._owner.take(_BEFORE, self)
-        if before is not None and before.name == "delay_request":
-            await asyncio.sleep(before.number("delay_ms", 50) / 1000)
-            before = None
-        if before is not None:
-            return await self._stopped(before, request)
-        return await self._finish(request, self._perform())
+        self._body = body
+        self.rows = owner.write_down(self)
+
+    def take(self, names: tuple[str, ...]) -> Fault | None:
+        """Return the fault of ``names`` that meets this request, if any does."""
+        return self._owner.take(names, self)
+
+    def process(self) -> Reply:
+        """Execute the request and return its reply."""
+        reply = self._owner.perform(self)
+        for row in self.rows:
+            if self.endpoint.handler is not None:
+                row.processed, row.code = True, "0"
+        return reply
+
+    def refused(self, fault: Fault) -> Reply:
+        """Return the refusal that ``reject`` or ``throttle`` orders."""
+        return self._owner.refuse(self, fault)
+
+    def unknown(self, fault: Fault) -> Reply:
+        """Return a code that proves nothing."""
+        return _problem_reply(_problem(fault.text("code", "50004"), fault))
+
+    def failed(self, fault: Fault) -> Reply | None:
+        """Return None: only the load balancer answers 5xx, in HTML."""
+        return None
 
     def left(self) -> None:
         """Note that the reply left the server."""
@@ -264,52 +251,6 @@ class _Job:
         except Problem:
             return [{}]
 
-    def _perform(self) -> Reply:
-        reply = self._owner.perform(self)
-        for row in self.rows:
-            if self.endpoint.handler is not None:
-                row.processed, row.code = True, "0"
-        return reply
-
-    async def _finish(self, request: web.Request, reply: Reply) -> Reply | None:
-        after = self._owner.take(_AFTER, self)
-        if after is None:
-            return reply
-        if after.name in ("hangup_after", "lose_ack"):
-            return None
-        default_ms = 20 if after.name == "push_before_ack" else 50
-        await asyncio.sleep(after.number("delay_ms", default_ms) / 1000)
-        return reply
-
-    async def _stopped(self, fault: Fault, request: web.Request) -> Reply | None:
-        """Return what a fault that stops requests puts in the reply's place."""
-        if fault.name in ("throttle", "reject"):
-            return self._owner.refuse(self, fault)
-        if fault.name in ("hangup_before", "swallow_request"):
-            if fault.name == "swallow_request":
-                await _hold(request, fault)
-            return None
-        if fault.flag("processed", False):
-            self._perform()
-        if fault.name == "rest_timeout":
-            await _hold(request, fault)
-            return None
-        if fault.name == "rest_unknown":
-            return _problem_reply(_problem(fault.text("code", "50004"), fault))
-        status = int(fault.number("status", 200 if fault.name == "rest_html" else 502))
-        body = fault.text("body") or _HTML.format(status=status)
-        return Reply(body.encode(), status, "text/html")
-
-
-async def _hold(request: web.Request, fault: Fault) -> None:
-    """Keep the connection open, saying nothing, until it is time or the client goes away."""
-    await gone(request, fault.number("hold_ms", _HOLD_MS) / 1000)
-
-
-def _hang_up(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.close()
-
 
 def _problem(code: str, fault: Fault) -> Problem:
     problem = Problem(code)
@@ -320,7 +261,3 @@ def _problem(code: str, fault: Fault) -> Problem:
 def _problem_reply(problem: Problem) -> Reply:
     body = orjson.dumps(envelope(problem.code, problem.text))
     return Reply(body, HTTP_STATUS.get(problem.code, 200))
-
-
-def _response(reply: Reply) -> web.Response:
-    return web.Response(body=reply.body, status=reply.status, content_type=reply.content_type)

@@ -7,9 +7,8 @@ from typing import Any
 
 import orjson
 
-from simulator.delivery import deliver_ack
 from simulator.exchange.accounts import Account
-from simulator.exchange.faults import AFTER, BEFORE, Context, Fault
+from simulator.exchange.faults import Context, Fault
 from simulator.exchange.ledger import RequestRow
 from simulator.okx.auth import check_login
 from simulator.okx.codes import Problem, text
@@ -26,11 +25,14 @@ from simulator.okx.trading import (
 )
 from simulator.okx.venue import Venue
 from simulator.sockets import Socket
+from simulator.ws_faults import Passage
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9]{1,32}")
 _TRADE_KEYS = frozenset(("id", "op", "args", "expTime"))
 _LOGIN_FAILED = 4001
 _HOUR_MS = 3_600_000
+# What subscribes to a private channel is a trade socket no more.
+MAY_PLAY = {"trade": "trade+private"}
 
 
 class Session:
@@ -43,6 +45,7 @@ class Session:
         self._kind = kind
         self._clock = venue.exchange.clock
         self._subscriptions = Subscriptions(venue, socket)
+        self._passage = Passage(socket, venue.faults, self._clock.true_ms, venue.private.pushes)
         self.account: Account | None = None
 
     def received(self, raw: bytes) -> None:
@@ -113,7 +116,7 @@ class Session:
             op="login",
             group="login",
             transport="ws",
-            socket=self._socket.role,
+            socket=MAY_PLAY.get(self._socket.role, self._socket.role),
             account=account.name,
             path=self._socket.path,
         )
@@ -146,7 +149,8 @@ class Session:
             return
         if not items:
             _close_rows(rows, "60013")
-            self._socket.send(self._bare(op, request_id, "60013", text("60013")))
+            now_us = self._clock.now_us()
+            self._socket.send(_bare_reply(op, request_id, "60013", text("60013"), now_us))
             return
         call = Call(op, items, account, "ws", self._clock.now_ms(), None, rows)
         try:
@@ -155,119 +159,108 @@ class Session:
         except Problem as problem:
             self._refuse(call, request_id, problem.code, problem.text)
             return
+        request = _Request(self._trading, call, request_id, raw, self._socket)
         if self._venue.faults or self._socket.muted:
-            self._under_faults(call, request_id, raw)
+            context = self._trading.context(call, socket=self._socket.role, path=self._socket.path)
+            self._passage.take(request, context)
         else:
-            self._answer(call, request_id, self._trading.process(call), None)
+            self._passage.answer(request, request.process())
 
-    def _under_faults(self, call: Call, request_id: str, raw: bytes) -> None:
-        """Process ``call`` unless a fault stops it first; a half-open socket stops all."""
-        socket = self._socket
-        if socket.muted:
-            return
-        context = self._trading.context(call, socket=socket.role, path=socket.path)
-        before = self._take(BEFORE, context)
-        name = before.name if before is not None else ""
-        if before is None:
-            self._process(call, request_id, context)
-        elif name == "half_open":
-            socket.mute()
-        elif name == "hangup_before":
-            code = before.params.get("code")
-            socket.hang_up(None if code is None else int(code))
-        elif name == "throttle":
-            self._throttle(call, request_id, before, self._take(AFTER, context))
-        elif name == "reject":
-            code, message = fault_verdict(before.text("code", "51000"), before.text("msg"))
-            self._refuse(call, request_id, code, message, self._take(AFTER, context))
-        elif name == "id_less_error":
-            self._invalid(raw, code=before.text("code", "60012"))
-        elif name == "delay_request":
-            delay_s = before.number("delay_ms", 50) / 1000
-            socket.loop.call_later(delay_s, self._process, call, request_id, context)
+    def _refuse(self, call: Call, request_id: str, code: str, message: str) -> None:
+        """Answer each item with the same refusal; nothing is processed."""
+        request = _Request(self._trading, call, request_id, b"", self._socket)
+        self._passage.answer(request, request.refusal(code, message))
 
-    def _process(self, call: Call, request_id: str, context: Context) -> None:
-        garbage = self._take(("garbage_frame",), context)
-        if garbage is not None:
-            self._socket.send(garbage.text("text", "{not json").encode())
-        after = self._take(AFTER, context)
-        hold = self._take(("ack_before_push",), context)
-        private = self._venue.private
-        if hold is not None:
-            private.delay_s = hold.number("delay_ms", 20) / 1000
-        try:
-            verdicts = self._trading.process(call)
-        finally:
-            private.delay_s = 0.0
-        self._answer(call, request_id, verdicts, after)
-
-    def _answer(
-        self, call: Call, request_id: str, verdicts: list[Verdict], fault: Fault | None
-    ) -> None:
-        op = call.op
-        received_us = call.received_ms * 1000
-        data = ",".join([verdict_json(op.group, verdict) for verdict in verdicts])
-        payload = (
-            f'{{"id":"{request_id}","op":"{op.name}","data":[{data}],'
-            f'"code":"{overall_code(verdicts)}","msg":"","inTime":"{received_us}",'
-            f'"outTime":"{self._clock.now_us()}"}}'
-        ).encode()
-        if fault is None and self._socket.held_ack is None:
-            if self._socket.send(payload):
-                call.left()
-            return
-        deliver_ack(self._socket, payload, fault, call.left)
-
-    def _refuse(
-        self, call: Call, request_id: str, code: str, message: str, after: Fault | None = None
-    ) -> None:
-        """Answer each item with the same refusal, delivered as ``after`` says; process nothing."""
-        for row in call.rows:
-            row.code = code
-        verdicts = [self._trading.refuse(item, code, message) for item in call.items]
-        self._answer(call, request_id, verdicts, after)
-
-    def _throttle(self, call: Call, request_id: str, fault: Fault, after: Fault | None) -> None:
-        self._venue.ledger.throttled += 1
-        code, message = fault_verdict(fault.text("code", "50011"), fault.text("msg"))
-        if fault.text("shape", "item") != "top":
-            self._refuse(call, request_id, code, message, after)
-            return
-        for row in call.rows:
-            row.code = code
-        payload = self._bare(call.op, request_id, code, message)
-        deliver_ack(self._socket, payload, after, call.left)
-
-    def _bare(self, op: Op, request_id: str, code: str, message: str) -> bytes:
-        """Return an answer without items: the request was not even looked at."""
-        now_us = self._clock.now_us()
-        frame = {
-            "id": request_id,
-            "op": op.name,
-            "data": [],
-            "code": code,
-            "msg": message,
-            "inTime": str(now_us),
-            "outTime": str(now_us),
-        }
-        return orjson.dumps(frame)
-
-    def _invalid(self, raw: bytes, request_id: object = None, code: str = "60012") -> None:
+    def _invalid(self, raw: bytes, request_id: object = None) -> None:
         """Send the error frame that has no id but for a subscription's: the sheet, 4.1."""
-        request = raw.decode(errors="replace")
-        self._error(code, message=f"Invalid request: {request}", request_id=request_id)
+        self._error("60012", message=_invalid_text(raw), request_id=request_id)
 
     def _error(self, code: str, *detail: str, message: str = "", request_id: object = None) -> None:
-        head = f'"id":{quoted(request_id)},' if isinstance(request_id, str) else ""
-        frame = (
-            f'{{{head}"event":"error","code":"{code}",'
-            f'"msg":{quoted(message or text(code, *detail))},'
-            f'"connId":"{self._socket.connection}"}}'
-        )
-        self._socket.send(frame.encode())
+        frame = _error_frame(self._socket, code, message or text(code, *detail), request_id)
+        self._socket.send(frame)
 
-    def _take(self, names: tuple[str, ...], context: Context) -> Fault | None:
-        return self._venue.faults.take(names, context, self._clock.true_ms())
+
+class _Request:
+    """One order operation on its way through the faults."""
+
+    def __init__(
+        self, trading: Trading, call: Call, request_id: str, raw: bytes, socket: Socket
+    ) -> None:
+        self._trading = trading
+        self._call = call
+        self._request_id = request_id
+        self._raw = raw
+        self._socket = socket
+        self.left = call.left
+
+    def process(self) -> bytes:
+        """Execute the operation and return the answer."""
+        return self._frame(self._trading.process(self._call))
+
+    def refused(self, fault: Fault) -> bytes:
+        """Return the answer of ``reject`` or ``throttle``, to each item or on top."""
+        throttled = fault.name == "throttle"
+        default = "50011" if throttled else "51000"
+        code, message = fault_verdict(fault.text("code", default), fault.text("msg"))
+        if throttled:
+            self._trading.throttled()
+            if fault.text("shape", "item") == "top":
+                for row in self._call.rows:
+                    row.code = code
+                now_us = self._trading.now_us()
+                return _bare_reply(self._call.op, self._request_id, code, message, now_us)
+        return self.refusal(code, message)
+
+    def unknown(self, fault: Fault) -> bytes:
+        """Return a code that proves nothing, whatever became of the operation."""
+        code, message = fault_verdict(fault.text("code", "51149"), fault.text("msg"))
+        verdicts = [self._trading.refuse(item, code, message) for item in self._call.items]
+        return self._frame(verdicts)
+
+    def without_id(self, fault: Fault) -> bytes:
+        """Return an error frame that nobody can match to its request."""
+        return _error_frame(self._socket, fault.text("code", "60012"), _invalid_text(self._raw))
+
+    def refusal(self, code: str, message: str) -> bytes:
+        """Return an answer that refuses each item alike; nothing is processed."""
+        for row in self._call.rows:
+            row.code = code
+        verdicts = [self._trading.refuse(item, code, message) for item in self._call.items]
+        return self._frame(verdicts)
+
+    def _frame(self, verdicts: list[Verdict]) -> bytes:
+        op, received_us = self._call.op, self._call.received_ms * 1000
+        data = ",".join([verdict_json(op.group, verdict) for verdict in verdicts])
+        return (
+            f'{{"id":"{self._request_id}","op":"{op.name}","data":[{data}],'
+            f'"code":"{overall_code(verdicts)}","msg":"","inTime":"{received_us}",'
+            f'"outTime":"{self._trading.now_us()}"}}'
+        ).encode()
+
+
+def _bare_reply(op: Op, request_id: str, code: str, message: str, now_us: int) -> bytes:
+    frame = {
+        "id": request_id,
+        "op": op.name,
+        "data": [],
+        "code": code,
+        "msg": message,
+        "inTime": str(now_us),
+        "outTime": str(now_us),
+    }
+    return orjson.dumps(frame)
+
+
+def _invalid_text(raw: bytes) -> str:
+    return f"Invalid request: {raw.decode(errors='replace')}"
+
+
+def _error_frame(socket: Socket, code: str, message: str, request_id: object = None) -> bytes:
+    head = f'"id":{quoted(request_id)},' if isinstance(request_id, str) else ""
+    return (
+        f'{{{head}"event":"error","code":"{code}","msg":{quoted(message)},'
+        f'"connId":"{socket.connection}"}}'
+    ).encode()
 
 
 def _are_items(args: object, most: int) -> bool:

@@ -149,6 +149,14 @@ class Trading:
         known = [order for order in named if order is not None]
         return len({order.venue_id for order in known}) < len(known)
 
+    def throttled(self) -> None:
+        """Count a refusal for a rate limit."""
+        self._venue.ledger.throttled += 1
+
+    def now_us(self) -> int:
+        """Return the venue's time in microseconds."""
+        return self._exchange.clock.now_us()
+
     def refuse(self, item: dict[str, Any], code: str, message: str) -> Verdict:
         """Return a refusal of ``item``, with the ids that it gave."""
         now_ms = self._exchange.clock.now_ms()

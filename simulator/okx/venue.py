@@ -16,12 +16,14 @@ from simulator.okx.prices import Prices
 from simulator.okx.public import PublicChannels
 from simulator.okx.requests import Listing
 from simulator.sockets import SocketBook
+from simulator.world import Floor
 
 
 @dataclass(slots=True)
 class Venue:
     """One OKX-like venue: the exchange, and what stands around it."""
 
+    floor: Floor
     config: SimulatorConfig
     exchange: Exchange
     faults: FaultBook
@@ -36,10 +38,7 @@ class Venue:
 
     def by_key(self, api_key: str) -> Account | None:
         """Return the account with that API key; None if there is none."""
-        for account in self.exchange.accounts.values():
-            if account.api_key == api_key:
-                return account
-        return None
+        return self.floor.by_key(api_key)
 
     def throttles(self, key: tuple[str, ...], limit: int, span_ms: int) -> bool:
         """Return whether limits are on and ``key`` is used up; else spend one unit."""

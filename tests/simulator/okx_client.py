@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
-import itertools
 import json
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Any
 
 import requests
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.asyncio.client import connect
 
 from simulator.client import AccountKeys
 from simulator.server import RunningSimulator
+from tests.simulator.raw_socket import PATIENCE_S as PATIENCE_S
+from tests.simulator.raw_socket import Frame as Frame
+from tests.simulator.raw_socket import RawSocket
+from tests.simulator.raw_socket import eventually as eventually
+from tests.simulator.raw_socket import wait_until as wait_until
 
 DEMO = AccountKeys("okx-demo", "demo-key", "demo-secret", "demo-pass")
 CODES = {
@@ -29,8 +29,6 @@ CODES = {
     "BTC-USDT-SWAP": 10461,
     "ETH-USDT-SWAP": 10462,
 }
-Frame = dict[str, Any]
-PATIENCE_S = 60.0
 
 
 def signature(secret: str, text: str) -> str:
@@ -117,48 +115,8 @@ class Rest:
         return self.get(f"trade/order?instId={symbol}&clOrdId={client_id}")
 
 
-class Ws:
-    """One WebSocket; every frame ever received stays in ``seen``."""
-
-    def __init__(self, connection: ClientConnection) -> None:
-        self.connection = connection
-        self.seen: list[Frame] = []
-        self._ids = itertools.count(1)
-        self._passed = 0
-
-    async def __aenter__(self) -> Ws:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.connection.transport.abort()
-        await self.connection.wait_closed()
-
-    async def send(self, frame: Frame | str) -> None:
-        """Send a JSON frame, or any text."""
-        await self.connection.send(frame if isinstance(frame, str) else json.dumps(frame))
-
-    async def text(self) -> str:
-        """Return the next frame as text."""
-        frame = await asyncio.wait_for(self.connection.recv(), PATIENCE_S)
-        return frame if isinstance(frame, str) else frame.decode()
-
-    async def next(self) -> Frame:
-        """Return the next frame as JSON."""
-        frame: Frame = json.loads(await self.text())
-        self.seen.append(frame)
-        return frame
-
-    async def until(self, wanted: Callable[[Frame], bool]) -> Frame:
-        """Read on until a frame that is wanted, and return it."""
-        while True:
-            frame = await self.next()
-            if wanted(frame):
-                return frame
+class Ws(RawSocket):
+    """One WebSocket of the OKX dialect."""
 
     async def login(self, keys: AccountKeys = DEMO, **changed: Any) -> Frame:
         """Log in and return the answer; ``changed`` replaces fields of the argument."""
@@ -218,14 +176,6 @@ class Ws:
         while (text := await self.text()) != "pong":
             self.seen.append(json.loads(text))
 
-    async def cut(self) -> int | None:
-        """Read on until the connection is gone, and return the close code."""
-        while True:
-            try:
-                await self.next()
-            except ConnectionClosed:
-                return self.connection.close_code
-
     def pushes(self, channel: str = "orders") -> list[Frame]:
         """Return the data items of all pushes of a channel seen so far."""
         return [
@@ -252,22 +202,6 @@ async def open_private(url: str, keys: AccountKeys = DEMO, *channels: Frame) -> 
 
 
 ORDERS: Frame = {"channel": "orders", "instType": "ANY"}
-
-
-async def eventually(true: Callable[[], bool]) -> None:
-    """Return once ``true()``; fail if it never is."""
-    until = asyncio.get_running_loop().time() + PATIENCE_S
-    while not true():
-        assert asyncio.get_running_loop().time() < until, "it never came true"
-        await asyncio.sleep(0.002)
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    """Do what ``eventually`` does, where there is no event loop."""
-    until = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < until, "it never came true"
-        time.sleep(0.002)
 
 
 def truth(sim: RunningSimulator, client_id: str = "a1") -> tuple[bool, bool, int]:

@@ -106,5 +106,5 @@ def test_push_faults_meet_order_pushes_unless_told_otherwise() -> None:
 def test_a_private_handshake_may_become_either_socket(wanted: str, meets: bool) -> None:
     book = FaultBook()
     book.arm({"fault": "refuse_connections", "match": {"socket": wanted}}, 0)
-    context = Context(op="connect", group="connect", socket="trade")
+    context = Context(op="connect", group="connect", socket="trade+private")
     assert (book.take(("refuse_connections",), context, 0) is not None) is meets

@@ -66,6 +66,15 @@ async def test_swallow_request(sim: RunningSimulator) -> None:
     assert truth(sim, "a2") == (True, True, 1)
 
 
+@pytest.mark.parametrize("processed", [False, True])
+async def test_ws_unknown_proves_nothing(sim: RunningSimulator, processed: bool) -> None:
+    async with await open_private(sim.ws_url) as ws:
+        with sim.control.fault("ws_unknown", count=1, processed=processed):
+            reply = await ws.op("order", spot("a1"))
+            assert (reply["code"], reply["data"][0]["sCode"]) == ("1", "51149")
+    assert truth(sim) == (processed, True, int(processed))
+
+
 async def test_delay_request_holds_one_and_lets_others_pass(sim: RunningSimulator) -> None:
     async with await open_private(sim.ws_url) as ws:
         with sim.control.fault("delay_request", count=1, delay_ms=LONG_MS):

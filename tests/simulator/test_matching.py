@@ -17,23 +17,23 @@ from simulator.exchange.instruments import plain
 from simulator.exchange.orders import Order, OrderKind, Side
 from simulator.exchange.positions import Position
 from simulator.exchange.retention import Retention, forget, pending_as_of
-from simulator.world import World, build
+from simulator.world import Floor, build
 
 D = Decimal
 FUNDS = {"USDT": D(1_000_000), "BTC": D(10)}
 
 
 @pytest.fixture
-def world() -> World:
+def world() -> Floor:
     return make_world()
 
 
-def make_world(hands: Callable[[], int] = lambda: 1_700_000_000_000_000) -> World:
+def make_world(hands: Callable[[], int] = lambda: 1_700_000_000_000_000) -> Floor:
     accounts = tuple(
         AccountConfig(name=name, api_key=name, secret="s", balances=FUNDS) for name in "abc"
     )
     config = SimulatorConfig(accounts=accounts, market=MarketConfig(tick_ms=0, price_band=D(10)))
-    world = build(config, Clock(hands))
+    world = build(config, Clock(hands)).floors["okx"]
     empty(world.exchange)
     return world
 
@@ -45,7 +45,7 @@ def empty(exchange: Exchange) -> None:
 
 
 def order(
-    world: World,
+    world: Floor,
     account: str,
     side: Side,
     size: str,
@@ -69,7 +69,7 @@ def order(
     return placed
 
 
-def test_better_prices_first_then_earlier_orders(world: World) -> None:
+def test_better_prices_first_then_earlier_orders(world: Floor) -> None:
     late = order(world, "a", "sell", "1", "90000")
     later = order(world, "b", "sell", "1", "90000")
     best = order(world, "b", "sell", "1", "89900")
@@ -78,13 +78,13 @@ def test_better_prices_first_then_earlier_orders(world: World) -> None:
     assert (best.state, late.state, later.state) == ("filled", "partially_filled", "live")
 
 
-def test_trades_print_at_the_resting_price(world: World) -> None:
+def test_trades_print_at_the_resting_price(world: Floor) -> None:
     order(world, "a", "sell", "1", "89000")
     taker = order(world, "b", "buy", "1", "90000")
     assert taker.average == D(89000)
 
 
-def test_real_orders_trade_before_synthetic_ones_of_their_price(world: World) -> None:
+def test_real_orders_trade_before_synthetic_ones_of_their_price(world: Floor) -> None:
     world.exchange.move("BTC-USDT", [], [(D(90000), D(5))])
     maker = order(world, "a", "sell", "1", "90000")
     order(world, "b", "buy", "1.5", "90000")
@@ -92,7 +92,7 @@ def test_real_orders_trade_before_synthetic_ones_of_their_price(world: World) ->
     assert world.exchange.books["BTC-USDT"].asks.levels(1) == [(-900000, D("4.5"), 1)]
 
 
-def test_a_price_change_loses_the_place_and_a_smaller_size_keeps_it(world: World) -> None:
+def test_a_price_change_loses_the_place_and_a_smaller_size_keeps_it(world: Floor) -> None:
     first = order(world, "a", "sell", "1", "90000")
     second = order(world, "b", "sell", "1", "90000")
     assert world.exchange.amend(first, Amendment(size=D("0.8"))) is None
@@ -104,7 +104,7 @@ def test_a_price_change_loses_the_place_and_a_smaller_size_keeps_it(world: World
     assert (third.state, plain(second.filled)) == ("filled", "0")
 
 
-def test_the_market_reaches_resting_orders(world: World) -> None:
+def test_the_market_reaches_resting_orders(world: Floor) -> None:
     high = order(world, "a", "buy", "1", "80000")
     low = order(world, "a", "buy", "1", "79000")
     world.exchange.move("BTC-USDT", [], [(D(79500), D("0.4"))])
@@ -113,7 +113,7 @@ def test_the_market_reaches_resting_orders(world: World) -> None:
     assert (high.state, low.state) == ("filled", "live")
 
 
-def test_spot_fees_are_paid_in_what_is_received(world: World) -> None:
+def test_spot_fees_are_paid_in_what_is_received(world: Floor) -> None:
     order(world, "a", "sell", "1", "90000")
     order(world, "b", "buy", "1", "90000")
     seller, buyer = (world.exchange.accounts[name].balances for name in "ab")
@@ -122,14 +122,14 @@ def test_spot_fees_are_paid_in_what_is_received(world: World) -> None:
     assert buyer["USDT"].total == D(910_000)
 
 
-def test_better_prices_give_back_what_was_frozen(world: World) -> None:
+def test_better_prices_give_back_what_was_frozen(world: Floor) -> None:
     order(world, "a", "sell", "1", "80000")
     order(world, "b", "buy", "2", "90000")
     usdt = world.exchange.accounts["b"].balances["USDT"]
     assert (usdt.total, usdt.frozen) == (D(920_000), D(90000))
 
 
-def test_a_market_buy_stops_when_the_money_ends(world: World) -> None:
+def test_a_market_buy_stops_when_the_money_ends(world: Floor) -> None:
     world.exchange.move("BTC-USDT", [], [(D(90000), D(10)), (D(200000), D(100))])
     bought = order(world, "a", "buy", "11", None)
     assert bought.state == "filled"
@@ -137,13 +137,13 @@ def test_a_market_buy_stops_when_the_money_ends(world: World) -> None:
     assert world.exchange.accounts["a"].balances["USDT"].total == 0
 
 
-def test_a_market_order_without_liquidity_is_canceled(world: World) -> None:
+def test_a_market_order_without_liquidity_is_canceled(world: Floor) -> None:
     world.exchange.move("BTC-USDT", [(D(90000), D(1))], [])
     sold = order(world, "a", "sell", "2", None)
     assert (sold.state, sold.filled, sold.cancel_source) == ("canceled", D(1), "ioc")
 
 
-def swap_position(world: World, symbol: str, *trades: tuple[Side, str, str]) -> Position:
+def swap_position(world: Floor, symbol: str, *trades: tuple[Side, str, str]) -> Position:
     """Let account a trade at the given prices against b; return its position."""
     for side, size, price in trades:
         order(world, "b", "sell" if side == "buy" else "buy", size, price, symbol=symbol)
@@ -151,7 +151,7 @@ def swap_position(world: World, symbol: str, *trades: tuple[Side, str, str]) -> 
     return world.exchange.accounts["a"].positions[symbol]
 
 
-def test_linear_positions_average_and_realize(world: World) -> None:
+def test_linear_positions_average_and_realize(world: Floor) -> None:
     trades: tuple[tuple[Side, str, str], ...] = (
         ("buy", "100", "90000"),
         ("buy", "100", "92000"),
@@ -167,7 +167,7 @@ def test_linear_positions_average_and_realize(world: World) -> None:
     assert account.balances["USDT"].margin == D(50) * D("0.01") * 90000 / 10
 
 
-def test_inverse_positions_average_harmonically(world: World) -> None:
+def test_inverse_positions_average_harmonically(world: Floor) -> None:
     trades: tuple[tuple[Side, str, str], ...] = (("buy", "100", "80000"), ("buy", "100", "100000"))
     position = swap_position(world, "BTC-USD-SWAP", *trades)
     assert round(position.entry, 6) == round(D(200) / (D(100) / 80000 + D(100) / 100000), 6)
@@ -180,7 +180,7 @@ def test_inverse_positions_average_harmonically(world: World) -> None:
 
 @pytest.mark.parametrize("role", ["maker", "taker"])
 def test_reduce_only_orders_never_turn_a_position(
-    world: World, role: Literal["maker", "taker"]
+    world: Floor, role: Literal["maker", "taker"]
 ) -> None:
     position = swap_position(world, "BTC-USDT-SWAP", ("buy", "10", "90000"))
     swap = "BTC-USDT-SWAP"
@@ -196,7 +196,7 @@ def test_reduce_only_orders_never_turn_a_position(
 
 @pytest.mark.parametrize("how", ["take", "walk", "sweep"])
 def test_reduce_only_orders_end_when_they_are_reached_without_a_position(
-    world: World, how: str
+    world: Floor, how: str
 ) -> None:
     swap, exchange = "BTC-USDT-SWAP", world.exchange
     swap_position(world, swap, ("buy", "10", "90000"))
@@ -213,7 +213,7 @@ def test_reduce_only_orders_end_when_they_are_reached_without_a_position(
     assert account.positions[swap].size == 0
 
 
-def test_somebody_walks_through_resting_orders(world: World) -> None:
+def test_somebody_walks_through_resting_orders(world: Floor) -> None:
     world.exchange.move("BTC-USDT", [], [(D(90010), D(1))])
     maker = order(world, "a", "sell", "1", "90000")
     book = world.exchange.books["BTC-USDT"]
@@ -232,7 +232,7 @@ def test_the_walk_is_the_same_for_the_same_seed() -> None:
     assert mids[0] == mids[1] != D(89500)
 
 
-def test_frozen_markets_stand_still(world: World) -> None:
+def test_frozen_markets_stand_still(world: Floor) -> None:
     book = world.exchange.books["BTC-USDT"]
     book.frozen, before = True, book.mid
     world.exchange.tick()

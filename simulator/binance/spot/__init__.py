@@ -1,0 +1,1 @@
+"""Spot: order forms, replies, user events on the trading socket, queries."""

@@ -1,0 +1,1 @@
+"""USDⓈ-M futures: order forms, replies, user events, queries."""

@@ -31,7 +31,7 @@ def test_each_venue_has_a_port_and_paths_of_its_own(three: RunningSimulator) -> 
     assert "serverTime" in binance_client.Rest(spot.url).public("/api/v3/time")
     health = three.control.health()
     assert health["dialects"] == list(ALL)
-    assert health["accounts"] == ["binance-demo", "binance-spot-demo", "okx-demo"]
+    assert {"binance-demo", "binance-spot-demo", "okx-demo"} <= set(health["accounts"])
 
 
 def test_one_ledger_holds_the_orders_of_all(three: RunningSimulator) -> None:

@@ -131,10 +131,10 @@ def _order(line: Mapping[str, Any], at_ms: float) -> OrderTold:
     return OrderTold(
         at_ms=at_ms,
         oid=line["oid"],
-        client_id=line.get("client_id") or "",
+        client_id=line.get("client_id") or line["oid"],
         status=OrderStatus(line["status"]),
-        standing=OrderStatus(line["standing"]),
-        filled=Decimal(line["filled"]),
+        standing=OrderStatus(line.get("standing") or line["status"]),
+        filled=Decimal(line.get("filled") or 0),
         trade_id=line.get("trade_id") or "",
         fill_amount=Decimal(line.get("last_filled") or 0),
         fill_price=Decimal(line.get("last_filled_price") or 0),

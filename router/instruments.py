@@ -82,7 +82,7 @@ def exchange_of(symbol: str) -> ExchangeType:
         InvalidArgument: If the symbol has not that form or names an unknown exchange.
     """
     if not isinstance(symbol, str):
-        raise InvalidArgument("symbol", f"{symbol!r} is no str")
+        raise InvalidArgument("symbol", f"{symbol!r} is not a symbol: it is no str")
     return _exchange_of(symbol)
 
 

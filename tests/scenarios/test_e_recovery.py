@@ -317,7 +317,8 @@ def test_e10_of_two_workers_one_owns_and_the_other_stands_by(
     strategy, [first] = stack.start_strategy(), stack.workers
     second = standby(stack)
     owner = lease_of(first, stack).owner
-    assert f"{stack.account}: owned by {owner}; standing by" in caplog.text
+    said = f"{stack.account}: owned by {owner}; standing by"
+    until(lambda: said in caplog.text, "the second says that it stands by")
     assert stack.redis.hget(stack.keys.lease, "owner") == owner
     before = strategy.buy()
     strategy.wait_for(before, "accepted")

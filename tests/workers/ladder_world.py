@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from types import SimpleNamespace
 from typing import Any, cast
 
 from router.enums import Exists, RequestKind
@@ -271,7 +272,12 @@ def create_in_doubt(
         rest=cast(RestClient, venue),
         instruments=instruments,
     )
-    desk = Desk(wiring, cast(Connection, None), Pacer(cast(Any, None), enabled=False), 1)
+    desk = Desk(
+        wiring,
+        cast(Connection, SimpleNamespace(ready=False)),
+        Pacer(cast(Any, None), enabled=False),
+        1,
+    )
     statements = Statements(wiring)
     checks = Checks(wiring, statements)
     statements.on_missing_fills = checks.fills_missing

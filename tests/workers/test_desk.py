@@ -1,5 +1,6 @@
 """The desk never lets two copies of one create out at once."""
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 from router.enums import RequestKind
@@ -38,7 +39,12 @@ def desk() -> tuple[Desk, list[Flight]]:
         rest=cast(Any, None),
         instruments=Instruments([linear_perpetual(SYMBOL)]),
     )
-    one = Desk(wiring, cast(Connection, None), Pacer(cast(Any, None), enabled=False), 1)
+    one = Desk(
+        wiring,
+        cast(Connection, SimpleNamespace(ready=False)),
+        Pacer(cast(Any, None), enabled=False),
+        1,
+    )
     doubted: list[Flight] = []
     one.doubt = lambda flight, why: doubted.append(flight)
     return one, doubted

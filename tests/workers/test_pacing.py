@@ -162,7 +162,7 @@ def test_a_spread_limit_is_kept_in_every_period_and_never_shuts_for_long(
     for gap_s in gaps_s:
         now_s += gap_s
         wait_s = spread.wait_s(now_s)
-        assert wait_s <= longest_s
+        assert wait_s <= longest_s + 1e-9
         if wait_s == 0.0:
             spread.take(now_s)
             used_s.append(now_s)

@@ -35,7 +35,7 @@ class Call:
 
     name: str
     keys: tuple[str, ...]
-    args: tuple[str | int, ...]
+    args: tuple[str | int | bytes, ...]
 
     def fcall(self) -> tuple[Any, ...]:
         """Return the arguments of redis-py's ``fcall``."""
@@ -109,7 +109,7 @@ def admit(
         ),
         (
             *(strategy, caps.intents, caps.open_orders, caps.unread_results, keep_ms),
-            orjson.dumps(orders).decode(),
+            orjson.dumps(orders),
         ),
     )
 
@@ -294,7 +294,7 @@ class Batch:
         return Call(
             "or1_apply",
             (keys.epoch, keys.applied, keys.seq, *self._keys),
-            (epoch, number, orjson.dumps(operations).decode()),
+            (epoch, number, orjson.dumps(operations)),
         )
 
 

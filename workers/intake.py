@@ -16,7 +16,8 @@ from typing import Any
 import redis.asyncio
 
 from router.keyspace import GROUP, AccountKeys
-from workers.outbox import ANSWER_WITHIN_S, NO_ANSWER, persistently
+from workers.line import Line, pack
+from workers.outbox import NO_ANSWER, persistently
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +56,8 @@ class Intake:
         self._may_read = may_read
         self._look_every_s = look_every_s
         self._strategies: dict[str, str] = {}  # stream → strategy
-        self._connection: Any = None
-        self._packed: dict[tuple[str, int | None], list[bytes]] = {}
+        self._line = Line(client)
+        self._packed: dict[tuple[str, int | None], bytes] = {}
 
     def __repr__(self) -> str:
         return f"Intake({self._keys.account}, {len(self._strategies)} strategies)"
@@ -108,7 +109,7 @@ class Intake:
         try:
             await self._read_on()
         finally:
-            await self._let_go()
+            await self._line.close()
 
     async def _read_on(self) -> None:
         looked_s = 0.0
@@ -137,40 +138,21 @@ class Intake:
         await self._take(reply)
 
     async def _read(self, start: str, block_ms: int | None) -> Any:
-        """Return one XREADGROUP's reply, read on a connection of our own.
+        """Return one XREADGROUP's reply; the command's bytes change with the strategies only."""
+        packed = self._packed.get((start, block_ms)) or self._pack(start, block_ms)
+        return await self._line.ask(packed)
 
-        The command's bytes change only with the strategies, and the pool's checks cost as much as
-        the read itself, so both are done once.
-        """
-        if self._connection is None:
-            pool: Any = self._client.connection_pool
-            self._connection = await pool.get_connection()
-        try:
-            packed = self._packed.get((start, block_ms)) or self._pack(start, block_ms)
-            async with asyncio.timeout(ANSWER_WITHIN_S):
-                await self._connection.send_packed_command(packed, check_health=False)
-                return await self._connection.read_response()
-        except BaseException:
-            # What was asked may still be answered; nobody may read that as another reply.
-            await self._let_go()
-            raise
-
-    def _pack(self, start: str, block_ms: int | None) -> list[bytes]:
+    def _pack(self, start: str, block_ms: int | None) -> bytes:
         streams = [self._keys.control, *self._strategies]
         block = [] if block_ms is None else ["BLOCK", block_ms]
-        packed: list[bytes] = self._connection.pack_command(
-            *("XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", self._count, *block),
-            *("STREAMS", *streams, *([start] * len(streams))),
+        packed = pack(
+            (
+                *("XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", self._count, *block),
+                *("STREAMS", *streams, *([start] * len(streams))),
+            )
         )
         self._packed[start, block_ms] = packed
         return packed
-
-    async def _let_go(self) -> None:
-        """Close our connection; the next read opens another."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.disconnect(nowait=True)
-            await self._client.connection_pool.release(connection)
 
     async def _take(self, reply: Any) -> None:
         for stream, entries in text_entries(reply):

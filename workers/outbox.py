@@ -17,12 +17,11 @@ from router import functions
 from router.errors import LeaseLost
 from router.keyspace import AccountKeys
 from router.outcomes import backoff_s
+from workers.line import ANSWER_WITHIN_S, Line, pack
 
 log = logging.getLogger(__name__)
 
 MOST_OPERATIONS = 1_000
-ANSWER_WITHIN_S = 5.0
-"""Longer than any BLOCK, so that an idle read is not taken for a lost server."""
 NO_ANSWER = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, TimeoutError)
 
 
@@ -30,7 +29,7 @@ class Outbox:
     """The one way by which a worker changes Redis."""
 
     def __init__(self, client: "redis.asyncio.Redis", keys: AccountKeys, epoch: int) -> None:
-        self._client = client
+        self._line = Line(client)
         self._keys = keys
         self._epoch = epoch
         self._number = 0
@@ -60,12 +59,15 @@ class Outbox:
         Raises:
             LeaseLost: If another worker owns the account; nothing more was written.
         """
-        while True:
-            await self._filled.wait()
-            while self._batches[0]:
-                await self._write(self._take())
-            self._filled.clear()
-            self._idle.set()
+        try:
+            while True:
+                await self._filled.wait()
+                while self._batches[0]:
+                    await self._write(self._take())
+                self._filled.clear()
+                self._idle.set()
+        finally:
+            await self._line.close()
 
     def _take(self) -> functions.Batch:
         first = self._batches.pop(0)
@@ -85,7 +87,8 @@ class Outbox:
     async def _write(self, batch: functions.Batch) -> None:
         self._number += 1
         call = batch.call(self._keys, self._epoch, self._number)
-        reply = await persistently(lambda: self._client.fcall(*call.fcall()))
+        packed = pack(("FCALL", *call.fcall()))
+        reply = await persistently(lambda: self._line.ask(packed))
         if reply[0] == "fenced":
             raise LeaseLost(self._keys.account, self._epoch, int(reply[1]))
         for problem in reply[2:]:

@@ -190,7 +190,7 @@ def _drop_to_rest(scene: Scene) -> Sequence[float]:
 
 
 def _drop_after_processing(scene: Scene) -> Sequence[float]:
-    with scene.control.fault("hangup_after", count=1, match=_HERE | {"op": "order"}):
+    with scene.control.fault("hangup_after", count=1, match=_HERE | {"op": "place"}):
         [(oid, submitted_ms)] = scene.submit().items()
         told = scene.told([oid], _CONFIRMED)
     return [told[oid] - submitted_ms]
@@ -214,7 +214,7 @@ def _reconnect_to_resynced(scene: Scene) -> Sequence[float]:
 def _no_ack(scene: Scene) -> Sequence[float]:
     """Neither ack nor push arrives; from the end of the wait for the ack."""
     with (
-        scene.control.fault("lose_ack", match=_HERE | {"op": "order"}),
+        scene.control.fault("lose_ack", match=_HERE | {"op": "place"}),
         scene.control.fault("lose_push", match=_HERE),
     ):
         submitted = scene.submit(_AT_ONCE)
@@ -227,7 +227,7 @@ def _unknown_to_known(scene: Scene) -> Sequence[float]:
     """Nothing is heard of the orders until all are told unknown; then the venue answers."""
     with ExitStack() as faults:
         for name, match in (
-            ("lose_ack", {"op": "order"}),
+            ("lose_ack", {"op": "place"}),
             ("lose_push", {}),
             ("rest_5xx", {"transport": "rest"}),
         ):

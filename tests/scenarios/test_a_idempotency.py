@@ -195,7 +195,7 @@ def test_a6_an_unknown_outcome_keeps_the_key_taken(
         strategy = stack.start_strategy()
         rest = stack.here | {"transport": "rest"}
         with (
-            stack.control.fault("lose_ack", count=1, match=stack.here | {"op": "order"}),
+            stack.control.fault("lose_ack", count=1, match=stack.here | {"op": "place"}),
             stack.control.fault("lose_push", match=stack.here),
             stack.control.fault("rest_5xx", match=rest, status=503, processed=False),
         ):
@@ -221,7 +221,7 @@ def test_a7_a_rejected_key_stays_taken_until_it_is_released(stack: Stack) -> Non
     with stack.control.fault(
         "reject",
         count=1,
-        match={**stack.here, "op": "order"},
+        match={**stack.here, "op": "place"},
         code="51008",
         msg="Insufficient balance",
     ):

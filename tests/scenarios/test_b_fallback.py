@@ -82,7 +82,7 @@ def test_b2_socket_down_without_fallback_is_told_and_nothing_is_sent(stack: Stac
 @pytest.mark.rules(ack_timeout_ms=PATIENT_MS)
 def test_b3_lost_after_the_write_and_processed_is_found_at_once(stack: Stack) -> None:
     strategy = stack.start_strategy()
-    with stack.control.fault("hangup_after", count=1, match=stack.here | {"op": "order"}):
+    with stack.control.fault("hangup_after", count=1, match=stack.here | {"op": "place"}):
         oid = strategy.buy()
         result = strategy.wait_result(oid, Result.ACK_TIMEOUT_CONFIRMED)
     assert result["exists"] == "true"
@@ -99,7 +99,7 @@ def test_b3_lost_after_the_write_and_processed_is_found_at_once(stack: Stack) ->
 @pytest.mark.rules(ack_timeout_ms=PATIENT_MS)
 def test_b4_lost_after_the_write_and_never_seen_goes_by_rest_once(stack: Stack) -> None:
     strategy = stack.start_strategy()
-    with stack.control.fault("hangup_before", count=1, match=stack.here | {"op": "order"}):
+    with stack.control.fault("hangup_before", count=1, match=stack.here | {"op": "place"}):
         oid = strategy.buy()
         strategy.wait_for(oid, "accepted")
     assert transports(stack, oid) == [("ws", "order"), ("rest", "order")]
@@ -110,7 +110,7 @@ def test_b4_lost_after_the_write_and_never_seen_goes_by_rest_once(stack: Stack) 
 @pytest.mark.rules(expiry_ms=300)
 def test_b4_without_fallback_the_absence_is_told(stack: Stack) -> None:
     strategy = stack.start_strategy()
-    with stack.control.fault("hangup_before", count=1, match=stack.here | {"op": "order"}):
+    with stack.control.fault("hangup_before", count=1, match=stack.here | {"op": "place"}):
         oid = strategy.buy(ws_fallback=False)
         result = strategy.wait_result(oid, Result.ACK_TIMEOUT)
     assert result["exists"] == "false"
@@ -136,7 +136,7 @@ def test_b6_a_socket_that_is_not_logged_in_takes_no_order(
 
 def test_b7_frames_of_a_lost_session_never_replay_on_a_new_one(stack: Stack) -> None:
     strategy = stack.start_strategy()
-    with stack.control.fault("hangup_before", count=1, match=stack.here | {"op": "order"}):
+    with stack.control.fault("hangup_before", count=1, match=stack.here | {"op": "place"}):
         oids = [strategy.buy(ws_fallback=False) for _ in range(20)]
         for oid in oids:
             until(partial(told_any, strategy, oid, {"failed", "accepted"}))
@@ -162,7 +162,7 @@ def test_b8_rest_without_an_answer_is_in_doubt_never_failed_by_itself(
     with running_stack(redis_url, simulator, orders=orders, **worker) as stack:
         stack.start_worker()
         strategy = stack.start_strategy()
-        match = stack.here | {"op": "order", "transport": "rest"}
+        match = stack.here | {"op": "place", "transport": "rest"}
         with stack.control.fault(fault, count=1, match=match, **params):
             oid = strategy.create_order(
                 SYMBOL, OrderSide.BUY, OrderType.LIMIT, amount=Decimal("0.001"), price=FAR_PRICE
@@ -195,7 +195,7 @@ def test_b9_a_refusal_by_rest_is_told_with_the_venues_reason(stack: Stack) -> No
 def test_b4_an_intent_past_its_life_is_not_sent_by_rest(stack: Stack) -> None:
     """Absence counts from the expiry on, when the intent is no longer valid."""
     strategy = stack.start_strategy()
-    with stack.control.fault("hangup_before", count=1, match=stack.here | {"op": "order"}):
+    with stack.control.fault("hangup_before", count=1, match=stack.here | {"op": "place"}):
         oid = strategy.buy()
         assert strategy.wait_result(oid, Result.ACK_TIMEOUT)["exists"] == "false"
     assert transports(stack, oid) == [("ws", "order")]

@@ -52,7 +52,7 @@ def test_c1_a_refusal_carries_the_venues_code_and_text(stack: Stack) -> None:
 @pytest.mark.rules(ack_timeout_ms=SOON_MS)
 def test_c2_no_ack_and_the_order_lives_is_confirmed(stack: Stack) -> None:
     strategy = stack.start_strategy()
-    with stack.control.fault("lose_ack", count=1, match=stack.here | {"op": "order"}):
+    with stack.control.fault("lose_ack", count=1, match=stack.here | {"op": "place"}):
         oid = strategy.buy()
         result = strategy.wait_result(oid, Result.ACK_TIMEOUT_CONFIRMED)
     assert result["exists"] == "true"
@@ -65,7 +65,7 @@ def test_c2_no_ack_and_the_order_lives_is_confirmed(stack: Stack) -> None:
 def test_c2_no_ack_and_no_push_is_found_by_the_ladder(stack: Stack) -> None:
     strategy = stack.start_strategy()
     with (
-        stack.control.fault("lose_ack", count=1, match=stack.here | {"op": "order"}),
+        stack.control.fault("lose_ack", count=1, match=stack.here | {"op": "place"}),
         stack.control.fault("lose_push", count=1, match=stack.here),
     ):
         oid = strategy.buy()
@@ -83,7 +83,7 @@ def test_c3_no_ack_and_failing_queries_is_unknown_until_the_venue_answers(
         strategy = stack.start_strategy()
         rest = stack.here | {"transport": "rest"}
         with (
-            stack.control.fault("lose_ack", count=1, match=stack.here | {"op": "order"}),
+            stack.control.fault("lose_ack", count=1, match=stack.here | {"op": "place"}),
             stack.control.fault("lose_push", match=stack.here),
             stack.control.fault("rest_5xx", match=rest, status=503, processed=False),
         ):
@@ -107,7 +107,7 @@ def test_c3_an_unknown_order_that_never_arrived_is_proven_absent_later(stack: St
     strategy = stack.start_strategy()
     rest = stack.here | {"transport": "rest"}
     with (
-        stack.control.fault("swallow_request", count=1, match=stack.here | {"op": "order"}),
+        stack.control.fault("swallow_request", count=1, match=stack.here | {"op": "place"}),
         stack.control.fault("rest_5xx", match=rest, status=503, processed=False),
     ):
         oid = strategy.buy()
@@ -122,7 +122,7 @@ def test_c3_an_unknown_order_that_never_arrived_is_proven_absent_later(stack: St
 @pytest.mark.rules(ack_timeout_ms=SOON_MS, expiry_ms=300)
 def test_c4_no_ack_and_proven_absent_is_failed_with_exists_false(stack: Stack) -> None:
     strategy = stack.start_strategy()
-    with stack.control.fault("swallow_request", count=1, match=stack.here | {"op": "order"}):
+    with stack.control.fault("swallow_request", count=1, match=stack.here | {"op": "place"}):
         oid = strategy.buy()
         result = strategy.wait_result(oid, Result.ACK_TIMEOUT)
     assert result["exists"] == "false"
@@ -139,7 +139,7 @@ def test_c5_an_ack_after_the_timeout_is_taken_and_told(stack: Stack) -> None:
     with (
         stack.control.fault("lose_push", count=1, match=stack.here),
         stack.control.fault(
-            "delay_ack", count=1, delay_ms=5 * SOON_MS, match=stack.here | {"op": "order"}
+            "delay_ack", count=1, delay_ms=5 * SOON_MS, match=stack.here | {"op": "place"}
         ),
     ):
         with stack.control.fault("rest_5xx", match=rest, status=503, processed=False):
@@ -156,7 +156,7 @@ def test_c5_an_ack_after_the_timeout_is_taken_and_told(stack: Stack) -> None:
 def test_c6_a_fill_before_the_ack_is_told_and_makes_no_timeout(stack: Stack) -> None:
     strategy = stack.start_strategy()
     with stack.control.fault(
-        "delay_ack", count=1, delay_ms=500, match=stack.here | {"op": "order"}
+        "delay_ack", count=1, delay_ms=500, match=stack.here | {"op": "place"}
     ):
         oid = strategy.buy(type="MARKET")
         strategy.wait_for(oid, "filled")
@@ -234,7 +234,7 @@ def test_c14_a_market_order_whose_end_is_not_pushed_is_fetched(stack: Stack) -> 
 def test_c9_a_cancel_before_the_creates_ack_is_held_and_both_resolve(stack: Stack) -> None:
     strategy = stack.start_strategy()
     with (
-        stack.control.fault("delay_ack", count=1, delay_ms=400, match=stack.here | {"op": "order"}),
+        stack.control.fault("delay_ack", count=1, delay_ms=400, match=stack.here | {"op": "place"}),
         stack.control.fault("delay_push", count=1, delay_ms=400, match=stack.here),
     ):
         oid = strategy.buy()
@@ -273,7 +273,7 @@ def test_c20_frames_that_make_no_sense_stop_nothing(stack: Stack) -> None:
 def test_c7_an_unacknowledged_market_order_that_filled_is_found(stack: Stack) -> None:
     strategy = stack.start_strategy()
     with (
-        stack.control.fault("hangup_after", count=1, match=stack.here | {"op": "order"}),
+        stack.control.fault("hangup_after", count=1, match=stack.here | {"op": "place"}),
         stack.control.fault("lose_push", match=stack.here),
     ):
         oid = strategy.buy(type="MARKET")
@@ -290,7 +290,7 @@ def test_c7_a_fill_that_queries_do_not_show_yet_is_not_sent_again(stack: Stack) 
     visibility lag; queries before that find nothing, and prove nothing.
     """
     strategy = stack.start_strategy()
-    here = stack.here | {"op": "order"}
+    here = stack.here | {"op": "place"}
     with (
         stack.control.fault("delay_request", count=1, delay_ms=700, match=here),
         stack.control.fault("hangup_after", count=1, match=here),

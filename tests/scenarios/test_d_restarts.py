@@ -90,7 +90,7 @@ def every_kind_of_order(stack: Stack, strategy: Recorder) -> dict[str, str]:
     for name in ("canceled", "partly canceled"):
         strategy.cancel_order_ws(SYMBOL, found[name])
         strategy.wait_for(found[name], "canceled")
-    with control.fault("reject", count=1, match=stack.here | {"op": "order"}):
+    with control.fault("reject", count=1, match=stack.here | {"op": "place"}):
         found["failed"] = strategy.buy()
         strategy.wait_for(found["failed"], "failed")
     found["taken"] = strategy.buy(type="MARKET")

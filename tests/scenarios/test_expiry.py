@@ -75,7 +75,7 @@ def test_a_create_that_falls_back_carries_its_expiry(stack: Stack) -> None:
 
 def test_both_copies_of_a_create_proven_absent_carry_their_own_expiry(stack: Stack) -> None:
     strategy = stack.start_strategy()
-    with stack.control.fault("hangup_before", count=1, match=stack.here | {"op": "order"}):
+    with stack.control.fault("hangup_before", count=1, match=stack.here | {"op": "place"}):
         oid = strategy.buy()
         strategy.wait_for(oid, "accepted")
     first, second = creates(stack, oid)
@@ -110,7 +110,7 @@ def test_a_create_that_arrives_after_its_expiry_makes_no_order(stack: Stack) -> 
     strategy = stack.start_strategy()
     delay_ms = FAST.expiry_ms + 200
     with stack.control.fault(
-        "delay_request", count=1, delay_ms=delay_ms, match=stack.here | {"op": "order"}
+        "delay_request", count=1, delay_ms=delay_ms, match=stack.here | {"op": "place"}
     ):
         oid = strategy.buy()
         failed = strategy.wait_for(oid, "failed")

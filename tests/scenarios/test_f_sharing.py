@@ -203,7 +203,7 @@ def test_f4_a_halt_outlives_the_worker_that_read_it(stack: Stack) -> None:
 @pytest.mark.rules(ack_timeout_ms=PATIENT_MS)
 def test_f4_a_create_in_doubt_is_not_sent_again_while_halted(stack: Stack) -> None:
     strategy = stack.start_strategy()
-    with stack.control.fault("hangup_before", count=1, match=stack.here | {"op": "order"}):
+    with stack.control.fault("hangup_before", count=1, match=stack.here | {"op": "place"}):
         oid = strategy.buy()
         until(lambda: stack.ledger().requests_of(oid), "it was sent")
         write_halt(stack.redis, stack.keys, "in doubt")

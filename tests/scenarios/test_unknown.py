@@ -35,7 +35,7 @@ def deaf_venue(stack: Stack, *, arrives: bool) -> Iterator[None]:
     rest = stack.here | {"transport": "rest"}
     with ExitStack() as faults:
         for fault, params in (
-            (lost, {"count": 1, "match": stack.here | {"op": "order"}}),
+            (lost, {"count": 1, "match": stack.here | {"op": "place"}}),
             ("lose_push", {"match": stack.here}),
             ("rest_5xx", {"match": rest, "status": 503, "processed": False}),
         ):

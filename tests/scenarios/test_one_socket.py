@@ -1,11 +1,14 @@
 """A venue that pushes on the trade socket: one session is both, and losing it loses both."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from simulator.server import RunningSimulator
 from tests.scenarios.stack import Stack, running_stack, until
+from workers.venue import SocketPlan
+from workers.venues.okx.session import PRIVATE_CHANNELS
 from workers.venues.okx.venue import Okx
 
 
@@ -14,7 +17,12 @@ def one_socket(
     monkeypatch: pytest.MonkeyPatch, redis_url: str, simulator: RunningSimulator
 ) -> Iterator[Stack]:
     """A stack whose trade socket subscribes to the private channels; no other private one."""
-    monkeypatch.setattr(Okx, "trade_socket", Okx.private_socket)
+    trade_socket = Okx.trade_socket
+
+    def with_pushes(venue: Okx) -> SocketPlan:
+        return replace(trade_socket(venue), channels=PRIVATE_CHANNELS)
+
+    monkeypatch.setattr(Okx, "trade_socket", with_pushes)
     monkeypatch.setattr(Okx, "private_socket", lambda venue: None)
     with running_stack(redis_url, simulator) as stack:
         stack.start_worker()

@@ -11,6 +11,7 @@ import pytest
 
 from router.enums import OrderSide, OrderType
 from router.enums import WsOrderResultType as Result
+from router.ids import made_ms
 from router.keyspace import VenueKeys
 from router.settings import OrderSettings
 from simulator.config import LimitsConfig, MarketConfig, SimulatorConfig
@@ -147,7 +148,7 @@ def test_cancels_sent_during_a_burst_do_not_wait_with_it(
     with paced(redis_url, strict) as (stack, strategy):
         living = burst(strategy, 5)
         settled(stack)
-        asked_ms = {oid: now_ms() for oid in burst(strategy, 1_000, valid_for_ms=6_000)}
+        asked_ms = {oid: made_ms(oid) for oid in burst(strategy, 1_000, valid_for_ms=6_000)}
         for oid in living:
             strategy.cancel_order_ws(SYMBOL, oid)
         canceled_ms = now_ms()

@@ -23,8 +23,10 @@ from workers.inquiry import Inquiry
 from workers.intake import Intake
 from workers.lease import Lease
 from workers.market_data import MarketData
+from workers.metrics import AccountMetrics, Standing
 from workers.outbox import Outbox, persistently
 from workers.pacing import Pacer
+from workers.publisher import Publisher
 from workers.registry import Registry
 from workers.rest import RestClient
 from workers.resync import Resync
@@ -59,10 +61,12 @@ class AccountWorker:
         client: "redis.asyncio.Redis",
         *,
         enqueue_unknown: Callable[[str, str, str], None],
+        metrics: AccountMetrics | None = None,
     ) -> None:
         self._setup = setup
         self._client = client
         self._enqueue_unknown = enqueue_unknown
+        self._metrics = metrics or AccountMetrics(setup.venue.exchange, setup.name)
         self._keys = AccountKeys(setup.name, setup.settings.prefix)
         self.clock = Clock()
         self.lease = Lease(
@@ -93,14 +97,18 @@ class AccountWorker:
             threads=self._setup.settings.worker.rest_threads,
             connect_timeout_s=self._setup.settings.worker.rest_connect_timeout_s,
             read_timeout_s=self._setup.settings.worker.rest_read_timeout_s,
+            metrics=self._metrics,
         )
-        owner = Owner(self._setup, self._client, self._keys, self.lease, rest, self.clock)
+        owner = Owner(
+            self._setup, self._client, self._keys, self.lease, rest, self.clock, self._metrics
+        )
         owner.on_unknown = self._enqueue_unknown
         self._owner = owner
         try:
             await owner.serve(self.serving)
         finally:
             self.serving.clear()
+            self._metrics.standing = lambda: None
             await self.lease.release()
             rest.close()
 
@@ -116,6 +124,7 @@ class Owner:
         lease: Lease,
         rest: RestClient,
         clock: Clock,
+        metrics: AccountMetrics,
     ) -> None:
         settings, venue = setup.settings, setup.venue
         self._setup = setup
@@ -125,7 +134,7 @@ class Owner:
         self._clock = clock
         self._rest = rest
         self.on_unknown: Callable[[str, str, str], None] = lambda account, strategy, oid: None
-        self._outbox = Outbox(client, keys, lease.epoch)
+        self._outbox = Outbox(client, keys, lease.epoch, metrics)
         self._teller = Teller(
             keys=keys,
             outbox=self._outbox,
@@ -135,6 +144,7 @@ class Owner:
             epoch=lease.epoch,
             idempotency_ttl_ms=settings.orders.idempotency_ttl_ms,
             now_ms=clock.now_ms,
+            metrics=metrics,
         )
         inquiry = Inquiry(venue, rest, clock, lambda: self._on.instruments)
         self._on = Wiring(
@@ -146,14 +156,17 @@ class Owner:
             teller=self._teller,
             inquiry=inquiry,
             rest=rest,
+            metrics=metrics,
         )
         self._build()
+        metrics.standing = self._standing
 
     def _build(self) -> None:
         on, settings, venue = self._on, self._setup.settings, self._setup.venue
         self._trade = self._connection("trade", venue.trade_socket())
         self._private = self._connection("private", venue.private_socket())
         self._public = self._connection("public", venue.public_socket())
+        self._sockets = (self._trade, self._private, self._public)
         pacer = Pacer(venue.limits, settings.worker.pacing)
         self._desk = Desk(on, self._trade, pacer, self._lease.epoch)
         self._statements = Statements(on)
@@ -186,6 +199,9 @@ class Owner:
             self._setup, on, self._client, self._keys, keys, self._intake, self._inbox, self._resync
         )
         self._startup.on_halt = self._desk.halt
+        self._publisher = Publisher(
+            self._client, self._keys, on.metrics, on.clock, settings.metrics
+        )
         self._private_was_lost = False
         self._sockets_ready = asyncio.Event()
         self._resyncing: asyncio.Task[None] | None = None
@@ -212,6 +228,19 @@ class Owner:
         """The strategies whose intents are read now."""
         return self._teller.strategies
 
+    def _standing(self) -> Standing:
+        registry = self._on.registry
+        return Standing(
+            epoch=self._lease.epoch,
+            may_send=self._lease.may_send(),
+            flights=self._desk.flights,
+            paced=self._desk.paced,
+            open_orders=registry.live_count,
+            unknown_orders=registry.unknown_count,
+            outbox_operations=self._outbox.waiting,
+            sockets={one.name: one.ready for one in self._sockets},
+        )
+
     # --- life -----------------------------------------------------------------------------------
 
     async def serve(self, serving: asyncio.Event) -> None:
@@ -235,6 +264,7 @@ class Owner:
                     "wanted books": self._market.follow(),
                     "books": self._market.publish(),
                     "venue clock": self._startup.keep_venue_time(),
+                    "metrics": self._publisher.run(),
                     "intents": self._begin(serving),
                 }.items()
             ]
@@ -304,6 +334,7 @@ class Owner:
             self._statements.take(record, report)
 
     def _ready(self, name: str, session: int, why: str) -> None:
+        self._on.metrics.socket_connects.add(name)
         self._teller.hash(self._keys.status, self._socket_status(name, "connected"))
         if self._trade.ready and self._private.ready:
             self._sockets_ready.set()
@@ -314,11 +345,12 @@ class Owner:
         self._private_was_lost = False
 
     def _lost(self, name: str, session: int, why: str) -> None:
-        current = {"trade": self._trade, "private": self._private, "public": self._public}[name]
+        current = next(one for one in self._sockets if one.name == name)
         if name == "trade":
             self._desk.session_lost(session, why)
         if current.ready:
             return  # a replaced session went; its successor serves
+        self._on.metrics.socket_losses.add(name)
         self._teller.hash(self._keys.status, self._socket_status(name, "disconnected"))
         if name == "private":
             if self._resyncing is not None:

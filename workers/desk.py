@@ -16,7 +16,7 @@ from decimal import Decimal
 
 import websockets.exceptions as ws_errors
 
-from router.enums import Exists, OrderStatus, RequestKind, WsOrderResultType
+from router.enums import Exists, OrderStatus, RequestKind, Via, WsOrderResultType
 from router.orders import OrderRecord, Told, acked, failed, fold, step
 from router.outcomes import Action, act
 from router.state import UNSEEN, Event, State
@@ -50,6 +50,8 @@ class Desk:
         self._creating: dict[tuple[str, str], Flight] = {}
         self._held: dict[tuple[str, str], list[Flight]] = defaultdict(list)
         self._paced: dict[tuple[RequestKind, str], deque[Flight]] = {}
+        self.flights = 0
+        """How many requests are between their intent and their outcome."""
         self._wake = asyncio.Event()
         self._due = asyncio.Event()
         self.halted = ""
@@ -71,14 +73,20 @@ class Desk:
         self.halted = why
         self._wake.set()
 
+    @property
+    def paced(self) -> int:
+        """How many requests wait for the venue's rate limit."""
+        return sum(map(len, list(self._paced.values())))
+
     # --- in: requests ---------------------------------------------------------------------------
 
     async def take(self, flight: Flight) -> None:
         """Send a request, or hold it until its order's create has an outcome."""
         order = _key(flight.record)
+        if flight.kind is RequestKind.CREATE and order in self._creating:
+            return  # the same intent, read again: it is under way
+        self.flights += 1
         if flight.kind is RequestKind.CREATE:
-            if order in self._creating:
-                return  # the same intent, read again: it is under way
             self._creating[order] = flight
         elif order in self._creating and flight.record.exists is not Exists.TRUE:
             # The venue cannot cancel what it may not have yet (C9).
@@ -89,6 +97,7 @@ class Desk:
     def recover(self, flight: Flight, why: str) -> None:
         """Put a request in doubt that an earlier epoch may have sent."""
         order = _key(flight.record)
+        self.flights += 1
         if flight.kind is RequestKind.CREATE:
             if flight.record.ended:
                 self.finish(flight)  # its outcome was written; only the settlement was not
@@ -103,15 +112,17 @@ class Desk:
     async def _dispatch(self, flight: Flight) -> None:
         if flight.done or self._refused_here(flight):
             return
-        key = (flight.kind, flight.record.symbol)
-        if self._paced.get(key):
-            self._paced[key].append(flight)
-            return
-        if self._must_wait(flight):
-            self._paced.setdefault(key, deque()).append(flight)
+        if self._paced.get((flight.kind, flight.record.symbol)) or self._must_wait(flight):
+            self._pace(flight)
             self._wake.set()
             return
         await self._route(flight)
+
+    def _pace(self, flight: Flight, *, first: bool = False) -> None:
+        """Let the request wait for its turn."""
+        flight.paced_s = flight.paced_s or self._on.clock.monotonic_s()
+        queue = self._paced.setdefault((flight.kind, flight.record.symbol), deque())
+        (queue.appendleft if first else queue.append)(flight)
 
     def _must_wait(self, flight: Flight) -> bool:
         now_s = self._on.clock.monotonic_s()
@@ -157,8 +168,7 @@ class Desk:
         if not self.may_send():
             # The lease may be gone. If it comes back the request goes on; if not, whoever owns the
             # account next finds the intent pending and asks the venue first.
-            key = (flight.kind, flight.record.symbol)
-            self._paced.setdefault(key, deque()).append(flight)
+            self._pace(flight)
             self._wake.set()
             return
         if flight.by_rest:
@@ -226,22 +236,27 @@ class Desk:
             self.not_sent(flight, f"INVALID_{error.field.upper()}: {error}")
             return
         flight.session = self._trade.session_number
-        self._mark_sent(flight)
+        self._mark_sent(flight, Via.WS)
         self._in_flight.add(flight, flight.sent_ms + self._on.orders.ack_timeout_ms)
         self._due.set()
         try:
             await self._trade.send(text)
         except NotReady:
             self._in_flight.answered(flight.request_id)
-            flight.sends -= 1
+            self._mark_unsent(flight)
             self._without_socket(flight)
+            return
         except ws_errors.ConnectionClosed as error:
             # The frame may have left before the connection broke.
             self._in_flight.answered(flight.request_id)
             self.begin_doubt(flight, f"the socket broke during the write: {error}")
+        self._on.metrics.sends.add(str(flight.kind), str(Via.WS))
+        self._on.metrics.frame_commands.observe(1)
 
-    def _mark_sent(self, flight: Flight) -> None:
+    def _mark_sent(self, flight: Flight, via: Via) -> None:
         flight.sent_ms = self._on.clock.monotonic_ms()
+        flight.sent_s = self._on.clock.monotonic_s()
+        flight.transport = str(via)
         flight.first_sent_ms = flight.first_sent_ms or flight.sent_ms
         flight.sends += 1
         flight.doubted = False
@@ -250,6 +265,12 @@ class Desk:
             if record.state in (State.INITIALIZED, State.PENDING, State.UNKNOWN):
                 step(record, Event.SENT)
             record.sent_ms = self._on.clock.now_ms()
+
+    def _mark_unsent(self, flight: Flight) -> None:
+        """Take back the mark of a copy that provably never left."""
+        flight.sends -= 1
+        if not flight.sends:
+            flight.transport = ""
 
     async def _by_rest(self, flight: Flight) -> None:
         if self._shown_meanwhile(flight):
@@ -260,18 +281,20 @@ class Desk:
         except CannotEncode as error:
             self.not_sent(flight, f"INVALID_{error.field.upper()}: {error}")
             return
-        self._mark_sent(flight)
+        self._mark_sent(flight, Via.REST)
         try:
             reply = await self._on.rest.call(request)
         except NotSent as error:
-            flight.sends -= 1
+            self._mark_unsent(flight)
             self.not_sent(
                 flight, f"{WS_NOT_SENT}: no socket, and REST could not be reached ({error})"
             )
             return
         except NoAnswer as error:
+            self._on.metrics.sends.add(str(flight.kind), str(Via.REST))
             self.begin_doubt(flight, f"REST did not answer: {error}")
             return
+        self._on.metrics.sends.add(str(flight.kind), str(Via.REST))
         answer = self._on.venue.read_command(reply, command)
         self._conclude(flight, answer)
 
@@ -290,6 +313,7 @@ class Desk:
                 answer.verdict,
             )
             return
+        self._on.metrics.ack.observe(self._on.clock.monotonic_s() - flight.sent_s)
         self._conclude(flight, answer)
 
     def _conclude(self, flight: Flight, answer: Answer) -> None:
@@ -349,7 +373,7 @@ class Desk:
             self._on.teller.request(
                 record, flight.kind, WsOrderResultType.ACK_REJECTED, _said(verdict), Exists.FALSE
             )
-        self.finish(flight)
+        self.finish(flight, WsOrderResultType.ACK_REJECTED)
 
     def _pause(self, flight: Flight, verdict: Verdict) -> None:
         """Wait for room: the venue said that it did not act."""
@@ -359,9 +383,9 @@ class Desk:
         flight.throttled = True
         flight.sends -= 1
         log.warning("%s: throttled by the venue: %s", self._on.account, _said(verdict))
-        key = (flight.kind, flight.record.symbol)
-        self._pacer.exhaust(*key, self._on.clock.monotonic_s())
-        self._paced.setdefault(key, deque()).appendleft(flight)
+        self._on.metrics.throttled.add()
+        self._pacer.exhaust(flight.kind, flight.record.symbol, self._on.clock.monotonic_s())
+        self._pace(flight, first=True)
         asyncio.get_running_loop().call_later(_PAUSE_S, self._wake.set)
 
     # --- ends -----------------------------------------------------------------------------------
@@ -383,7 +407,7 @@ class Desk:
         self._on.teller.request(
             record, flight.kind, WsOrderResultType.REQUEST_NOT_SENT, reason, Exists.FALSE
         )
-        self.finish(flight)
+        self.finish(flight, WsOrderResultType.REQUEST_NOT_SENT, reason)
 
     def cancel_failed(self, flight: Flight, result: WsOrderResultType, reason: str) -> None:
         """Tell that a cancel or modify failed; the order lives on."""
@@ -397,13 +421,22 @@ class Desk:
             told = [Told(OrderStatus.CANCEL_FAILED, reason=reason)]
         self._on.teller.order(record, told)
         self._on.teller.request(record, flight.kind, result, reason)
-        self.finish(flight)
+        self.finish(flight, result, reason)
 
-    def finish(self, flight: Flight) -> None:
-        """Settle the intent; send what waited for this create."""
+    def finish(
+        self, flight: Flight, result: WsOrderResultType | None = None, reason: str = ""
+    ) -> None:
+        """Settle the intent; send what waited for this create.
+
+        ``result`` and ``reason`` are what was told; None is a plain success.
+        """
         if flight.done:
             return
         flight.done = True
+        self.flights -= 1
+        self._on.metrics.request(flight.kind, flight.transport, result, reason)
+        if flight.doubted_s:
+            self._on.metrics.doubt.observe(self._on.clock.monotonic_s() - flight.doubted_s)
         self._on.teller.settle(flight.record.strategy, flight.entry_id)
         self._on.teller.cut()
         if flight.kind is RequestKind.CREATE:
@@ -432,6 +465,7 @@ class Desk:
         """Hand the request to the ladder, once."""
         if not flight.doubted and not flight.done:
             flight.doubted = True
+            flight.doubted_s = flight.doubted_s or self._on.clock.monotonic_s()
             self.doubt(flight, why)
 
     def session_lost(self, session: int, why: str) -> None:
@@ -490,6 +524,8 @@ class Desk:
                     least = wait_s if least is None else min(least, wait_s)
                     break
                 queue.popleft()
+                self._on.metrics.pacing.observe(self._on.clock.monotonic_s() - flight.paced_s)
+                flight.paced_s = 0.0
                 await self._route(flight)
             if not queue:
                 self._paced.pop(key, None)

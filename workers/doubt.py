@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.05
 _MOST_PAUSE_S = 0.4
 _CONFIRMED = WsOrderResultType.ACK_TIMEOUT_CONFIRMED
+_REJECTED = WsOrderResultType.ACK_REJECTED
 _TIMEOUT = WsOrderResultType.ACK_TIMEOUT
 
 
@@ -117,10 +118,10 @@ class Doubts:
     def _confirmed(self, flight: Flight, why: str) -> None:
         record = flight.record
         if record.state is State.FAILED:
-            self._desk.finish(flight)  # a late refusal: told already
+            self._desk.finish(flight, _REJECTED)  # a late refusal: told already
             return
         self._on.teller.request(record, flight.kind, _CONFIRMED, why, Exists.TRUE)
-        self._desk.finish(flight)
+        self._desk.finish(flight, _CONFIRMED)
         self._checks.after_doubt(record)
 
     async def _absent(self, flight: Flight, why: str) -> None:
@@ -142,7 +143,7 @@ class Doubts:
         told = failed(record, Event.ABSENT, reason, self._on.clock.now_ms())
         self._on.teller.order(record, told)
         self._on.teller.request(record, flight.kind, _TIMEOUT, reason, record.exists)
-        self._desk.finish(flight)
+        self._desk.finish(flight, _TIMEOUT)
 
     def _unknown(self, flight: Flight, reason: str) -> None:
         record = flight.record
@@ -152,7 +153,7 @@ class Doubts:
         flight.told_timeout = True
         self._on.teller.order(record, [])
         self._on.teller.request(record, flight.kind, _TIMEOUT, reason, Exists.UNKNOWN)
-        self._desk.finish(flight)
+        self._desk.finish(flight, _TIMEOUT)
         self._on_unknown(record)
 
     # --- cancels and modifies -------------------------------------------------------------------
@@ -188,7 +189,7 @@ class Doubts:
             settled = record.ended or _has_terms(flight)
         if settled:
             self._on.teller.request(record, flight.kind, _CONFIRMED, why)
-            self._desk.finish(flight)
+            self._desk.finish(flight, _CONFIRMED)
         return settled
 
     async def _refused_change(self, flight: Flight, why: str) -> None:
@@ -213,12 +214,12 @@ class Doubts:
             self._on.teller.request(
                 record,
                 flight.kind,
-                WsOrderResultType.ACK_REJECTED,
+                _REJECTED,
                 f"{why} (the order is {record.status})",
             )
-            self._desk.finish(flight)
+            self._desk.finish(flight, _REJECTED)
             return
-        self._desk.cancel_failed(flight, WsOrderResultType.ACK_REJECTED, why)
+        self._desk.cancel_failed(flight, _REJECTED, why)
         self._checks.later(record)
 
 

@@ -32,6 +32,10 @@ class Flight:
     doubted: bool = False
     done: bool = False
     told_timeout: bool = False
+    transport: str = ""  # what carried its last copy; "" as long as none left
+    sent_s: float = 0.0
+    paced_s: float = 0.0  # since when it waits for the venue's rate limit; 0.0: it did not
+    doubted_s: float = 0.0  # since when it has been in doubt, the first time
 
 
 @dataclass(slots=True)

@@ -31,8 +31,10 @@ from router.orders import OrderRecord
 from router.outcomes import MISSES_FOR_PROOF, Rung, absent_from
 from router.settings import Settings, shown
 from router.state import State
+from workers import exposition
 from workers.clock import Clock
 from workers.inquiry import Findings, Inquiry
+from workers.job_metrics import JobMetrics, QueueCollector, measured_job
 from workers.rest import RestClient
 from workers.setup import account_setup
 from workers.venue import Instruments, UnexpectedReply, Venue
@@ -252,24 +254,32 @@ def run(settings: Settings) -> None:
 
     Raises:
         RedisUnavailable: If Redis does not answer.
+        ConfigError: If the metrics cannot be served at their address.
     """
-    client = connect(settings)
-    try:
-        client.ping()
-    except redis.RedisError as error:
-        raise RedisUnavailable(
-            f"Redis does not answer at {shown(settings.redis_url)}: {error}"
-        ) from error
+    with contextlib.closing(connect(settings)) as client:
+        try:
+            client.ping()
+        except redis.RedisError as error:
+            raise RedisUnavailable(
+                f"Redis does not answer at {shown(settings.redis_url)}: {error}"
+            ) from error
+        queue = Queue(settings.jobs.queue, connection=client)
+        registry = exposition.registry(QueueCollector(queue))
+        with exposition.served(settings.metrics, registry):
+            _work(settings, queue, JobMetrics(registry))
+
+
+def _work(settings: Settings, queue: Queue, metrics: JobMetrics) -> None:
     stop = threading.Event()
     # Threads, not rq's own scheduler process: that one outlives a killed parent.
     schedule = threading.Thread(target=keep_schedule, args=(settings, stop), daemon=True)
     schedule.start()
     try:
-        SimpleWorker([settings.jobs.queue], connection=client).work(logging_level="WARNING")
+        worker = SimpleWorker([queue], connection=queue.connection, job_class=measured_job(metrics))
+        worker.work(logging_level="WARNING")
     finally:
         stop.set()
         schedule.join(5)
-        client.close()
 
 
 def keep_schedule(settings: Settings, stop: threading.Event) -> None:

@@ -14,8 +14,11 @@ import redis.exceptions
 from router import functions
 from router.errors import ConfigError, LeaseLost, RedisUnavailable
 from router.settings import Settings, shown
+from workers import exposition
 from workers.account import AccountWorker
+from workers.clock import Clock
 from workers.jobs import enqueue_resolve
+from workers.metrics import AccountMetrics
 from workers.outbox import NO_ANSWER, answer_in_time
 from workers.setup import AccountSetup, account_setup
 
@@ -66,6 +69,10 @@ class WorkerProcess:
         self._settings = settings
         self.setups = [account_setup(name, settings) for name in accounts]
         self.workers: dict[str, AccountWorker] = {}
+        now_ms = Clock().now_ms()
+        self.metrics = {
+            one.name: AccountMetrics(one.venue.exchange, one.name, now_ms) for one in self.setups
+        }
         self.defects = 0
         self._stop = asyncio.Event()
 
@@ -76,8 +83,17 @@ class WorkerProcess:
         """Ask ``run`` to end cleanly."""
         self._stop.set()
 
-    async def run(self, on_serving: Callable[[], None] | None = None) -> None:
-        """Serve until ``stop``; a lost lease turns an account into a standby again."""
+    async def run(self) -> None:
+        """Serve until ``stop``; a lost lease turns an account into a standby again.
+
+        Raises:
+            ConfigError: If the metrics cannot be served at their address.
+        """
+        collector = exposition.AccountCollector(self.metrics.values)
+        with exposition.served(self._settings.metrics, exposition.registry(collector)):
+            await self._run()
+
+    async def _run(self) -> None:
         client = connect(self._settings)
         try:
             await load_functions(client, shown(self._settings.redis_url))
@@ -97,7 +113,12 @@ class WorkerProcess:
     async def _account(self, setup: AccountSetup) -> None:
         while True:
             client = connect(self._settings)
-            worker = AccountWorker(setup, client, enqueue_unknown=self._enqueue)
+            worker = AccountWorker(
+                setup,
+                client,
+                enqueue_unknown=self._enqueue,
+                metrics=self.metrics[setup.name],
+            )
             self.workers[setup.name] = worker
             try:
                 await worker.run()

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from commands.status import account_json
 from commands.survey import account_view
 from demo.redis_server import free_port
+from router.enums import OrderSide, OrderType
 from router.enums import WsOrderResultType as Result
 from router.errors import ConfigError
 from router.settings import MetricsSettings
@@ -77,6 +78,12 @@ def scrape(stack: Stack) -> Scraped:
     return Scraped(f"http://127.0.0.1:{port}/metrics", stack.account)
 
 
+def settled(stack: Stack) -> Scraped:
+    """Return a scrape once every request has its outcome."""
+    until(lambda: scrape(stack)("flights") == 0, "every request has its outcome")
+    return scrape(stack)
+
+
 def serves(url: str) -> bool:
     try:
         Scraped(url, "")
@@ -108,8 +115,8 @@ def trade(stack: Stack, strategy: Recorder) -> None:
     strategy.wait_for(filled, "filled")
     by_rest = strategy.create_order(
         symbol="BTCUSDT-PERP.OKX",
-        side="BUY",
-        type="LIMIT",
+        side=OrderSide.BUY,
+        type=OrderType.LIMIT,
         amount=Decimal("0.001"),
         price=Decimal("85500"),
     )
@@ -125,7 +132,7 @@ def test_what_is_scraped_is_what_the_ledger_has(stack: Stack) -> None:
     strategy = stack.start_strategy()
     trade(stack, strategy)
     stack.check(strategy)
-    found = until(lambda: settled(scrape(stack)), "every request has its outcome")
+    found = settled(stack)
 
     assert found.outcomes() == {
         ("create", "ws", "ACKED", ""): 6,
@@ -158,21 +165,15 @@ def test_what_is_scraped_is_what_the_ledger_has(stack: Stack) -> None:
     assert 0 < seconds < 60
 
 
-def settled(found: Scraped) -> Scraped | None:
-    return found if found("flights") == 0 else None
-
-
 def test_status_shows_the_same(stack: Stack) -> None:
     strategy = stack.start_strategy()
     trade(stack, strategy)
-    scraped = until(lambda: settled(scrape(stack)), "every request has its outcome")
+    scraped = settled(stack)
 
-    def same() -> dict[str, Any] | None:
-        metrics: dict[str, Any] | None = shown(stack)["metrics"]
-        if metrics is None or metrics["now"]["flights"]:
-            return None
+    def same() -> dict[str, Any]:
+        metrics: dict[str, Any] = shown(stack)["metrics"] or {"requests": []}
         total = sum(one["count"] for one in metrics["requests"])
-        return metrics if total == sum(scraped.outcomes().values()) else None
+        return metrics if total == sum(scraped.outcomes().values()) else {}
 
     metrics = until(same, "the owner publishes")
     rows = {
@@ -196,7 +197,7 @@ def test_a_lost_socket_and_what_it_keeps_from_leaving_are_counted(stack: Stack) 
         until(lambda: not scrape(stack)("socket_up", socket="trade"), "the socket is down")
         strategy.wait_result(strategy.buy(ws_fallback=False), Result.REQUEST_NOT_SENT)
         strategy.wait_for(strategy.buy(), "accepted")
-    found = until(lambda: settled(scrape(stack)), "every request has its outcome")
+    found = settled(stack)
     assert found.outcomes() == {
         ("create", "none", "REQUEST_NOT_SENT", "WS_REQUEST_NOT_SENT"): 1,
         ("create", "rest", "ACKED", ""): 1,
@@ -238,7 +239,7 @@ def test_throttling_pacing_and_bad_messages_are_counted(stack: Stack) -> None:
         strategy.wait_for(strategy.buy(), "accepted")
     stack.redis.xadd(stack.keys.intents("alpha"), {"request": "create", "nonsense": "1"})
     until(lambda: scrape(stack)("dead_letters_total") == 1, "the dead letter")
-    found = until(lambda: settled(scrape(stack)), "every request has its outcome")
+    found = settled(stack)
     assert found("throttled_total") == 1
     assert found.stage("pacing") == 1
     assert found("sends_total", request="create", transport="ws") == 2
@@ -254,7 +255,7 @@ def test_requests_beyond_the_venues_limit_wait_and_the_wait_is_measured(stack: S
     oids = [strategy.buy() for _ in range(70)]  # the venue takes 60 in 2 s
     for oid in oids:
         strategy.wait_for(oid, "accepted")
-    found = until(lambda: settled(scrape(stack)), "every request has its outcome")
+    found = settled(stack)
     assert found.outcomes() == {("create", "ws", "ACKED", ""): 70}
     assert 70 - 60 <= found.stage("pacing") < 70
     assert found("throttled_total") == stack.ledger().throttled == 0

@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from demo.children import ROOT
 from demo.redis_server import free_port
 from router.enums import RequestKind
 from router.enums import WsOrderResultType as Result
@@ -14,7 +15,8 @@ from router.errors import ConfigError
 from router.settings import MetricsSettings
 from workers import exposition
 from workers.clock import Clock
-from workers.metrics import COUNTERS, GAUGES, AccountMetrics, Standing, reason_code
+from workers.job_metrics import JobMetrics, QueueCollector
+from workers.metrics import COUNTERS, GAUGES, STAGES, AccountMetrics, Standing, reason_code
 from workers.publisher import snapshot
 from workers.rest import NoAnswer, NotSent, RestClient
 from workers.venue import RestReply, RestRequest
@@ -218,3 +220,16 @@ async def test_a_rest_call_is_counted_by_what_came_back(
     call.client.close()
     assert call.metrics.rest_calls.numbers == {(result,): 1}
     assert call.metrics.rest.count == 1
+
+
+def test_the_document_names_what_is_served_and_nothing_else() -> None:
+    queue = cast(Any, QueueCollector(cast(Any, None)))
+    registry = CollectorRegistry()
+    JobMetrics(registry)
+    collectors = [exposition.AccountCollector(lambda: [metrics()]), registry]
+    families = [family for one in collectors for family in one.collect()] + list(queue.describe())
+    served = {one.name + "_total" * (one.type == "counter") for one in families}
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(order_router_\w+)`", text, re.MULTILINE)) == served
+    stages = text.partition("| stage | from")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `([a-z]+)`", stages, re.MULTILINE) == list(STAGES)

@@ -85,6 +85,7 @@ def test_numbers_tell_repeats_and_gaps(numbers: list[int], verdicts: str) -> Non
     sequence = Sequence(0)
     told = [sequence.judge(number, {"text": str(number)}).name for number in numbers]
     assert told == verdicts.split()
+    assert repr(sequence) == f"Sequence(last={max(numbers)})"
 
 
 @given(st.lists(st.integers(1, 30), max_size=40))

@@ -154,3 +154,20 @@ def test_the_unknown_are_counted_until_each_is_known() -> None:
     assert registry.became_known(one)
     assert not registry.became_known(one), "told once"
     assert registry.unknown_count == 0
+
+
+def test_a_client_id_is_free_again_once_its_order_has_ended() -> None:
+    registry, one = Registry(), record("o1")
+    registry.add(one)
+    registry.note_venue_id(record("o9", venue_id=""))  # nothing to find it by
+    assert registry.live_client("c-o1") is one
+    one.state = State.FILLED
+    assert registry.live_client("c-o1") is registry.live_client("nobody") is None
+    assert repr(registry) == "Registry(1 orders, 0 of them ended)"
+
+
+def test_an_order_without_a_venue_id_is_forgotten_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry_module, "ENDED_KEPT", 0)
+    registry = Registry()
+    registry.add(record("o1", venue_id="", state=State.FAILED))
+    assert (len(registry), registry.find("c-o1", "")) == (0, None)

@@ -66,9 +66,6 @@ class Okx:
             dead_after_s=self._settings.dead_after_s,
         )
 
-    def book_channel(self, instrument: Instrument) -> str:
-        return f"{session.BOOK}:{instrument.venue_symbol}"
-
     def subscribe_books(self, instruments: Sequence[Instrument]) -> list[str]:
         return session.books("subscribe", [one.venue_symbol for one in instruments])
 

@@ -38,7 +38,7 @@ check: $(STAMP)
 # Two runs that together run each test once: the tests beside the pure modules, then the rest.
 OWN_TESTS := tests/router tests/workers tests/venues tests/strategy_sdk
 OTHER_TESTS := $(filter-out $(OWN_TESTS),$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
-COVER := $(BIN)/python -m pytest -n auto --dist worksteal -q --cov --cov-report=
+COVER := $(BIN)/python -m pytest -n auto --dist worksteal --timeout 300 -q --cov --cov-report=
 coverage: $(STAMP)
 	$(COVER) $(OWN_TESTS) $(ARGS)
 	$(BIN)/coverage json -q -o .coverage-own.json

@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from router import ids
 from router.enums import Exists, OrderSide, OrderStatus, OrderType
 from router.evidence import Fill, OrderReport, Source, VenueState
-from router.orders import OrderRecord, Told, acked, add_fill, failed, fold, rest_fill, settle_end
+from router.orders import (
+    OrderRecord,
+    Told,
+    acked,
+    add_fill,
+    failed,
+    fold,
+    rest_fill,
+    settle_end,
+    step,
+)
 from router.state import Event, State, advance
 
 OID = ids.new_oid(ids.strategy_tag("alpha"))
@@ -252,10 +262,18 @@ def test_an_end_stated_twice_is_told_once() -> None:
 @pytest.mark.parametrize(("amount", "price"), [(None, None), ("0", "0")])
 def test_terms_that_the_venue_does_not_state_stay(amount: str | None, price: str | None) -> None:
     record = sent_order()
-    terms = {
-        "amount": None if amount is None else Decimal(amount),
-        "price": None if price is None else Decimal(price),
-    }
-    fold(record, replace(report(), **terms))
+    stated = [None if one is None else Decimal(one) for one in (amount, price)]
+    fold(record, replace(report(), amount=stated[0], price=stated[1]))
     assert (record.amount, record.price) == (Decimal(3), Decimal(100))
     assert record.by_amount is (amount is not None)
+
+
+def test_the_first_end_stands_unless_all_was_filled() -> None:
+    record = sent_order()
+    fold(record, report())
+    step(record, Event.VANISHED)
+    assert record.state is State.CANCELED
+    assert fold(record, report(VenueState.EXPIRED, ts_ms=4)) == []
+    assert record.state is State.CANCELED
+    told = [one for n in (1, 2, 3) for one in add_fill(record, fill(n))]
+    assert statuses(told)[-1] is OrderStatus.FILLED

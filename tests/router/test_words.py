@@ -13,7 +13,7 @@ from router.enums import (
     OrderType,
 )
 from router.evidence import Fill, OrderReport, Source, VenueState, read_report, report_json
-from router.instruments import exchange_of, is_on_step, to_step
+from router.instruments import Instrument, exchange_of, is_on_step, to_step
 from router.keyspace import AccountKeys, VenueKeys, index
 from router.snapshot import Snapshot
 
@@ -130,3 +130,20 @@ def test_a_report_survives_its_way_through_redis() -> None:
 def test_a_snapshot_survives_its_way_through_redis() -> None:
     one = Snapshot(epoch=3, since_ms=1, at_ms=2, stages={})
     assert Snapshot.model_validate_json(one.model_dump_json()) == one
+
+
+def test_prices_and_amounts_go_to_the_grids_of_their_instrument() -> None:
+    one = Instrument(
+        symbol="BTCUSDT.OKX",
+        exchange=ExchangeType.OKX,
+        kind="spot",
+        base="BTC",
+        quote="USDT",
+        settle="USDT",
+        tick_size=D("0.5"),
+        lot_size=D("0.01"),
+        min_amount=D("0.01"),
+        venue_symbol="BTC-USDT",
+    )
+    assert one.price_to_precision(D("100.3")) == D("100.5")
+    assert one.amount_to_precision(D("0.019"), "floor") == D("0.01")

@@ -202,3 +202,11 @@ def test_the_clock_tells_one_time_in_every_unit() -> None:
         clock.utc_now().timestamp(),
     )
     assert all(0 <= other - seconds + 0.001 < 5 for other in others)
+
+
+def test_a_restart_goes_on_behind_the_result_that_was_handled_last() -> None:
+    sequence = Sequence()
+    sequence.start_at(7, {"text": "7"})
+    assert sequence.judge(7, {"text": "7"}) is Verdict.REPEAT
+    assert sequence.judge(8, {"text": "8"}) is Verdict.NEW
+    assert sequence.judge(7, {"text": "another"}) is Verdict.REWOUND

@@ -226,7 +226,7 @@ def test_the_document_names_what_is_served_and_nothing_else() -> None:
     queue = cast(Any, QueueCollector(cast(Any, None)))
     registry = CollectorRegistry()
     JobMetrics(registry)
-    collectors = [exposition.AccountCollector(lambda: [metrics()]), registry]
+    collectors: list[Any] = [exposition.AccountCollector(lambda: [metrics()]), registry]
     families = [family for one in collectors for family in one.collect()] + list(queue.describe())
     served = {one.name + "_total" * (one.type == "counter") for one in families}
     text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")

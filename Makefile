@@ -2,7 +2,7 @@
 #
 #   make demo                          the whole stack with faults, then the ledger compared
 #   make demo ARGS="--seconds 20"      options for the command; `make demo -- --seconds 20` works, too
-#   make test  check  bench  format  venv  clean
+#   make test  check  bench  coverage  format  venv  clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +12,7 @@ ARGS ?=
 
 # What stands after a first goal that takes options belongs to that goal: make demo -- --orders 500
 FIRST := $(firstword $(MAKECMDGOALS))
-ifneq ($(filter demo bench test,$(FIRST)),)
+ifneq ($(filter demo bench test coverage,$(FIRST)),)
   REST := $(wordlist 2,$(words $(MAKECMDGOALS)),$(MAKECMDGOALS))
   ifneq ($(filter -%,$(REST)),)
     override ARGS += $(REST)
@@ -21,7 +21,7 @@ ifneq ($(filter demo bench test,$(FIRST)),)
   endif
 endif
 
-.PHONY: demo test check bench format venv clean
+.PHONY: demo test check bench coverage format venv clean
 
 demo: $(STAMP)
 	@$(BIN)/order-router demo $(ARGS)
@@ -34,6 +34,18 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
+
+# Two runs that together run each test once: the tests beside the pure modules, then the rest.
+OWN_TESTS := tests/router tests/workers tests/venues tests/strategy_sdk
+OTHER_TESTS := $(filter-out $(OWN_TESTS),$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
+COVER := $(BIN)/python -m pytest -n auto --dist worksteal --timeout 300 -q --cov --cov-report=
+coverage: $(STAMP)
+	$(COVER) $(OWN_TESTS) $(ARGS)
+	$(BIN)/coverage json -q -o .coverage-own.json
+	$(COVER) --cov-append $(OTHER_TESTS) tests/test_*.py $(ARGS)
+	$(BIN)/coverage json -q -o .coverage-all.json
+	$(BIN)/coverage report --skip-covered --show-missing
+	@$(BIN)/python -m tests.coverage_gates .coverage-own.json .coverage-all.json
 
 bench: $(STAMP)
 	@$(BIN)/order-router bench $(ARGS)

@@ -29,6 +29,14 @@ ConfigDir = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(
+        "--metrics-port",
+        help="Port of the Prometheus endpoint; 0: none. Default: metrics.port in router.toml.",
+        show_default=False,
+    ),
+]
 AccountFilter = Annotated[
     str | None, typer.Option("--account", help="Only this account.", show_default=False)
 ]

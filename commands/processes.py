@@ -7,7 +7,7 @@ import typer
 from pydantic import ValidationError
 
 from commands import logs
-from commands.options import AsJson, ConfigDir, RedisUrl, hand_down, settings_from
+from commands.options import AsJson, ConfigDir, MetricsPort, RedisUrl, hand_down, settings_from
 from commands.output import print_json
 from router.contracts import first_problem
 from router.errors import ConfigError
@@ -22,6 +22,7 @@ def worker(
         list[str] | None,
         typer.Option(help="An account to serve; repeat it for several. Default: all configured."),
     ] = None,
+    metrics_port: MetricsPort = None,
     redis_url: RedisUrl = None,
     config_dir: ConfigDir = None,
     as_json: AsJson = False,
@@ -35,17 +36,30 @@ def worker(
         raise ConfigError("accounts.toml", "no account is configured; add [accounts.NAME]")
     logs.set_up(settings.log_level, as_json=as_json)
     hand_down(settings, config_dir)
-    serve(settings, accounts)
+    serve(_at_port(settings, metrics_port), accounts)
 
 
-def jobs(redis_url: RedisUrl = None, config_dir: ConfigDir = None, as_json: AsJson = False) -> None:
+def jobs(
+    metrics_port: MetricsPort = None,
+    redis_url: RedisUrl = None,
+    config_dir: ConfigDir = None,
+    as_json: AsJson = False,
+) -> None:
     """Resolve unknown orders, archive and trim: an rq worker and its schedule."""
     from workers.jobs import run as run_jobs
 
     settings = settings_from(redis_url, config_dir)
     logs.set_up(settings.log_level, as_json=as_json)
     hand_down(settings, config_dir)
-    run_jobs(settings)
+    run_jobs(_at_port(settings, metrics_port))
+
+
+def _at_port(settings: Settings, port: int | None) -> Settings:
+    """Return the settings with the metrics served at this port; None leaves them."""
+    if port is None:
+        return settings
+    metrics = settings.metrics.model_copy(update={"port": port})
+    return settings.model_copy(update={"metrics": metrics})
 
 
 def simulator(

@@ -1,6 +1,7 @@
 """``order-router status``: per account its owner, lease, sockets, and each strategy in counts."""
 
 from dataclasses import asdict
+from typing import Any
 
 from rich.markup import escape
 
@@ -9,6 +10,7 @@ from commands.options import AccountFilter, AsJson, ConfigDir, RedisUrl, setting
 from commands.output import ago, clock_time, console, now_ms, print_json, table
 from commands.survey import AccountView, StrategyView, account_names, account_view
 from router.keyspace import AccountKeys
+from router.snapshot import Snapshot
 
 _COLUMNS = (
     "strategy", "waiting", "pending", "open", "unknown", "backlog", "repeats", "dead", "last seen",
@@ -30,12 +32,18 @@ def status(
             for name in account_names(client, settings, account)
         ]
     if as_json:
-        print_json({"accounts": [asdict(view) for view in views]})
+        print_json({"accounts": [account_json(view) for view in views]})
         return
     if not views:
         console().print("no account is configured, and none was ever served")
     for view in views:
         _show(view, now_ms())
+
+
+def account_json(view: AccountView) -> dict[str, Any]:
+    """Return the account as `status --json` shows it."""
+    metrics = view.metrics.model_dump() if view.metrics is not None else None
+    return asdict(view) | {"metrics": metrics}
 
 
 def _show(view: AccountView, now: int) -> None:
@@ -52,7 +60,36 @@ def _show(view: AccountView, now: int) -> None:
         out.print(f"  {view.dead} dead letters")
     if view.strategies:
         out.print(table("", _COLUMNS, [_row(one, now) for one in view.strategies]))
+    if view.metrics is not None:
+        _show_metrics(view.metrics, now)
     out.print()
+
+
+def _show_metrics(metrics: Snapshot, now: int) -> None:
+    out = console()
+    standing = ", ".join(f"{count} {_words(name)}" for name, count in metrics.now.items())
+    out.print(f"  now {standing}")
+    happened = [f"{count} {_words(name)}" for name, count in metrics.counts.items() if count]
+    out.print(f"  since the worker started, {ago(metrics.since_ms, now)}: {', '.join(happened)}")
+    stages = [
+        (name, one.count, _ms(one.p50_ms), _ms(one.p99_ms), _ms(one.most_ms))
+        for name, one in metrics.stages.items()
+        if one.count
+    ]
+    if stages:
+        out.print(table("", ("stage, ms", "count", "p50", "p99", "most"), stages))
+    if metrics.requests:
+        columns = tuple(type(metrics.requests[0]).model_fields)
+        rows = [tuple(one.model_dump().values()) for one in metrics.requests]
+        out.print(table("", columns, rows))
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _ms(value: float) -> str:
+    return f"{value:.1f}"
 
 
 def _owner(view: AccountView) -> str:

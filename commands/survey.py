@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
 from redis.exceptions import ResponseError
 
 from router.errors import ConfigError
 from router.keyspace import GROUP, AccountKeys, index
 from router.settings import Settings
+from router.snapshot import Snapshot
 from router.state import State
 
 SOCKETS = ("trade", "private", "public")
@@ -65,6 +67,8 @@ class AccountView:
     halted: str | None
     dead: int
     strategies: tuple[StrategyView, ...]
+    metrics: Snapshot | None
+    """What the owner measured, at most seconds ago; None if it published nothing lately."""
 
 
 def account_names(client: Any, settings: Settings, only: str | None = None) -> list[str]:
@@ -98,15 +102,17 @@ def account_view(client: Any, keys: AccountKeys) -> AccountView:
     pipeline.xlen(keys.dead)
     pipeline.hgetall(keys.strategies)
     pipeline.hgetall(keys.seq)
-    lease, left_ms, status, halted, dead, registered, seq = pipeline.execute()
+    pipeline.get(keys.metrics)
+    lease, left_ms, status, halted, dead, registered, seq, metrics = pipeline.execute()
     names = sorted(name for name in registered if "@" not in name)
     deaths = _deaths(client, keys)
+    epoch = int(lease.get("epoch") or status.get("epoch") or 0)
     return AccountView(
         account=keys.account,
         owner=lease.get("owner", ""),
         host=lease.get("host", ""),
         pid=lease.get("pid", ""),
-        epoch=int(lease.get("epoch") or status.get("epoch") or 0),
+        epoch=epoch,
         lease_left_ms=max(0, int(left_ms)),
         worker=status.get("worker", "") if lease else "",
         sockets=_sockets(status),
@@ -119,7 +125,17 @@ def account_view(client: Any, keys: AccountKeys) -> AccountView:
             )
             for name in names
         ),
+        metrics=_snapshot(metrics, epoch),
     )
+
+
+def _snapshot(text: str | None, epoch: int) -> Snapshot | None:
+    """Return this owner's snapshot; None for none, another owner's or one we cannot read."""
+    try:
+        found = Snapshot.model_validate_json(text or "null")
+    except ValidationError:
+        return None
+    return found if found.epoch == epoch else None
 
 
 def _sockets(status: dict[str, str]) -> dict[str, SocketView]:

@@ -103,6 +103,11 @@ class AccountKeys:
         return self._key("status")
 
     @property
+    def metrics(self) -> str:
+        """String with expiry. The owner's metrics summed up, JSON. By the owner, every second."""
+        return self._key("metrics")
+
+    @property
     def positions(self) -> str:
         """Hash. Symbol → position JSON. By apply."""
         return self._key("positions")

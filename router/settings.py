@@ -76,6 +76,20 @@ class JobSettings(BaseModel):
     archive_dir: str = ""
 
 
+class MetricsSettings(BaseModel):
+    """How worker and jobs show what they measure.
+
+    ``port``: of the Prometheus endpoint ``/metrics``; 0 serves none. ``publish_every_s``: how often
+    an owner renews the summary that ``status`` shows.
+    """
+
+    model_config = _STRICT
+
+    port: int = Field(0, ge=0, le=65_535)
+    host: str = "127.0.0.1"
+    publish_every_s: float = Field(1.0, gt=0)
+
+
 class AccountSettings(BaseModel):
     """One exchange account. Secrets are named, never written here.
 
@@ -107,6 +121,7 @@ class Settings(BaseSettings):
     orders: OrderSettings = OrderSettings()
     worker: WorkerSettings = WorkerSettings()
     jobs: JobSettings = JobSettings()
+    metrics: MetricsSettings = MetricsSettings()
     accounts: dict[str, AccountSettings] = {}
 
     @classmethod

@@ -24,8 +24,10 @@ from workers.inquiry import Inquiry
 from workers.intake import Intake
 from workers.lease import Lease
 from workers.market_data import MarketData
+from workers.metrics import AccountMetrics, Standing
 from workers.outbox import Outbox
 from workers.pacing import Pacer
+from workers.publisher import Publisher
 from workers.registry import Registry
 from workers.rest import RestClient
 from workers.resync import Resync
@@ -62,11 +64,13 @@ class AccountWorker:
         connects: Connects,
         *,
         enqueue_unknown: Callable[[str, str, str], None],
+        metrics: AccountMetrics | None = None,
     ) -> None:
         self._setup = setup
         self._connects = connects
         self._client = client
         self._enqueue_unknown = enqueue_unknown
+        self._metrics = metrics or AccountMetrics(setup.venue.exchange, setup.name)
         self._keys = AccountKeys(setup.name, setup.settings.prefix)
         self.clock = Clock()
         self.lease = Lease(
@@ -97,9 +101,17 @@ class AccountWorker:
             threads=self._setup.settings.worker.rest_threads,
             connect_timeout_s=self._setup.settings.worker.rest_connect_timeout_s,
             read_timeout_s=self._setup.settings.worker.rest_read_timeout_s,
+            metrics=self._metrics,
         )
         owner = Owner(
-            self._setup, self._client, self._keys, self.lease, rest, self.clock, self._connects
+            self._setup,
+            self._client,
+            self._keys,
+            self.lease,
+            rest,
+            self.clock,
+            self._connects,
+            self._metrics,
         )
         owner.on_unknown = self._enqueue_unknown
         self._owner = owner
@@ -107,6 +119,7 @@ class AccountWorker:
             await owner.serve(self.serving)
         finally:
             self.serving.clear()
+            self._metrics.standing = lambda: None
             await self.lease.release()
             rest.close()
 
@@ -123,6 +136,7 @@ class Owner:
         rest: RestClient,
         clock: Clock,
         connects: Connects,
+        metrics: AccountMetrics,
     ) -> None:
         settings, venue = setup.settings, setup.venue
         self._setup = setup
@@ -133,7 +147,7 @@ class Owner:
         self._rest = rest
         self._connects = connects
         self.on_unknown: Callable[[str, str, str], None] = lambda account, strategy, oid: None
-        self._outbox = Outbox(client, keys, lease.epoch)
+        self._outbox = Outbox(client, keys, lease.epoch, metrics)
         self._teller = Teller(
             keys=keys,
             outbox=self._outbox,
@@ -143,6 +157,7 @@ class Owner:
             epoch=lease.epoch,
             idempotency_ttl_ms=settings.orders.idempotency_ttl_ms,
             now_ms=clock.now_ms,
+            metrics=metrics,
         )
         inquiry = Inquiry(venue, rest, clock, lambda: self._on.instruments)
         self._on = Wiring(
@@ -154,8 +169,10 @@ class Owner:
             teller=self._teller,
             inquiry=inquiry,
             rest=rest,
+            metrics=metrics,
         )
         self._build()
+        metrics.standing = self._standing
 
     def _build(self) -> None:
         on, settings, venue = self._on, self._setup.settings, self._setup.venue
@@ -200,6 +217,9 @@ class Owner:
             self._setup, on, self._client, self._keys, keys, self._intake, self._inbox, self._resync
         )
         self._startup.on_halt = self._desk.halt
+        self._publisher = Publisher(
+            self._client, self._keys, on.metrics, on.clock, settings.metrics
+        )
         self._startup.on_holdings = self._holdings.restore
         self._private_was_lost = False
         self._sockets_ready = asyncio.Event()
@@ -229,6 +249,19 @@ class Owner:
         """The strategies whose intents are read now."""
         return self._teller.strategies
 
+    def _standing(self) -> Standing:
+        registry = self._on.registry
+        return Standing(
+            epoch=self._lease.epoch,
+            may_send=self._lease.may_send(),
+            flights=self._desk.flights,
+            paced=self._desk.departures.paced,
+            open_orders=registry.live_count,
+            unknown_orders=registry.unknown_count,
+            outbox_operations=self._outbox.waiting,
+            sockets={name: one.ready for name, one in self._sockets.items()},
+        )
+
     # --- life -----------------------------------------------------------------------------------
 
     async def serve(self, serving: asyncio.Event) -> None:
@@ -250,6 +283,7 @@ class Owner:
                     "wanted books": self._market.follow(),
                     "books": self._market.publish(),
                     "venue clock": self._startup.keep_venue_time(),
+                    "metrics": self._publisher.run(),
                     "intents": self._begin(serving),
                 }.items()
             ]
@@ -318,6 +352,7 @@ class Owner:
             self._statements.take(record, report)
 
     def _ready(self, name: str, session: int, why: str) -> None:
+        self._on.metrics.socket_connects.add(name)
         self._teller.hash(self._keys.status, self._socket_status(name, "connected"))
         if self._trade.ready and self._private.ready:
             self._sockets_ready.set()
@@ -332,6 +367,7 @@ class Owner:
             self._desk.session_lost(session, why)
         if self._sockets[name].ready:
             return  # a replaced session went; its successor serves
+        self._on.metrics.socket_losses.add(name)
         self._teller.hash(self._keys.status, self._socket_status(name, "disconnected"))
         if name == self._private.name:
             if self._resyncing is not None:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import websockets.exceptions as ws_errors
 
-from router.enums import RequestKind
+from router.enums import RequestKind, Via
 from workers.connection import Connection, NotReady
 from workers.flights import Flight, InFlight
 from workers.pacing import Pacer
@@ -35,7 +35,8 @@ class Requests(Protocol):
     def by_rest(self, flight: Flight) -> None: ...
     def without_socket(self, flight: Flight) -> None: ...
     def cannot_encode(self, flight: Flight, error: CannotEncode) -> None: ...
-    def sent(self, flight: Flight) -> None: ...
+    def sent(self, flight: Flight, via: Via) -> None: ...
+    def unsent(self, flight: Flight) -> None: ...
     def begin_doubt(self, flight: Flight, why: str) -> None: ...
 
 
@@ -70,14 +71,20 @@ class Departures:
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
+    @property
+    def paced(self) -> int:
+        """How many requests wait for their turn: for the venue's limits, or for the lease."""
+        return len(self._waiting)
+
     def add(self, flight: Flight) -> None:
         """Let a request leave at the next ``leave``; ``look_again`` brings that about."""
         self._waiting.add(flight)
 
     def put_back(self, flight: Flight, wait_s: float) -> None:
         """Let a request that the venue did not act on be the next to leave, after a pause."""
-        key = (flight.kind, flight.record.symbol)
-        self._pacer.exhaust(*key, self._on.clock.monotonic_s())
+        now_s = self._on.clock.monotonic_s()
+        self._pacer.exhaust(flight.kind, flight.record.symbol, now_s)
+        flight.paced_s = now_s
         self._waiting.put_back(flight)
         asyncio.get_running_loop().call_later(wait_s, self._wake.set)
 
@@ -107,11 +114,15 @@ class Departures:
         if not self.may_send():
             # The lease may be gone. If it comes back the request goes on; if not, whoever owns the
             # account next finds the intent pending and asks the venue first.
+            self._waiting.kept_back(self._on.clock.monotonic_s())
             return _LEASE_RETRY_S
         for kind in _KINDS:
             while group := self._next_frame(kind):
                 await self._send(group)
-        return _LONGEST_PAUSE_S if self._waiting else None
+        if not self._waiting:
+            return None
+        self._waiting.kept_back(self._on.clock.monotonic_s())
+        return _LONGEST_PAUSE_S
 
     # --- who goes next ----------------------------------------------------------------------------
 
@@ -155,6 +166,10 @@ class Departures:
     # --- out --------------------------------------------------------------------------------------
 
     async def _send(self, group: Sequence[Flight]) -> None:
+        for flight in group:
+            if flight.paced_s:
+                self._on.metrics.pacing.observe(self._on.clock.monotonic_s() - flight.paced_s)
+                flight.paced_s = 0.0
         if group[0].by_rest:
             for flight in group:
                 self._requests.by_rest(flight)
@@ -172,7 +187,7 @@ class Departures:
         session = self._trade.session_number
         for flight in group:
             flight.request_id, flight.session = request_id, session
-            self._requests.sent(flight)
+            self._requests.sent(flight, Via.WS)
         self._in_flight.add(group, group[0].sent_ms + self._on.orders.ack_timeout_ms)
         self.awaited.set()
         try:
@@ -180,13 +195,16 @@ class Departures:
         except NotReady:
             self._in_flight.drop(request_id)
             for flight in group:
-                flight.sends -= 1
+                self._requests.unsent(flight)
                 self._requests.without_socket(flight)
+            return
         except ws_errors.ConnectionClosed as error:
             # The frame may have left before the connection broke.
             self._in_flight.drop(request_id)
             for flight in group:
                 self._requests.begin_doubt(flight, f"the socket broke during the write: {error}")
+        self._on.metrics.sends.add(str(group[0].kind), str(Via.WS), count=len(group))
+        self._on.metrics.frame_commands.observe(len(group))
 
     def _encode(self, request_id: str, group: Sequence[Flight]) -> tuple[Sequence[Flight], str]:
         """Return those that can be said to the venue, and the frame that says them."""

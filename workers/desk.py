@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from decimal import Decimal
 
-from router.enums import Exists, OrderStatus, RequestKind, WsOrderResultType
+from router.enums import Exists, OrderStatus, RequestKind, Via, WsOrderResultType
 from router.evidence import OrderReport
 from router.orders import OrderRecord, Told, acked, failed, step
 from router.outcomes import Action, act
@@ -46,6 +46,8 @@ class Desk:
         self._creating: dict[tuple[str, str], Flight] = {}
         self._changes = Changes()
         self._held: dict[tuple[str, str], list[Flight]] = defaultdict(list)
+        self.flights = 0
+        """How many requests are between their intent and their outcome."""
         self.halted = ""
         self.doubt: Doubt = self._no_doubt_yet
         self.ask_truth: Doubt = self._no_doubt_yet
@@ -75,11 +77,12 @@ class Desk:
         """Let a request leave with the next ``departures.leave``, or hold it until its order's
         create has an outcome."""
         order = _key(flight.record)
+        if flight.kind is RequestKind.CREATE and order in self._creating:
+            return  # the same intent, read again: it is under way
+        self.flights += 1
         if flight.kind is RequestKind.MODIFY:
             self._changes.taken(flight)
         if flight.kind is RequestKind.CREATE:
-            if order in self._creating:
-                return  # the same intent, read again: it is under way
             self._creating[order] = flight
         elif order in self._creating and flight.record.exists is not Exists.TRUE:
             # The venue cannot cancel what it may not have yet (C9).
@@ -91,6 +94,7 @@ class Desk:
     def recover(self, flight: Flight, why: str) -> None:
         """Put a request in doubt that an earlier epoch may have sent."""
         order = _key(flight.record)
+        self.flights += 1
         if flight.kind is RequestKind.MODIFY:
             self._changes.taken(flight)
         if flight.kind is RequestKind.CREATE:
@@ -212,9 +216,11 @@ class Desk:
         else:
             self.not_sent(flight, f"INVALID_{error.field.upper()}: {error}")
 
-    def sent(self, flight: Flight) -> None:
+    def sent(self, flight: Flight, via: Via) -> None:
         """Note that a request is being written."""
         flight.sent_ms = self._on.clock.monotonic_ms()
+        flight.sent_s = self._on.clock.monotonic_s()
+        flight.transport = str(via)
         flight.first_sent_ms = flight.first_sent_ms or flight.sent_ms
         flight.sends += 1
         flight.doubted = False
@@ -223,6 +229,12 @@ class Desk:
             if record.state in (State.INITIALIZED, State.PENDING, State.UNKNOWN):
                 step(record, Event.SENT)
             record.sent_ms = self._on.clock.now_ms()
+
+    def unsent(self, flight: Flight) -> None:
+        """Take back the note of a copy that provably never left."""
+        flight.sends -= 1
+        if not flight.sends:
+            flight.transport = ""
 
     async def _modify_by_rest(self, flight: Flight) -> None:
         await self._call(flight)
@@ -238,18 +250,20 @@ class Desk:
         except CannotEncode as error:
             self.not_sent(flight, f"INVALID_{error.field.upper()}: {error}")
             return
-        self.sent(flight)
+        self.sent(flight, Via.REST)
         try:
             reply = await self._on.rest.call(request)
         except NotSent as error:
-            flight.sends -= 1
+            self.unsent(flight)
             self.not_sent(
                 flight, f"{WS_NOT_SENT}: no socket, and REST could not be reached ({error})"
             )
             return
         except NoAnswer as error:
+            self._on.metrics.sends.add(str(flight.kind), str(Via.REST))
             self.begin_doubt(flight, f"REST did not answer: {error}")
             return
+        self._on.metrics.sends.add(str(flight.kind), str(Via.REST))
         answer = self._on.venue.read_command(reply, command)
         self._conclude(flight, answer)
 
@@ -268,8 +282,10 @@ class Desk:
                 answer.request_id,
                 answer.verdict,
             )
+        now_s = self._on.clock.monotonic_s()
         # The last first: those to be sent again are put back before those that came after them.
         for flight in reversed(flights):
+            self._on.metrics.ack.observe(now_s - flight.sent_s)
             self._conclude(flight, answer)
 
     def _conclude(self, flight: Flight, answer: Answer) -> None:
@@ -329,13 +345,14 @@ class Desk:
             self._on.teller.request(
                 record, flight.kind, WsOrderResultType.ACK_REJECTED, _said(verdict), Exists.FALSE
             )
-        self.finish(flight)
+        self.finish(flight, WsOrderResultType.ACK_REJECTED)
 
     def _pause(self, flight: Flight, verdict: Verdict) -> None:
         """Wait for room: the venue said that it did not act."""
         if flight.done or flight.doubted:
             # In doubt already: the ladder alone decides about another copy, or there might be two.
             return
+        self._on.metrics.throttled.add()
         if flight.superseded:
             # To send it after the newer one would undo that.
             why = f"{_said(verdict)}; a newer modify followed it"
@@ -365,7 +382,7 @@ class Desk:
         self._on.teller.request(
             record, flight.kind, WsOrderResultType.REQUEST_NOT_SENT, reason, Exists.FALSE
         )
-        self.finish(flight)
+        self.finish(flight, WsOrderResultType.REQUEST_NOT_SENT, reason)
 
     def cancel_failed(self, flight: Flight, result: WsOrderResultType, reason: str) -> None:
         """Tell that a cancel or modify failed; the order lives on."""
@@ -379,13 +396,22 @@ class Desk:
             told = [Told(OrderStatus.CANCEL_FAILED, reason=reason)]
         self._on.teller.order(record, told)
         self._on.teller.request(record, flight.kind, result, reason)
-        self.finish(flight)
+        self.finish(flight, result, reason)
 
-    def finish(self, flight: Flight) -> None:
-        """Settle the intent; send what waited for this create."""
+    def finish(
+        self, flight: Flight, result: WsOrderResultType | None = None, reason: str = ""
+    ) -> None:
+        """Settle the intent; send what waited for this create.
+
+        ``result`` and ``reason`` are what was told; None is a plain success.
+        """
         if flight.done:
             return
         flight.done = True
+        self.flights -= 1
+        self._on.metrics.request(flight.kind, flight.transport, result, reason)
+        if flight.doubted_s:
+            self._on.metrics.doubt.observe(self._on.clock.monotonic_s() - flight.doubted_s)
         self._on.teller.settle(flight.record.strategy, flight.entry_id)
         self._on.teller.cut()
         if flight.kind is RequestKind.CREATE:
@@ -416,6 +442,7 @@ class Desk:
         """Hand the request to the ladder, once."""
         if not flight.doubted and not flight.done:
             flight.doubted = True
+            flight.doubted_s = flight.doubted_s or self._on.clock.monotonic_s()
             self.doubt(flight, why)
 
     def session_lost(self, session: int, why: str) -> None:

@@ -31,9 +31,9 @@ _MOST_LATE_PAUSE_S = 2.0
 #: Of all orders told unknown, so that asking for them leaves threads for cancels.
 _LATE_AT_ONCE = 2
 _CONFIRMED = WsOrderResultType.ACK_TIMEOUT_CONFIRMED
+_REJECTED = WsOrderResultType.ACK_REJECTED
 _TIMEOUT = WsOrderResultType.ACK_TIMEOUT
 PROVEN_ABSENT = "proven absent at the venue"
-_REJECTED = WsOrderResultType.ACK_REJECTED
 
 
 class Doubts:
@@ -164,10 +164,10 @@ class Doubts:
         if record.state is State.FAILED:  # what the venue showed is that it refused the order
             said = record.reason
             self._on.teller.request(record, flight.kind, _REJECTED, said, Exists.FALSE)
-            self._desk.finish(flight)
+            self._desk.finish(flight, _REJECTED)
             return
         self._on.teller.request(record, flight.kind, _CONFIRMED, why, Exists.TRUE)
-        self._desk.finish(flight)
+        self._desk.finish(flight, _CONFIRMED)
         self._checks.after_doubt(record)
 
     async def _absent(self, flight: Flight, why: str) -> None:
@@ -192,7 +192,7 @@ class Doubts:
         told = failed(record, Event.ABSENT, reason, self._on.clock.now_ms())
         self._on.teller.order(record, told)
         self._on.teller.request(record, flight.kind, _TIMEOUT, reason, record.exists)
-        self._desk.finish(flight)
+        self._desk.finish(flight, _TIMEOUT)
 
     def _unknown(self, flight: Flight, reason: str) -> None:
         record = flight.record
@@ -202,7 +202,7 @@ class Doubts:
         flight.told_timeout = True
         self._on.teller.order(record, [])
         self._on.teller.request(record, flight.kind, _TIMEOUT, reason, Exists.UNKNOWN)
-        self._desk.finish(flight)
+        self._desk.finish(flight, _TIMEOUT)
         self._on_unknown(record)
 
     # --- cancels and modifies -------------------------------------------------------------------
@@ -241,7 +241,7 @@ class Doubts:
             settled = record.ended or _has_terms(flight)
         if settled:
             self._on.teller.request(record, flight.kind, _CONFIRMED, why)
-            self._desk.finish(flight)
+            self._desk.finish(flight, _CONFIRMED)
         return settled
 
     async def _refused_change(self, flight: Flight, why: str) -> None:
@@ -266,12 +266,12 @@ class Doubts:
             self._on.teller.request(
                 record,
                 flight.kind,
-                WsOrderResultType.ACK_REJECTED,
+                _REJECTED,
                 f"{why} (the order is {record.status})",
             )
-            self._desk.finish(flight)
+            self._desk.finish(flight, _REJECTED)
             return
-        self._desk.cancel_failed(flight, WsOrderResultType.ACK_REJECTED, why)
+        self._desk.cancel_failed(flight, _REJECTED, why)
         self._checks.later(record)
 
 

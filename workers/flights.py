@@ -33,6 +33,10 @@ class Flight:
     done: bool = False
     told_timeout: bool = False
     superseded: bool = False  # a newer modify of the order was taken since
+    transport: str = ""  # what carried its last copy; "" as long as none left
+    sent_s: float = 0.0
+    paced_s: float = 0.0  # since when it is kept back, by limits or the lease; 0.0: it is not
+    doubted_s: float = 0.0  # since when it has been in doubt, the first time
 
 
 @dataclass(slots=True)

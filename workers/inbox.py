@@ -56,9 +56,11 @@ class Inbox:
 
     async def take(self, strategy: str, entries: list[tuple[str, Mapping[str, str]]]) -> None:
         """Take fresh intents of one strategy, in order. Bad ones harm nobody else (P7)."""
+        redis_ms = self._on.clock.redis_ms()
         for entry_id, fields in entries:
             if self._taken_before(strategy, entry_id):
                 continue
+            self._on.metrics.age.observe((redis_ms - int(entry_id.partition("-")[0])) / 1000)
             try:
                 intent = read_intent(fields)
             except InvalidArgument as error:
@@ -226,6 +228,7 @@ class Inbox:
         oid = fields.get("oid", "")[:64]
         kind = fields.get("request", "create")
         request = RequestKind(kind) if kind in tuple(RequestKind) else RequestKind.CREATE
+        self._on.metrics.request(request, "", WsOrderResultType.REQUEST_NOT_SENT, reason)
         if request is RequestKind.CREATE and ids.OID.fullmatch(oid):
             await self._end_poisoned(strategy, oid, reason)
         teller.tell(

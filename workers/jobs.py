@@ -28,6 +28,8 @@ from router.keyspace import AccountKeys, index
 from router.outcomes import Rung
 from router.settings import JobSettings, Settings, shown
 from router.state import State
+from workers import exposition
+from workers.job_metrics import JobMetrics, QueueCollector, measured_job
 from workers.resolver import resolve
 from workers.tidying import archive_ended, trim_results
 
@@ -142,24 +144,32 @@ def run(settings: Settings) -> None:
 
     Raises:
         RedisUnavailable: If Redis does not answer.
+        ConfigError: If the metrics cannot be served at their address.
     """
-    client = connect(settings)
-    try:
-        client.ping()
-    except redis.RedisError as error:
-        raise RedisUnavailable(
-            f"Redis does not answer at {shown(settings.redis_url)}: {error}"
-        ) from error
+    with closing(connect(settings)) as client:
+        try:
+            client.ping()
+        except redis.RedisError as error:
+            raise RedisUnavailable(
+                f"Redis does not answer at {shown(settings.redis_url)}: {error}"
+            ) from error
+        queue = Queue(settings.jobs.queue, connection=client)
+        registry = exposition.registry(QueueCollector(queue))
+        with exposition.served(settings.metrics, registry):
+            _work(settings, queue, JobMetrics(registry))
+
+
+def _work(settings: Settings, queue: Queue, metrics: JobMetrics) -> None:
     stop = threading.Event()
     # Threads, not rq's own scheduler process: that one outlives a killed parent.
     schedule = threading.Thread(target=keep_schedule, args=(settings, stop), daemon=True)
     schedule.start()
     try:
-        SimpleWorker([settings.jobs.queue], connection=client).work(logging_level="WARNING")
+        worker = SimpleWorker([queue], connection=queue.connection, job_class=measured_job(metrics))
+        worker.work(logging_level="WARNING")
     finally:
         stop.set()
         schedule.join(5)
-        client.close()
 
 
 def keep_schedule(settings: Settings, stop: threading.Event) -> None:

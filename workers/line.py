@@ -20,7 +20,7 @@ class Line:
     """Asks on a connection of its own, opened when needed; used by one task at a time."""
 
     def __init__(self, client: "redis.asyncio.Redis") -> None:
-        self._pool: Any = client.connection_pool
+        self._client = client
         self._connection: Any = None
 
     def __repr__(self) -> str:
@@ -34,7 +34,8 @@ class Line:
             ResponseError: If Redis refused it.
         """
         if self._connection is None:
-            self._connection = await self._pool.get_connection()
+            pool: Any = self._client.connection_pool
+            self._connection = await pool.get_connection()
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 await self._connection.send_packed_command([packed], check_health=False)
@@ -49,4 +50,4 @@ class Line:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.disconnect(nowait=True)
-            await self._pool.release(connection)
+            await self._client.connection_pool.release(connection)

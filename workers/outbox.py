@@ -7,6 +7,7 @@ A batch whose reply was lost is sent again with its number; ``apply`` takes each
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from router.errors import LeaseLost
 from router.keyspace import AccountKeys
 from router.outcomes import backoff_s
 from workers.line import ANSWER_WITHIN_S, Line, pack
+from workers.metrics import AccountMetrics
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +30,16 @@ NO_ANSWER = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, Ti
 class Outbox:
     """The one way by which a worker changes Redis."""
 
-    def __init__(self, client: "redis.asyncio.Redis", keys: AccountKeys, epoch: int) -> None:
+    def __init__(
+        self,
+        client: "redis.asyncio.Redis",
+        keys: AccountKeys,
+        epoch: int,
+        metrics: AccountMetrics | None = None,
+    ) -> None:
         self._line = Line(client)
+        self._metrics = metrics or AccountMetrics()
+        self._begun_s = 0.0  # when the oldest operation not yet on its way was added; 0.0: none
         self._keys = keys
         self._epoch = epoch
         self._number = 0
@@ -51,6 +61,8 @@ class Outbox:
         """The batch to add operations to; what is added before the next await is written whole."""
         self._filled.set()
         self._idle.clear()
+        if not self._begun_s:
+            self._begun_s = time.monotonic()
         return self._batches[-1]
 
     async def run(self) -> None:
@@ -63,9 +75,15 @@ class Outbox:
             while True:
                 await self._filled.wait()
                 while self._batches[0]:
-                    await self._write(self._take())
+                    begun_s, batch = self._begun_s, self._take()
+                    if not self._batches[0]:
+                        self._begun_s = 0.0
+                    await self._write(batch)
+                    self._metrics.applied.observe(time.monotonic() - begun_s)
+                    self._metrics.apply_operations.observe(batch.count)
                 self._filled.clear()
                 self._idle.set()
+                self._begun_s = 0.0
         finally:
             await self._line.close()
 
@@ -92,6 +110,7 @@ class Outbox:
         if reply[0] == "fenced":
             raise LeaseLost(self._keys.account, self._epoch, int(reply[1]))
         for problem in reply[2:]:
+            self._metrics.refused_writes.add()
             log.error("%s: Redis refused a write: %s", self._keys.account, problem)
 
 

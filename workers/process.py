@@ -15,9 +15,12 @@ import redis.exceptions
 from router import functions
 from router.errors import ConfigError, LeaseLost, RedisUnavailable
 from router.settings import Settings, shown
+from workers import exposition
 from workers.account import AccountWorker
+from workers.clock import Clock
 from workers.connects import Connects
 from workers.jobs import enqueue_resolve
+from workers.metrics import AccountMetrics
 from workers.outbox import NO_ANSWER, answer_in_time
 from workers.setup import AccountSetup, account_setup
 from workers.venue import Venue
@@ -70,6 +73,10 @@ class WorkerProcess:
         self.setups = [account_setup(name, settings) for name in accounts]
         self.workers: dict[str, AccountWorker] = {}
         self._connects: dict[str, Connects] = {}
+        now_ms = Clock().now_ms()
+        self.metrics = {
+            one.name: AccountMetrics(one.venue.exchange, one.name, now_ms) for one in self.setups
+        }
         self.defects = 0
         self._stop = asyncio.Event()
 
@@ -80,8 +87,17 @@ class WorkerProcess:
         """Ask ``run`` to end cleanly."""
         self._stop.set()
 
-    async def run(self, on_serving: Callable[[], None] | None = None) -> None:
-        """Serve until ``stop``; a lost lease turns an account into a standby again."""
+    async def run(self) -> None:
+        """Serve until ``stop``; a lost lease turns an account into a standby again.
+
+        Raises:
+            ConfigError: If the metrics cannot be served at their address.
+        """
+        collector = exposition.AccountCollector(self.metrics.values)
+        with exposition.served(self._settings.metrics, exposition.registry(collector)):
+            await self._run()
+
+    async def _run(self) -> None:
         client = connect(self._settings)
         try:
             await load_functions(client, shown(self._settings.redis_url))
@@ -102,7 +118,11 @@ class WorkerProcess:
         while True:
             client = connect(self._settings)
             worker = AccountWorker(
-                setup, client, self._connects_to(setup.venue), enqueue_unknown=self._enqueue
+                setup,
+                client,
+                self._connects_to(setup.venue),
+                enqueue_unknown=self._enqueue,
+                metrics=self.metrics[setup.name],
             )
             self.workers[setup.name] = worker
             try:

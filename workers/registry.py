@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from router import ids
 from router.orders import OrderRecord
+from router.state import State
 
 #: Ended orders kept in memory, so that late pushes and repeated cancels find them without Redis.
 ENDED_KEPT = 20_000
@@ -21,6 +22,7 @@ class Registry:
         # Some venues count their order ids for each symbol anew.
         self._by_venue: dict[tuple[str, str], OrderRecord] = {}
         self._ended: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._unknown: set[tuple[str, str]] = set()
 
     def __len__(self) -> int:
         return len(self._by_oid)
@@ -32,6 +34,29 @@ class Registry:
         self._by_oid[record.strategy, record.oid] = record
         self._by_client[record.client_id] = record
         self.note_venue_id(record)
+        self.became_known(record)
+        if record.ended:
+            self.note_end(record)
+
+    @property
+    def live_count(self) -> int:
+        """How many orders have not ended."""
+        return len(self._by_oid) - len(self._ended)
+
+    @property
+    def unknown_count(self) -> int:
+        """How many orders' outcomes are not known."""
+        return len(self._unknown)
+
+    def became_known(self, record: OrderRecord) -> bool:
+        """Note whether the order's outcome is unknown; return whether it was until now."""
+        if record.state is State.UNKNOWN:
+            self._unknown.add((record.strategy, record.oid))
+            return False
+        if not self._unknown or (record.strategy, record.oid) not in self._unknown:
+            return False
+        self._unknown.discard((record.strategy, record.oid))
+        return True
 
     def owned(self, strategy: str, oid: str) -> OrderRecord | None:
         """Return the strategy's order; None if it is unknown or another's (P5)."""
@@ -56,12 +81,17 @@ class Registry:
 
     def note_end(self, record: OrderRecord) -> None:
         """Count the order as ended, and forget the oldest ended ones beyond the cap."""
+        if (record.strategy, record.oid) not in self._by_oid:
+            return  # forgotten already
         self._ended[record.strategy, record.oid] = None
         while len(self._ended) > ENDED_KEPT:
             oldest, _ = self._ended.popitem(last=False)
-            old = self._by_oid.get(oldest)
-            if old is not None and old.ended:
+            if (old := self._by_oid[oldest]).ended:
                 self._forget(old)
+
+    def note_revival(self, record: OrderRecord) -> None:
+        """Count the order as live again: evidence showed that it had not ended."""
+        self._ended.pop((record.strategy, record.oid), None)
 
     def live_client(self, client_id: str) -> OrderRecord | None:
         """Return the live order that holds this client id, whoever owns it; None if it is free."""

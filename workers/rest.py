@@ -9,6 +9,7 @@ import urllib3.exceptions
 
 from router.outcomes import Verdict
 from workers.clock import Clock
+from workers.metrics import AccountMetrics
 from workers.venue import Credentials, Proof, RestReply, RestRequest, UnexpectedReply, Venue
 
 
@@ -39,10 +40,12 @@ class RestClient:
         threads: int,
         connect_timeout_s: float,
         read_timeout_s: float,
+        metrics: AccountMetrics | None = None,
     ) -> None:
         self._venue = venue
         self._credentials = credentials
         self._clock = clock
+        self._metrics = metrics or AccountMetrics()
         self._timeout = (connect_timeout_s, read_timeout_s)
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
@@ -58,9 +61,23 @@ class RestClient:
             NotSent: If no connection could be made, or the request expired before it left.
             NoAnswer: If the connection broke or timed out after that.
         """
-        return await asyncio.get_running_loop().run_in_executor(
-            self._pool, self.call_blocking, request, signed
-        )
+        begun_s = self._clock.monotonic_s()
+        try:
+            reply = await asyncio.get_running_loop().run_in_executor(
+                self._pool, self.call_blocking, request, signed
+            )
+        except NotSent:
+            self._observe(begun_s, "not_sent")
+            raise
+        except NoAnswer:
+            self._observe(begun_s, "no_answer")
+            raise
+        self._observe(begun_s, f"{reply.status // 100}xx")
+        return reply
+
+    def _observe(self, begun_s: float, result: str) -> None:
+        self._metrics.rest.observe(self._clock.monotonic_s() - begun_s)
+        self._metrics.rest_calls.add(result)
 
     def call_blocking(self, request: RestRequest, signed: bool = True) -> RestReply:
         """Do what ``call`` does, in the calling thread."""

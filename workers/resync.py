@@ -64,11 +64,13 @@ class Resync:
         """Reconcile until it succeeds; ``tell``: with diff and ``resynced`` to the strategies."""
         pauses = backoff_s(0.25, 5.0, lambda: random.uniform(0.7, 1.3))
         told_failure = False
+        begun_s = self._on.clock.monotonic_s()
         while True:
             try:
                 diffs = await self._once()
             except UnexpectedReply as error:
                 log.error("%s: resync failed: %s", self._on.account, error)
+                self._on.metrics.resync_failures.add()
                 if not told_failure:
                     self._tell_failure(str(error))
                     told_failure = True
@@ -79,6 +81,7 @@ class Resync:
                     self._on.teller.diff(strategy, diff)
                 self._on.teller.status_event("resynced")
             self._before = None
+            self._on.metrics.resync.observe(self._on.clock.monotonic_s() - begun_s)
             log.info("%s: resynced", self._on.account)
             return
 

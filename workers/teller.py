@@ -7,6 +7,7 @@ from router.contracts import CreateIntent, plain
 from router.enums import Exists, RequestKind, WsOrderResultType
 from router.keyspace import AccountKeys
 from router.orders import FILL_FIELD, OrderRecord, Told
+from workers.metrics import AccountMetrics
 from workers.outbox import Outbox
 from workers.registry import Registry
 
@@ -25,6 +26,7 @@ class Teller:
         epoch: int,
         idempotency_ttl_ms: int,
         now_ms: Callable[[], int],
+        metrics: AccountMetrics | None = None,
     ) -> None:
         self._keys = keys
         self._outbox = outbox
@@ -34,6 +36,7 @@ class Teller:
         self._epoch = epoch
         self._idempotency_ttl_ms = idempotency_ttl_ms
         self._now_ms = now_ms
+        self._metrics = metrics or AccountMetrics()
         self.strategies: set[str] = set()
 
     def order(self, record: OrderRecord, told: Iterable[Told]) -> None:
@@ -41,6 +44,8 @@ class Teller:
         batch, now_ms = self._outbox.batch, self._now_ms()
         record.epoch = self._epoch
         self._registry.note_venue_id(record)
+        if self._registry.became_known(record):
+            self._known(record, now_ms)
         fields = record.changed_fields()
         for one in told:
             if one.fill is not None:
@@ -52,6 +57,8 @@ class Teller:
             place = "ended" if record.ended else "open"
             record.stored_as_ended = record.ended
             self._mark_ids(record)
+            if not record.ended:
+                self._registry.note_revival(record)
         if fields or place != "same":
             batch.order(
                 self._keys, record.strategy, record.oid, fields, place=place, end_ms=record.ended_ms
@@ -60,6 +67,12 @@ class Teller:
             self._registry.note_end(record)
         for one in told:
             batch.result(self._keys, record.strategy, results.order_result(record, one, now_ms))
+
+    def _known(self, record: OrderRecord, now_ms: int) -> None:
+        """Measure how long the order's fate was not known."""
+        self._metrics.unknown.observe((now_ms - record.sent_ms) / 1000)
+        found = record.exists is Exists.TRUE
+        self._metrics.unknown_resolved.add("found" if found else "absent")
 
     def adopted(self, record: OrderRecord) -> None:
         """Write the terms of an order found at the venue alone, as admit would have."""
@@ -135,6 +148,7 @@ class Teller:
 
     def dead_letter(self, stream: str, entry_id: str, fields: Mapping[str, str], why: str) -> None:
         """Keep a copy of what could not be processed, with the reason."""
+        self._metrics.dead_letters.add()
         copy = {"stream": stream, "id": entry_id, "reason": why[:500]}
         copy |= {f"field:{name}"[:64]: value[:500] for name, value in list(fields.items())[:40]}
         self._outbox.batch.dead(self._keys.dead, copy)

@@ -20,7 +20,9 @@ class Waiting:
         return f"Waiting({len(self)})"
 
     def __len__(self) -> int:
-        return sum(len(queue) for turns in self._turns.values() for queue in turns.values())
+        # Copies, since the thread of a scrape asks, too.
+        every = [queue for turns in list(self._turns.values()) for queue in list(turns.values())]
+        return sum(map(len, every))
 
     def __bool__(self) -> bool:
         return bool(self._turns)
@@ -42,6 +44,15 @@ class Waiting:
         if queue is None:
             queue = turns[flight.record.strategy] = deque()
         return queue
+
+    def kept_back(self, now_s: float) -> None:
+        """Note since when those that still wait do so; whoever was noted keeps its time."""
+        for turns in self._turns.values():
+            for queue in turns.values():
+                for flight in reversed(queue):
+                    if flight.paced_s:
+                        break  # those ahead of it were noted with it
+                    flight.paced_s = now_s
 
     def take(self, kind: RequestKind, symbol: str) -> Iterator[Flight]:
         """Yield the requests in their turn; what is yielded no longer waits."""

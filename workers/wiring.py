@@ -9,6 +9,7 @@ from typing import Any
 from router.settings import OrderSettings
 from workers.clock import Clock
 from workers.inquiry import Inquiry
+from workers.metrics import AccountMetrics
 from workers.registry import Registry
 from workers.rest import RestClient
 from workers.teller import Teller
@@ -32,6 +33,7 @@ class Wiring:
     inquiry: Inquiry
     rest: RestClient
     instruments: Instruments = field(default_factory=Instruments)
+    metrics: AccountMetrics = field(default_factory=AccountMetrics)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     failure: asyncio.Future[None] | None = None
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import typer.main
 import yaml
 
@@ -25,6 +26,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = sorted(name for name, one in SERVICES.items() if "build" in one)
 CONFIG = ROOT / "config" / "compose"
 DEADLINE_S = 120.0
+METRICS_PORT = "ORDER_ROUTER_METRICS__PORT"
 
 # The Compose Specification, "Services top-level element": those that make sense for this stack.
 SERVICE_KEYS = {
@@ -84,6 +86,15 @@ def test_volumes_and_ports(name: str) -> None:
         assert volume.split(":")[0] in COMPOSE["volumes"]
     for port in SERVICES[name].get("ports", []):
         assert expanded(port).startswith("127.0.0.1:"), "nothing is open to the network"
+
+
+def test_whoever_serves_metrics_has_a_port_of_its_own_on_the_host() -> None:
+    serving = {name: environment(name).get(METRICS_PORT) for name in OURS}
+    there = {name for name, one in serving.items() if one}
+    assert there == {"worker-1", "worker-2", "jobs"}
+    ports = [expanded(SERVICES[name]["ports"][0]).split(":") for name in sorted(there)]
+    assert {inside for _, _, inside in ports} == {serving["jobs"]}
+    assert len({outside for _, outside, _ in ports}) == 3
 
 
 def test_redis_keeps_what_it_was_told() -> None:
@@ -149,6 +160,7 @@ class LocalStack:
         self.folder = folder
         self._ports = {"8080": str(free_port()), "8081": str(free_port())}
         self._redis_url = redis_url
+        self.metrics_ports = {name: str(free_port()) for name in OURS}
         self.children = Children(folder, dict(os.environ))
         for file in CONFIG.glob("*.toml"):
             (folder / file.name).write_text(self._local(file.read_text(encoding="utf-8")))
@@ -162,7 +174,11 @@ class LocalStack:
         return local.replace("redis://redis:6379/0", self._redis_url)
 
     def variables(self, name: str) -> dict[str, str]:
-        return {key: self._local(value) for key, value in environment(name).items()}
+        """Return a service's variables; here all share one host, so each has a port of its own."""
+        found = {key: self._local(value) for key, value in environment(name).items()}
+        if METRICS_PORT in found:
+            found[METRICS_PORT] = self.metrics_ports[name]
+        return found
 
     def start(self, name: str) -> None:
         words = [self._local(word) for word in SERVICES[name]["command"]]
@@ -184,6 +200,15 @@ class LocalStack:
             check=False,
         )
         return done.returncode == 0
+
+    def metrics(self, name: str) -> str:
+        """Return what Prometheus would read of a service."""
+        url = f"http://127.0.0.1:{self.metrics_ports[name]}/metrics"
+        with requests.Session() as session:
+            session.trust_env = False
+            reply = session.get(url, timeout=10)
+            reply.raise_for_status()
+            return reply.text
 
     def ask(self, *command: str) -> Any:
         """Return what a command says in JSON."""
@@ -228,6 +253,10 @@ def test_the_commands_make_a_stack_that_survives_its_owner(stack: LocalStack) ->
     for name in strategies:
         wait_until(lambda name=name: stack.healthy(name))  # type: ignore[misc]
     wait_until(lambda: len(stack.ask("orders", "--all")["orders"]) >= 1)
+
+    assert 'order_router_owner{account="okx-main",venue="okx"} 1.0' in stack.metrics("worker-1")
+    assert 'order_router_owner{account="okx-main",venue="okx"} 0.0' in stack.metrics("worker-2")
+    wait_until(lambda: 'order_router_jobs_total{end="done",job="sweep"}' in stack.metrics("jobs"))
 
     before = stack.owner()
     stack.children.kill(stack.children.name_of(int(before["pid"])))

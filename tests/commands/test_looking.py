@@ -1,7 +1,9 @@
 """The commands that look: status, orders, order, tail."""
 
 import orjson
+import pytest
 
+from router.snapshot import RequestCount, Snapshot, StageSummary
 from tests.commands.conftest import Scene, Shell
 
 
@@ -37,6 +39,44 @@ def test_status_for_people(shell: Shell, scene: Scene) -> None:
     text = shell.run("status")
     assert "owner host-7" in text
     assert "maker" in text
+
+
+SNAPSHOT = Snapshot(
+    epoch=1,
+    since_ms=1_000,
+    at_ms=2_000,
+    stages={
+        "ack": StageSummary(count=3, p50_ms=1.25, p99_ms=9.5, most_ms=10.0),
+        "rest": StageSummary(count=0, p50_ms=0, p99_ms=0, most_ms=0),
+    },
+    requests=(RequestCount(request="create", transport="ws", outcome="ACKED", reason="", count=3),),
+    counts={"throttled": 0, "sends create ws": 4},
+    now={"flights": 1, "open_orders": 2},
+)
+
+
+def test_status_shows_what_the_owner_measured(shell: Shell, scene: Scene) -> None:
+    scene.client.set(scene.keys.metrics, SNAPSHOT.model_dump_json())
+    assert shell.json("status")["accounts"][0]["metrics"] == orjson.loads(
+        SNAPSHOT.model_dump_json()
+    )
+    text = shell.run("status")
+    assert "now 1 flights, 2 open orders" in text
+    assert "4 sends create ws" in text
+    assert "throttled" not in text, "what never happened is left out"
+    [row] = [line for line in text.splitlines() if "│ ack" in line]
+    assert row.replace("│", " ").split() == ["ack", "3", "1.2", "9.5", "10.0"]
+    assert "│ rest" not in text
+    assert "│ create  │ ws        │ ACKED" in text
+
+
+@pytest.mark.parametrize(
+    "text", ["nonsense", "{}", SNAPSHOT.model_copy(update={"epoch": 9}).model_dump_json()]
+)
+def test_status_shows_no_other_owners_numbers(shell: Shell, scene: Scene, text: str) -> None:
+    scene.client.set(scene.keys.metrics, text)
+    assert shell.json("status")["accounts"][0]["metrics"] is None
+    assert "stage" not in shell.run("status")
 
 
 def test_an_account_that_nobody_owns(shell: Shell) -> None:

@@ -42,6 +42,7 @@ def test_make_demo_takes_options(goals: tuple[str, ...]) -> None:
 @needs_make
 def test_the_targets() -> None:
     assert "pytest" in recipe("test")
+    assert "tests.coverage_gates" in recipe("coverage")
     check = recipe("check")
     for tool in ("ruff format --check", "ruff check", "mypy"):
         assert tool in check

@@ -1,5 +1,6 @@
 """A user's mistake is one line on stderr and exit code 2, never a traceback."""
 
+import socket
 import sys
 from pathlib import Path
 
@@ -87,3 +88,23 @@ def test_things_that_are_not_there(
 ) -> None:
     options = ("--redis-url", redis_url, "--config-dir", str(folder))
     assert "nope" in complaint(*words, *options, monkeypatch=monkeypatch, capsys=capsys)
+
+
+@pytest.mark.parametrize("command", ["worker", "jobs"])
+def test_a_port_for_metrics_that_is_in_use(
+    command: str,
+    redis_url: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("TEST_KEY", "TEST_SECRET", "TEST_PASSPHRASE"):
+        monkeypatch.setenv(name, "geheim")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        words = (command, "--metrics-port", port, "--redis-url", redis_url)
+        line = complaint(
+            *words, "--config-dir", str(folder), monkeypatch=monkeypatch, capsys=capsys
+        )
+    assert f"metrics.port: cannot listen at 127.0.0.1 port {port}" in line
+    assert "ORDER_ROUTER_METRICS__PORT" in line

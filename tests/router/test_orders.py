@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from router import ids
 from router.enums import Exists, OrderSide, OrderStatus, OrderType
 from router.evidence import Fill, OrderReport, Source, VenueState
-from router.orders import OrderRecord, Told, acked, add_fill, failed, fold, rest_fill, settle_end
+from router.orders import (
+    OrderRecord,
+    Told,
+    acked,
+    add_fill,
+    failed,
+    fold,
+    rest_fill,
+    settle_end,
+    step,
+)
 from router.state import ENDS, Event, State, advance
 
 OID = ids.new_oid(ids.strategy_tag("alpha"))
@@ -238,3 +248,55 @@ def test_an_ack_after_an_end_tells_nothing() -> None:
     fold(record, report(VenueState.FILLED, "1", fill=fill(1), amount="1"))
     assert acked(record, "v1", 5) == []
     assert record.state is State.FILLED
+
+
+def test_a_refusal_after_the_order_was_shown_is_dropped() -> None:
+    record = sent_order()
+    fold(record, report())
+    assert failed(record, Event.REJECTED, "duplicate id", 5) == []
+    assert (record.state, record.exists, record.reason) == (State.ACCEPTED, Exists.TRUE, "")
+
+
+def test_a_venue_that_states_a_refusal_ends_the_order_with_its_reason() -> None:
+    record = sent_order()
+    [told] = fold(record, report(VenueState.REJECTED, reason="51008 no money", ts_ms=8))
+    assert (told.status, told.reason) == (OrderStatus.FAILED, "51008 no money")
+    assert (record.state, record.exists, record.ended_ms) == (State.FAILED, Exists.FALSE, 8)
+    assert fold(record, report(VenueState.REJECTED)) == [], "told once"
+
+
+def test_a_trade_of_an_acknowledged_order_thought_failed_revives_it() -> None:
+    """The ack was taken, then a wrong proof failed the order: the trade is evidence (C8)."""
+    record = sent_order()
+    acked(record, "v1", 1)
+    record.state, record.reason, record.ended_ms = State.FAILED, "absent", 2
+    assert statuses(add_fill(record, fill(1))) == [OrderStatus.PARTIALLY_FILLED]
+    assert (record.state, record.reason, record.ended_ms) == (State.ACCEPTED, "", 0)
+
+
+def test_an_end_stated_twice_is_told_once() -> None:
+    record = sent_order()
+    told = fold(record, report(VenueState.CANCELED, ts_ms=2))
+    assert statuses(told) == [OrderStatus.PENDING, OrderStatus.CANCELED]
+    assert settle_end(record, 3) == []
+    assert record.ended_ms == 2
+
+
+@pytest.mark.parametrize(("amount", "price"), [(None, None), ("0", "0")])
+def test_terms_that_the_venue_does_not_state_stay(amount: str | None, price: str | None) -> None:
+    record = sent_order()
+    stated = [None if one is None else Decimal(one) for one in (amount, price)]
+    fold(record, replace(report(), amount=stated[0], price=stated[1]))
+    assert (record.amount, record.price) == (Decimal(3), Decimal(100))
+    assert record.by_amount is (amount is not None)
+
+
+def test_the_first_end_stands_unless_all_was_filled() -> None:
+    record = sent_order()
+    fold(record, report())
+    step(record, Event.VANISHED)
+    assert record.state is State.CANCELED
+    assert fold(record, report(VenueState.EXPIRED, ts_ms=4)) == []
+    assert record.state is State.CANCELED
+    told = [one for n in (1, 2, 3) for one in add_fill(record, fill(n))]
+    assert statuses(told)[-1] is OrderStatus.FILLED

@@ -85,6 +85,7 @@ def test_numbers_tell_repeats_and_gaps(numbers: list[int], verdicts: str) -> Non
     sequence = Sequence(0)
     told = [sequence.judge(number, {"text": str(number)}).name for number in numbers]
     assert told == verdicts.split()
+    assert repr(sequence) == f"Sequence(last={max(numbers)})"
 
 
 @given(st.lists(st.integers(1, 30), max_size=40))
@@ -201,3 +202,11 @@ def test_the_clock_tells_one_time_in_every_unit() -> None:
         clock.utc_now().timestamp(),
     )
     assert all(0 <= other - seconds + 0.001 < 5 for other in others)
+
+
+def test_a_restart_goes_on_behind_the_result_that_was_handled_last() -> None:
+    sequence = Sequence()
+    sequence.start_at(7, {"text": "7"})
+    assert sequence.judge(7, {"text": "7"}) is Verdict.REPEAT
+    assert sequence.judge(8, {"text": "8"}) is Verdict.NEW
+    assert sequence.judge(7, {"text": "another"}) is Verdict.REWOUND

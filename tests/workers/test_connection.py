@@ -293,15 +293,19 @@ async def test_one_heartbeat_a_silence(server: FakeServer) -> None:
 
 async def test_a_venue_without_a_text_heartbeat_gets_ping_frames(server: FakeServer) -> None:
     """A quiet stream is alive as long as pongs come; they never reach the reader."""
-    terms: dict[str, Any] = {"ping": None, "ping_after_s": 0.05, "dead_after_s": 0.25}
-    async with connected(server, **terms) as (connection, heard):
+    clock = HandTurned()
+    async with connected(server, clock=clock, **HEARTBEAT | {"ping": None}) as (connection, heard):
         await until(lambda: connection.ready)
         session = connection._session
         assert session is not None
-        opened_s = session.heard_s
-        await until(lambda: session.heard_s > opened_s + 3 * terms["dead_after_s"])
+        for _ in range(4):
+            clock.turn(_SILENCE_S)
+            await until(lambda: session.heard_s == clock.monotonic_s())
         assert (heard.lost, server.visits[0].pings) == ([], 0)
         server.visits[0].socket.transport.pause_reading()
+        clock.turn(_SILENCE_S)
+        await until(lambda: session.pinged)
+        clock.turn(DEAD_S)
         await until(lambda: heard.lost)
         assert "no byte" in heard.lost[0][1]
         await until(lambda: connection.session_number == 2)

@@ -8,7 +8,7 @@ import orjson
 import pytest
 import websockets.exceptions as ws_errors
 
-from router.enums import RequestKind
+from router.enums import RequestKind, Via
 from router.settings import OrderSettings
 from tests.venues.okx import sample
 from tests.workers.samples import record
@@ -68,11 +68,24 @@ class Desk:
     def cannot_encode(self, flight: Flight, error: CannotEncode) -> None:
         self.story.append(("cannot", flight.record.oid))
 
-    def sent(self, flight: Flight) -> None:
+    def sent(self, flight: Flight, via: Via) -> None:
+        assert via is Via.WS
         flight.sends += 1
+
+    def unsent(self, flight: Flight) -> None:
+        flight.sends -= 1
 
     def begin_doubt(self, flight: Flight, why: str) -> None:
         self.story.append(("doubt", flight.record.oid))
+
+
+class Hand(Clock):
+    """A clock that a test moves on by hand."""
+
+    at_s = 100.0
+
+    def monotonic_s(self) -> float:
+        return self.at_s
 
 
 class Way:
@@ -88,16 +101,18 @@ class Way:
         )
 
         venue = cast(Any, SimpleNamespace(limits=limits))
+        self.clock = Hand()
         wiring = Wiring(
             account="okx-main",
             venue=venue,
             orders=OrderSettings(),
-            clock=Clock(),
+            clock=self.clock,
             registry=Registry(),
             teller=cast(Any, None),
             inquiry=cast(Any, None),
             rest=cast(Any, None),
         )
+        self.metrics = wiring.metrics
         self.desk, self.trade, self.in_flight = Desk(), Trade(), InFlight()
         self.out = Departures(
             wiring,
@@ -231,3 +246,60 @@ async def test_without_a_socket_or_by_rest_each_goes_its_own_way() -> None:
     await way.send(*flights(2, strategy="gamma"), by_rest)
     assert way.desk.story[2:] == [("rest", "beta0")]
     assert sum(way.frames) == 2
+
+
+# --- what is measured -----------------------------------------------------------------------------
+
+
+async def test_frames_and_their_requests_are_counted_as_they_are_written() -> None:
+    way = Way(size=20)
+    await way.send(*flights(21), *flights(2, CANCEL, "beta"))
+    assert way.metrics.sends.numbers == {("create", "ws"): 21, ("cancel", "ws"): 2}
+    frames = way.metrics.frame_commands
+    assert (frames.count, frames.total) == (3, 23)
+
+
+async def test_what_may_have_left_counts_as_sent_and_what_did_not_does_not() -> None:
+    way = Way()
+    way.trade.breaks = NotReady("trade")
+    await way.send(*flights(1))
+    assert (way.metrics.sends.numbers, way.metrics.frame_commands.count) == ({}, 0)
+    way.trade.breaks = ws_errors.ConnectionClosedError(None, None)
+    await way.send(*flights(1, strategy="beta"))
+    assert way.metrics.sends.numbers == {("create", "ws"): 1}
+    assert way.metrics.frame_commands.count == 1
+
+
+async def test_only_what_waits_for_the_limits_counts_as_paced_until_it_leaves() -> None:
+    way = Way(batched=30, size=20)
+    await way.send(*flights(45))
+    assert way.metrics.pacing.count == 0, "what left had not waited"
+    assert way.out.paced == 17
+    way.clock.at_s += 2_000.0
+    await way.send(*flights(1, strategy="beta"))
+    assert way.out.paced == 0
+    assert way.metrics.pacing.count == 17
+    assert way.metrics.pacing.total == pytest.approx(17 * 2_000.0)
+
+
+async def test_what_waits_for_the_lease_counts_as_paced() -> None:
+    way = Way()
+    way.out.may_send = lambda: False
+    await way.send(*flights(3))
+    way.clock.at_s += 1.0
+    await way.send(*flights(1, strategy="beta"))
+    way.clock.at_s += 1.0
+    way.out.may_send = lambda: True
+    await way.out.leave()
+    assert way.metrics.pacing.total == pytest.approx(3 * 2.0 + 1.0)
+
+
+async def test_what_the_venue_throttled_is_paced_until_its_next_copy_leaves() -> None:
+    way, [mine] = Way(batched=30), flights(1)
+    await way.send(mine)
+    way.out.put_back(mine, 0.0)
+    assert way.out.paced == 1
+    way.clock.at_s += 2_000.0
+    await way.out.leave()
+    assert way.metrics.pacing.total == pytest.approx(2_000.0)
+    assert mine.paced_s == 0.0

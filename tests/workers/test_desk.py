@@ -3,7 +3,8 @@
 from types import SimpleNamespace
 from typing import Any, cast
 
-from router.enums import RequestKind
+from router.enums import OrderStatus, RequestKind, WsOrderResultType
+from router.orders import OrderRecord, Told
 from router.outcomes import Proof, Verdict
 from router.settings import OrderSettings
 from router.state import State
@@ -15,7 +16,8 @@ from workers.desk import Desk
 from workers.flights import Flight
 from workers.pacing import Pacer
 from workers.registry import Registry
-from workers.venue import Answer, Command, Instruments, RestRequest
+from workers.rest import NotSent
+from workers.venue import Answer, Command, Instruments, RestReply, RestRequest
 from workers.wiring import Wiring
 
 
@@ -85,3 +87,44 @@ async def test_a_create_that_a_push_shows_before_rest_began_is_not_sent_again() 
     await begun
     assert doubted == [flight]
     assert flight.sends == 1
+
+
+class Silent:
+    """A teller that keeps nothing, a venue and REST that cannot be reached."""
+
+    def order(self, record: OrderRecord, told: list[Told]) -> None:
+        assert [one.status for one in told] == [OrderStatus.FAILED]
+
+    def request(self, *told: object) -> None:
+        assert WsOrderResultType.REQUEST_NOT_SENT in told
+
+    def settle(self, strategy: str, entry_id: str) -> None:
+        assert entry_id == "1-0"
+
+    def cut(self) -> None:
+        pass
+
+    def rest_command(self, command: Command) -> RestRequest:
+        return RestRequest("POST", "/")
+
+    async def call(self, request: RestRequest) -> RestReply:
+        raise NotSent("refused")
+
+
+async def test_what_provably_never_left_is_counted_as_carried_by_nothing() -> None:
+    one, doubted = desk()
+    silent = cast(Any, Silent())
+    one._on.teller = one._on.venue = one._on.rest = silent
+    one.command = lambda flight: cast(Command, None)  # type: ignore[method-assign]
+    flight = create(sent_ms=0)
+    flight.sends, flight.by_rest = 0, True
+    one.take(flight)
+    await one.departures.leave()
+    assert one.flights == 1
+    [sending] = one._on.tasks
+    await sending
+    assert (one.flights, doubted) == (0, [])
+    assert one._on.metrics.counters["requests"].numbers == {
+        ("create", "none", "REQUEST_NOT_SENT", "WS_REQUEST_NOT_SENT"): 1
+    }
+    assert one._on.metrics.sends.numbers == {}

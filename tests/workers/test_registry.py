@@ -114,10 +114,73 @@ def test_forgetting_an_order_leaves_the_one_that_took_over_its_client_id(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(registry_module, "ENDED_KEPT", 0)
-    registry, old = Registry(), record("o1", state=State.FILLED)
+    registry, old = Registry(), record("o1")
     registry.add(old)
     new = record("o2", client_id="c-o1", venue_id="v-o2")
     registry.add(new)
+    old.state = State.FILLED
     registry.note_end(old)
     assert registry.find(SYMBOL, "c-o1", "") is new
     assert registry.find(SYMBOL, "", "v-o1") is None
+
+
+def test_an_ended_order_that_was_read_again_does_not_stay_forever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(registry_module, "ENDED_KEPT", 2)
+    registry = Registry()
+    for number in range(10):
+        registry.add(record(f"o{number}", state=State.FILLED))  # as a late push finds it in Redis
+    assert len(registry) == 2
+    assert registry.live_count == 0
+
+
+def test_the_live_are_counted_through_end_and_revival(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry_module, "ENDED_KEPT", 1)
+    registry, one, other = Registry(), record("o1"), record("o2")
+    registry.add(one)
+    registry.add(other)
+    assert registry.live_count == 2
+    one.state = State.FAILED
+    registry.note_end(one)
+    registry.note_end(one)
+    assert registry.live_count == 1
+    one.state = State.ACCEPTED
+    registry.note_revival(one)
+    assert registry.live_count == len(list(registry.live())) == 2
+    for record_ in (one, other):
+        record_.state = State.FILLED
+        registry.note_end(record_)
+    assert (registry.live_count, len(registry)) == (0, 1)
+    registry.note_end(one)  # forgotten already: what still holds it may tell of it
+    assert (registry.live_count, len(registry)) == (0, 1)
+
+
+def test_the_unknown_are_counted_until_each_is_known() -> None:
+    registry, one, other = Registry(), record("o1", state=State.UNKNOWN), record("o2")
+    registry.add(one)
+    registry.add(other)
+    assert registry.unknown_count == 1, "an order that an earlier owner left unknown"
+    assert not registry.became_known(one)
+    assert not registry.became_known(other)
+    one.state = State.ACCEPTED
+    assert registry.became_known(one)
+    assert not registry.became_known(one), "told once"
+    assert registry.unknown_count == 0
+
+
+def test_a_client_id_is_free_again_once_its_order_has_ended() -> None:
+    registry, one = Registry(), record("o1")
+    registry.add(one)
+    registry.note_venue_id(record("o9", venue_id=""))  # nothing to find it by
+    assert registry.live_client("c-o1") is one
+    one.state = State.FILLED
+    assert registry.live_client("c-o1") is registry.live_client("nobody") is None
+    assert repr(registry) == "Registry(1 orders, 0 of them ended)"
+
+
+def test_an_order_without_a_venue_id_is_forgotten_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry_module, "ENDED_KEPT", 0)
+    registry = Registry()
+    registry.add(record("o1", venue_id="", state=State.FAILED))
+    assert (len(registry), registry.find(SYMBOL, "c-o1", "")) == (0, None)

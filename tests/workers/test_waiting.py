@@ -57,3 +57,13 @@ def test_kinds_wait_apart() -> None:
     assert waiting.symbols(CANCEL) == [symbol]
     assert oids(waiting, symbol) == ["a"]
     assert len(waiting) == 1
+
+
+def test_each_is_noted_as_kept_back_since_it_was_first_seen_waiting() -> None:
+    waiting, mine = Waiting(), [flight(name) for name in ("a", "b", "c")]
+    waiting.add(mine[0])
+    waiting.add(mine[1])
+    waiting.kept_back(5.0)
+    waiting.add(mine[2])
+    waiting.kept_back(7.0)
+    assert [one.paced_s for one in mine] == [5.0, 5.0, 7.0]

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from router.enums import ExchangeType
 from router.instruments import Instrument, exchange_of
 from tests.venues.okx.sample import INSTRUMENTS, INVERSE, LISTING, SPOT, SWAP, VENUE, WITHOUT_CODE
+from workers.venue import RestReply
 from workers.venues import load
 from workers.venues.fields import Malformed
 from workers.venues.okx.listing import symbol_of
@@ -102,3 +104,18 @@ def test_which_lists_are_asked_for() -> None:
         dated = load("okx", "live", {"inst_types": named})
         asked = [one.path for one in dated.query_instruments()]
         assert asked == [f"{path}SPOT", f"{path}FUTURES"]
+
+
+def test_the_instruments_say_how_many_they_are() -> None:
+    assert len(INSTRUMENTS) == 7
+    assert repr(INSTRUMENTS) == "Instruments(7)"
+
+
+@pytest.mark.parametrize("field", ["tickSz", "lotSz", "minSz", "ctVal", "ctMult"])
+@pytest.mark.parametrize("value", ["0", "-1"])
+def test_an_instrument_without_a_step_is_left_out(field: str, value: str) -> None:
+    listing = orjson.loads(LISTING.text)
+    items = [one for one in listing["data"] if isinstance(one, dict)]
+    [swap] = [one for one in items if one.get("instId") == "BTC-USDT-SWAP"]
+    listing["data"] = [swap | {field: value}]
+    assert VENUE.read_instruments(RestReply(200, orjson.dumps(listing).decode())) == []

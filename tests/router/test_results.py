@@ -4,7 +4,15 @@ from decimal import Decimal
 
 import orjson
 
-from router.enums import Exists, OrderSide, OrderStatus, OrderType, RequestKind, WsOrderResultType
+from router.enums import (
+    Exists,
+    OrderSide,
+    OrderStatus,
+    OrderType,
+    RequestKind,
+    TimeInForce,
+    WsOrderResultType,
+)
 from router.evidence import BalanceReport, Fill, PositionReport
 from router.orders import OrderRecord, Told, acked, add_fill
 from router.results import (
@@ -96,3 +104,14 @@ def test_socket_events_diffs_and_holdings() -> None:
     position = PositionReport("BTCUSDT-PERP.OKX", D("-0.5"), D(90_000), D("1E+2"), D(0), 4)
     told = orjson.loads(position_result("okx", position, 7)["position"])
     assert (told["signed_amount"], told["unrealized_pnl"]) == ("-0.5", "100")
+
+
+def test_choices_that_are_no_defaults_are_told() -> None:
+    one = order(client_oid="mine", tif=TimeInForce.IOC, reduce_only=True)
+    found = order_result(one, Told(OrderStatus.PENDING), 5)
+    assert (found["client_id"], found["client_oid"]) == ("c1", "mine")
+    assert (found["time_in_force"], found["reduce_only"]) == ("IOC", "1")
+
+
+def test_a_client_id_that_is_the_oid_is_left_out() -> None:
+    assert "client_id" not in order_result(order(client_id="o1"), Told(OrderStatus.PENDING), 5)

@@ -66,4 +66,5 @@ def test_each_is_noted_as_kept_back_since_it_was_first_seen_waiting() -> None:
     waiting.kept_back(5.0)
     waiting.add(mine[2])
     waiting.kept_back(7.0)
+    assert repr(waiting) == "Waiting(3)"
     assert [one.paced_s for one in mine] == [5.0, 5.0, 7.0]

@@ -167,8 +167,15 @@ def lease(
     host: str = "",
     pid: int = 0,
 ) -> Call:
-    """Return the call that acquires, renews or releases the account's lease."""
-    return Call("or1_lease", (keys.lease, keys.epoch), (action, owner, epoch, ttl_ms, host, pid))
+    """Return the call that acquires, renews or releases the account's lease.
+
+    ``epoch``: the one held; when acquiring, the highest that the worker knows of, 0 if none.
+    """
+    return Call(
+        "or1_lease",
+        (keys.lease, keys.epoch, keys.status, keys.handover),
+        (action, owner, epoch, ttl_ms, host, pid),
+    )
 
 
 def trim(

@@ -26,6 +26,7 @@ from workers.lease import Lease
 from workers.market_data import MarketData
 from workers.outbox import Outbox
 from workers.pacing import Pacer
+from workers.presence import Presence
 from workers.registry import Registry
 from workers.rest import RestClient
 from workers.resync import Resync
@@ -201,6 +202,9 @@ class Owner:
         )
         self._startup.on_halt = self._desk.halt
         self._startup.on_holdings = self._holdings.restore
+        self._presence = Presence(
+            self._client, self._keys, self._teller, ended_ms=self._lease.before_ended_ms
+        )
         self._private_was_lost = False
         self._sockets_ready = asyncio.Event()
         self._resyncing: asyncio.Task[None] | None = None
@@ -235,7 +239,7 @@ class Owner:
         """Prepare, then run everything until cancelled or something fails."""
         self._on.failure = asyncio.get_running_loop().create_future()
         outbox = asyncio.create_task(self._outbox.run(), name="outbox")
-        prepare = asyncio.create_task(self._startup.prepare(), name="prepare")
+        prepare = asyncio.create_task(self._prepare(), name="prepare")
         tasks = [prepare, asyncio.create_task(self._lease.keep(), name="lease")]
         try:
             await _first_failure([outbox, *tasks[1:], self._on.failure], until=prepare)
@@ -261,11 +265,15 @@ class Owner:
         """Stop reading and sending first, then write what is known, then let everything go."""
         await end_tasks([*tasks, *self._on.tasks])
         if not outbox.done():
-            self._teller.hash(self._keys.status, {"worker": "stopped"})
+            self._presence.down()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1):
                     await self._outbox.drained()
         await end_tasks([outbox])
+
+    async def _prepare(self) -> None:
+        await self._startup.prepare()
+        await self._presence.succeed()
 
     async def _begin(self, serving: asyncio.Event) -> None:
         """Reconcile what earlier epochs left, then read intents."""
@@ -275,9 +283,8 @@ class Owner:
                 await self._sockets_ready.wait()
         await self._intake.inherit()
         if self._resyncing is None:
-            self._start_resync(tell=False)
-        self._teller.status_event("worker_up")
-        self._teller.hash(self._keys.status, {"worker": "serving"})
+            self._start_resync(tell=self._presence.was_away)
+        self._presence.up()
         serving.set()
         log.info("%s: serving", self._setup.name)
         await self._intake.run()
@@ -324,7 +331,8 @@ class Owner:
         if name != self._private.name:
             return
         self._teller.status_event("reconnected" if self._private_was_lost else "connected")
-        self._start_resync(tell=self._private_was_lost)
+        # Whoever was told of an outage waits to be told that all it hid is known.
+        self._start_resync(tell=self._private_was_lost or self._presence.was_away)
         self._private_was_lost = False
 
     def _lost(self, name: str, session: int, why: str) -> None:
@@ -359,6 +367,7 @@ class Owner:
 
     async def _run_resync(self, tell: bool) -> None:
         await self._resync.run(tell=tell)
+        self._presence.was_away = False
         self._teller.hash(self._keys.status, {"resynced_ms": str(self._clock.now_ms())})
 
     # --- control --------------------------------------------------------------------------------

@@ -23,6 +23,10 @@ from workers.outbox import NO_ANSWER, answer_in_time
 log = logging.getLogger(__name__)
 
 _SAFETY = 0.8  # of the ttl: we stop this early
+_AGAIN_S = 0.5
+_LEAST_WAIT_MS = 20
+#: A standby asks again after this long: less than a call may take (``ANSWER_WITHIN_S``).
+_MOST_WAIT_MS = 2_000
 
 
 class Lease:
@@ -39,6 +43,8 @@ class Lease:
         self.owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self.epoch = 0
         self.holder = ""
+        self.before_ended_ms: int | None = None
+        """When the lease before ours ended, by the server's clock; None if that is not known."""
 
     def __repr__(self) -> str:
         return f"Lease({self._keys.account}, epoch={self.epoch}, may_send={self.may_send()})"
@@ -55,17 +61,29 @@ class Lease:
                 reply = await self._call("acquire")
             except NO_ANSWER as error:
                 log.warning("%s: Redis does not answer: %r", self._keys.account, error)
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(_AGAIN_S)
                 continue
             if reply[0] == "owner":
                 self.epoch, self.holder = int(reply[1]), self.owner
+                self.before_ended_ms = int(reply[3]) if reply[3] else None
                 self._extend(asked_ms, int(reply[2]))
                 log.info("%s: owner with epoch %d", self._keys.account, self.epoch)
                 return
             if self.holder != reply[1]:
                 self.holder = reply[1]
                 log.info("%s: owned by %s; standing by", self._keys.account, self.holder)
-            await asyncio.sleep(min(max(int(reply[2]), 20), self._ttl_ms / 3) / 1000)
+            await self._given_up(within_ms=int(reply[2]))
+
+    async def _given_up(self, *, within_ms: int) -> None:
+        """Return when the lease was given up, or may have ended by then."""
+        wait_ms = min(max(within_ms, _LEAST_WAIT_MS), _MOST_WAIT_MS)
+        try:
+            await answer_in_time(self._client.blpop([self._keys.handover], timeout=wait_ms / 1000))
+        except NO_ANSWER as error:
+            log.warning("%s: Redis does not answer: %r", self._keys.account, error)
+            await asyncio.sleep(_AGAIN_S)
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise asyncio.CancelledError  # redis-py swallowed it
 
     async def keep(self) -> None:
         """Renew until cancelled.

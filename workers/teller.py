@@ -148,10 +148,11 @@ class Teller:
         """Tell one strategy."""
         self._outbox.batch.result(self._keys, strategy, fields)
 
-    def status_event(self, event: str) -> None:
-        """Tell all strategies about the private socket or the worker."""
+    def status_event(self, event: str, at_ms: int | None = None) -> None:
+        """Tell all strategies about the private socket or the worker; ``at_ms``: if not now."""
+        now_ms = self._now_ms()
         self.broadcast(
-            results.status_result(self._exchange, self._account_type, event, self._now_ms())
+            results.status_result(self._exchange, self._account_type, event, now_ms, at_ms)
         )
 
     def diff(self, strategy: str, diff: Mapping[str, object]) -> None:

@@ -23,6 +23,10 @@ def statuses(strategy: Recorder) -> list[dict[str, Any]]:
     return [one.what for one in list(strategy.told) if one.name == "status"]
 
 
+def wait_resynced(strategy: Recorder) -> None:
+    until(lambda: "resynced" in strategy.events(), "what was hidden is known")
+
+
 def test_a_leaving_owner_says_so_and_its_standby_owns_at_once(
     redis_url: str, simulator: RunningSimulator
 ) -> None:
@@ -35,7 +39,7 @@ def test_a_leaving_owner_says_so_and_its_standby_owns_at_once(
         first.stop()
         second.wait_serving()
         for strategy in strategies:
-            until(lambda one=strategy: "resynced" in one.events(), "what was hidden is known")
+            wait_resynced(strategy)
         after = strategies[1].buy()
         strategies[1].wait_for(after, "accepted")
         for name, strategy in zip(("alpha", "beta"), strategies, strict=True):
@@ -64,7 +68,7 @@ def test_a_killed_owner_is_told_by_the_next_with_the_end_of_its_lease(
         until(lambda: not stack.redis.exists(stack.keys.lease) or (second and second.serving))
         ended_by_ms = redis_ms(stack)
         second = second.wait_serving() if second else stack.start_worker()
-        until(lambda: "resynced" in strategy.events(), "what was hidden is known")
+        wait_resynced(strategy)
         [down] = [one for one in statuses(strategy) if one["event"] == "worker_down"]
         assert until_ms <= int(down["timestamp"]) <= min(killed_ms + LEASE_MS, ended_by_ms)
         second.stop()

@@ -16,7 +16,7 @@ from typing import Any
 import redis.asyncio
 
 from router.keyspace import GROUP, AccountKeys
-from workers.outbox import ANSWER_WITHIN_S, NO_ANSWER, persistently
+from workers.outbox import ANSWER_WITHIN_S, NO_ANSWER, answer_in_time, persistently
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +144,8 @@ class Intake:
         """
         if self._connection is None:
             pool: Any = self._client.connection_pool
-            self._connection = await pool.get_connection()
+            # A server that takes the connection and says nothing must not hold us for ever.
+            self._connection = await answer_in_time(pool.get_connection())
         try:
             packed = self._packed.get((start, block_ms)) or self._pack(start, block_ms)
             async with asyncio.timeout(ANSWER_WITHIN_S):

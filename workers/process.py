@@ -46,7 +46,7 @@ def connect(settings: Settings) -> "redis.asyncio.Redis":
 
 
 async def load_functions(client: "redis.asyncio.Redis", url: str) -> None:
-    """Load the functions library.
+    """Load the functions library; where memory is full, the one that is there must do.
 
     Raises:
         RedisUnavailable: If Redis does not answer at this address.
@@ -58,6 +58,13 @@ async def load_functions(client: "redis.asyncio.Redis", url: str) -> None:
         raise RedisUnavailable(
             f"Redis does not answer at {url}: {error}. Start it or give --redis-url"
         ) from error
+    except redis.exceptions.OutOfMemoryError as error:
+        if not await answer_in_time(client.function_list(functions.LIBRARY)):
+            raise RedisUnavailable(
+                f"Redis at {url} has no memory left for the functions ({error}). Free memory or "
+                "raise maxmemory"
+            ) from error
+        log.error("Redis at %s has no memory left; going on with the functions it has", url)
     except redis.exceptions.ResponseError as error:
         raise ConfigError(url, f"functions cannot be loaded ({error}); Redis 7 is needed") from None
 

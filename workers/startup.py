@@ -108,12 +108,18 @@ class Startup:
                 log.error("%s: the venue cannot be read: %s", self._setup.name, error)
                 await asyncio.sleep(0.5)
         self._on.instruments = Instruments(found)
-        texts = {one.symbol: one.model_dump_json() for one in found}
-        await persistently(
-            lambda: self._client.hset(self._venue_keys.instruments, mapping=texts)  # type: ignore[arg-type]
-        )
+        await self._publish_instruments({one.symbol: one.model_dump_json() for one in found})
+
+    async def _publish_instruments(self, texts: dict[str, str]) -> None:
         accounts = index(self._setup.settings.prefix)
-        await persistently(lambda: self._client.sadd(accounts, self._setup.name))
+        try:
+            await persistently(
+                lambda: self._client.hset(self._venue_keys.instruments, mapping=texts)  # type: ignore[arg-type]
+            )
+            await persistently(lambda: self._client.sadd(accounts, self._setup.name))
+        except redis.exceptions.OutOfMemoryError as error:
+            # Those of the last owner stand; live orders need us more than strategies need news.
+            log.error("%s: instruments were not published: %s", self._setup.name, error)
 
     async def _check_account_mode(self) -> None:
         request = self._setup.venue.query_account_mode()

@@ -32,7 +32,9 @@ class Outbox:
     def __init__(self, client: "redis.asyncio.Redis", keys: AccountKeys, epoch: int) -> None:
         self._client = client
         self._keys = keys
-        self._epoch = epoch
+        self.epoch = epoch
+        self.forgotten: Callable[[int], Awaitable[None]] = self._lost
+        """Returns once a server that knows only an older epoch than this one knows ours again."""
         self._number = 0
         self._batches: list[functions.Batch] = [functions.Batch()]
         self._filled = asyncio.Event()
@@ -40,7 +42,7 @@ class Outbox:
         self._idle.set()
 
     def __repr__(self) -> str:
-        return f"Outbox(epoch={self._epoch}, sent={self._number}, waiting={self.waiting})"
+        return f"Outbox(epoch={self.epoch}, sent={self._number}, waiting={self.waiting})"
 
     @property
     def waiting(self) -> int:
@@ -84,12 +86,28 @@ class Outbox:
 
     async def _write(self, batch: functions.Batch) -> None:
         self._number += 1
-        call = batch.call(self._keys, self._epoch, self._number)
-        reply = await persistently(lambda: self._client.fcall(*call.fcall()))
-        if reply[0] == "fenced":
-            raise LeaseLost(self._keys.account, self._epoch, int(reply[1]))
+        while (reply := await self._try(batch, self.epoch)) is None:
+            pass  # Redis had forgotten us; it knows us again
         for problem in reply[2:]:
             log.error("%s: Redis refused a write: %s", self._keys.account, problem)
+
+    async def _try(self, batch: functions.Batch, epoch: int) -> Any:
+        call = batch.call(self._keys, epoch, self._number)
+        try:
+            reply = await persistently(lambda: self._client.fcall(*call.fcall()))
+        except redis.exceptions.ResponseError as error:
+            if not functions.is_missing(error):
+                raise
+        else:
+            if reply[0] != "fenced":
+                return reply
+            if int(reply[1]) > self.epoch:
+                raise LeaseLost(self._keys.account, self.epoch, int(reply[1]))
+        await self.forgotten(epoch)
+        return None
+
+    async def _lost(self, epoch: int) -> None:
+        raise LeaseLost(self._keys.account, epoch, 0)
 
 
 async def answer_in_time(call: Awaitable[Any]) -> Any:

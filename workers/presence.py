@@ -31,21 +31,23 @@ class Presence:
     def __repr__(self) -> str:
         return f"Presence(up={self._up}, was_away={self.was_away})"
 
-    async def succeed(self, *, left_unsaid: bool = False) -> None:
-        """Tell that the last owner is gone, unless it said so itself.
-
-        ``left_unsaid``: Redis forgot what it had noted, and we know that an owner served.
-        """
+    async def succeed(self) -> None:
+        """Tell that the last owner is gone, unless it said so itself."""
         status = self._keys.status
         noted = await persistently(lambda: self._client.hget(status, "worker"))
-        self.was_away = noted is not None or left_unsaid
-        if noted == _SERVING or left_unsaid:
+        self.was_away = noted is not None
+        if noted == _SERVING:
             self._tell("worker_down", "preparing", self._ended_ms)
 
     def up(self) -> None:
         """Tell that we serve the account."""
         self._up = True
         self._tell("worker_up", _SERVING)
+
+    def note(self) -> None:
+        """Write again how far that was told, where Redis lost it."""
+        if self._up:
+            self._teller.hash(self._keys.status, {"worker": _SERVING})
 
     def down(self) -> None:
         """Tell that we leave, if we had said that we serve."""

@@ -7,6 +7,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import redis
 import redis.asyncio
@@ -106,10 +107,16 @@ class WorkerProcess:
             await client.aclose()
 
     async def _account(self, setup: AccountSetup) -> None:
+        known_epoch = 0
         while True:
             client = connect(self._settings)
             worker = AccountWorker(
-                setup, client, self._connects_to(setup.venue), enqueue_unknown=self._enqueue
+                setup,
+                client,
+                self._connects_to(setup.venue),
+                enqueue_unknown=self._enqueue,
+                load_functions=partial(load_functions, client, shown(self._settings.redis_url)),
+                known_epoch=known_epoch,
             )
             self.workers[setup.name] = worker
             try:
@@ -121,13 +128,23 @@ class WorkerProcess:
             except (redis.exceptions.RedisError, OSError) as error:
                 log.error("%s: %s; starting over", setup.name, error)
                 await asyncio.sleep(_AGAIN_S)
+                await self._load_missing(client, error)
             except Exception:
                 # It ends this epoch, not the other accounts; unresolved requests are pending.
                 self.defects += 1
                 log.exception("%s: a defect; a new epoch recovers by the ladder", setup.name)
                 await asyncio.sleep(_AGAIN_S)
             finally:
+                known_epoch = worker.lease.known
                 await client.aclose()
+
+    async def _load_missing(self, client: "redis.asyncio.Redis", error: Exception) -> None:
+        """Load the functions where the server lost them with its data."""
+        if functions.is_missing(error):
+            try:
+                await load_functions(client, shown(self._settings.redis_url))
+            except RedisUnavailable as trouble:
+                log.warning("%s", trouble)
 
     def _connects_to(self, venue: Venue) -> Connects:
         """Return what all accounts at one venue share: it counts connects by address."""

@@ -49,6 +49,8 @@ class Startup:
         self._inbox = inbox
         self._resync = resync
         self._clock_doubted = asyncio.Event()
+        self.remembered: dict[str, str] = {}
+        """Tag → strategy, of those that Redis forgot and that may not have come back yet."""
         self.on_halt: Callable[[str], None] = lambda why: None
         self.on_holdings: Callable[[Iterable[str], Iterable[str]], None] = lambda one, other: None
 
@@ -108,9 +110,11 @@ class Startup:
                 log.error("%s: the venue cannot be read: %s", self._setup.name, error)
                 await asyncio.sleep(0.5)
         self._on.instruments = Instruments(found)
-        await self._publish_instruments({one.symbol: one.model_dump_json() for one in found})
+        await self.publish_instruments()
 
-    async def _publish_instruments(self, texts: dict[str, str]) -> None:
+    async def publish_instruments(self) -> None:
+        """Write the instruments for strategies to read."""
+        texts = {one.symbol: one.model_dump_json() for one in self._on.instruments.all()}
         accounts = index(self._setup.settings.prefix)
         try:
             await persistently(
@@ -133,7 +137,7 @@ class Startup:
         """Read who is registered; their intents, results, tags and grace."""
         raw = await persistently(lambda: self._client.hgetall(self._keys.strategies))
         grace_ms = [self._setup.settings.orders.reconcile_grace_ms]
-        tags: dict[str, str] = {}
+        tags = dict(self.remembered)
         for name, text in raw.items():
             if "@" in name:
                 continue

@@ -31,7 +31,7 @@ class Teller:
         self._registry = registry
         self._exchange = exchange
         self._account_type = account_type
-        self._epoch = epoch
+        self.epoch = epoch
         self._idempotency_ttl_ms = idempotency_ttl_ms
         self._now_ms = now_ms
         self.strategies: set[str] = set()
@@ -39,7 +39,7 @@ class Teller:
     def order(self, record: OrderRecord, told: Iterable[Told]) -> None:
         """Write the order as it is now and tell each event of it."""
         batch, now_ms = self._outbox.batch, self._now_ms()
-        record.epoch = self._epoch
+        record.epoch = self.epoch
         self._registry.note_venue_id(record)
         fields = record.changed_fields()
         for one in told:

@@ -11,10 +11,11 @@
 -- ARGV[3]  epoch held; when acquiring the highest that the worker knows of, 0 if none: a server that
 --          lost its data must not give an epoch out twice
 -- ARGV[4]  ttl_ms   ARGV[5]  host   ARGV[6]  pid
+-- ARGV[7]  "1" to leave an account whose data the server lost to its last owner, who knows it
 --
 -- Returns {"owner", epoch, server time ms, when the lease before this one ended (ms, "" if none),
---          kept, or forgotten if no epoch or an older one was there} | {"held", owner, ms left, epoch}
---       | {"lost", current epoch, server time ms} | {"released", epoch, server time ms}
+--          "" if the server lost the epochs before it} | {"held", owner, ms left, epoch}
+--       | {"forgotten", epoch} | {"lost", current epoch, server time ms} | {"released", epoch, server time ms}
 local function hold(keys, args, epoch, now_ms)
   redis.call('HSET', keys[1], 'owner', args[2], 'epoch', epoch, 'host', args[5], 'pid', args[6],
     'since_ms', now_ms)
@@ -30,13 +31,16 @@ local function acquire(keys, args, now_ms)
   if not found or not known then
     return redis.error_reply('INVALID lease: an epoch is not a number')
   end
+  local forgotten = not current or found < known
+  if forgotten and args[7] == '1' then
+    return {'forgotten', current or '0'}
+  end
   local ended_ms = redis.call('HGET', keys[3], 'lease_until_ms') or ''
   local epoch = string.format('%.0f', math.max(found, known) + 1)
   redis.call('SET', keys[2], epoch)
   redis.call('DEL', keys[4])
   hold(keys, args, epoch, now_ms)
-  return {'owner', epoch, now_ms, ended_ms,
-    (not current or found < known) and 'forgotten' or 'kept'}
+  return {'owner', epoch, now_ms, ended_ms, forgotten and '' or tostring(found)}
 end
 
 local function lease(keys, args)
@@ -50,7 +54,7 @@ local function lease(keys, args)
   local answer
   if action == 'acquire' then
     answer = acquire(keys, args, now_ms)
-    if answer.err or answer[1] == 'held' then
+    if answer.err or answer[1] ~= 'owner' then
       return answer
     end
   else

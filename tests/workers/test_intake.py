@@ -29,6 +29,7 @@ async def test_a_silent_server_holds_no_read_for_ever(monkeypatch: pytest.Monkey
             after_read=nothing,
             may_read=nothing,
             look_every_s=1,
+            forgotten=nothing,
         )
         async with asyncio.timeout(60):
             with pytest.raises(TimeoutError):

@@ -64,7 +64,7 @@ class Server:
 
 
 def owner(time: Time, epoch: str = "1") -> list[str]:
-    return ["owner", epoch, str(time.server_ms()), "", "kept"]
+    return ["owner", epoch, str(time.server_ms()), "", "0"]
 
 
 def lease(time: Time, server: Server) -> Lease:

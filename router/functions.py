@@ -12,13 +12,14 @@ from importlib import resources
 from typing import Any
 
 import orjson
+from redis.exceptions import ResponseError
 
 from router.keyspace import AccountKeys
 
 LIBRARY = "order_router_1"
 """Named with the schema version: two versions can live on one server during an upgrade."""
 
-FILES = ("admit", "request", "release", "register", "lease", "apply", "trim")
+FILES = ("admit", "request", "release", "register", "lease", "apply", "restore", "trim")
 
 
 @cache
@@ -166,9 +167,56 @@ def lease(
     ttl_ms: int,
     host: str = "",
     pid: int = 0,
+    patient: bool = False,
 ) -> Call:
-    """Return the call that acquires, renews or releases the account's lease."""
-    return Call("or1_lease", (keys.lease, keys.epoch), (action, owner, epoch, ttl_ms, host, pid))
+    """Return the call that acquires, renews or releases the account's lease.
+
+    ``epoch``: the one held; when acquiring, the highest that the worker knows of, 0 if none.
+    ``patient``: leave an account that the server forgot to its last owner.
+    """
+    return Call(
+        "or1_lease",
+        (keys.lease, keys.epoch, keys.status, keys.handover),
+        (action, owner, epoch, ttl_ms, host, pid, "1" if patient else ""),
+    )
+
+
+def restore(
+    keys: AccountKeys,
+    epoch: int,
+    strategy: str,
+    oid: str,
+    client_id: str,
+    fields: Mapping[str, str],
+    *,
+    key: tuple[str, str],
+    ended_ms: int | None,
+    keep_ms: int,
+    now_ms: int,
+) -> Call:
+    """Return the call that writes an order back, whole, on a server that lost it.
+
+    ``key``: who owns its idempotency key (the strategy, or ``@account``) and the key, "" if it has
+    none. ``ended_ms``: None if it lives. ``keep_ms``: how long an ended order's key is kept.
+    """
+    owner, idem = key
+    kept = "" if ended_ms is None else str(max(1, ended_ms + keep_ms - now_ms))
+    return Call(
+        "or1_restore",
+        (
+            keys.epoch,
+            keys.order(strategy, oid),
+            keys.open(strategy),
+            keys.ended(strategy),
+            keys.clients,
+            keys.idem(owner, idem),
+        ),
+        (
+            *(epoch, oid, client_id, strategy, "" if ended_ms is None else ended_ms),
+            kept if idem else "0",
+            *_flat(fields),
+        ),
+    )
 
 
 def trim(
@@ -296,6 +344,11 @@ class Batch:
             (keys.epoch, keys.applied, keys.seq, *self._keys),
             (epoch, number, orjson.dumps(operations)),
         )
+
+
+def is_missing(reply: object) -> bool:
+    """Whether a reply or error says that the server lacks the library."""
+    return isinstance(reply, ResponseError) and "function not found" in str(reply).lower()
 
 
 def text(reply: Any) -> Any:

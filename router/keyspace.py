@@ -88,6 +88,12 @@ class AccountKeys:
         return self._key("lease")
 
     @property
+    def handover(self) -> str:
+        """List. One entry when a lease was given up: wakes a standby. By the lease function;
+        expires with what the lease had left at most."""
+        return self._key("handover")
+
+    @property
     def epoch(self) -> str:
         """String. The fence: grows with each new owner, never expires."""
         return self._key("epoch")
@@ -99,7 +105,8 @@ class AccountKeys:
 
     @property
     def status(self) -> str:
-        """Hash. Sockets' states, since when, last resync, epoch. By apply."""
+        """Hash. Sockets' states, since when, last resync, epoch. By apply; when the lease ends, by
+        the lease functions."""
         return self._key("status")
 
     @property

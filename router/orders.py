@@ -8,7 +8,7 @@ Invariants:
 4. Folding the same reports in any order, any number of times, ends in the same order.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -137,6 +137,33 @@ class OrderRecord:
     def lacks_fills(self) -> bool:
         """Whether the venue reported more filled than the fills we were told."""
         return self.venue_filled > self.filled
+
+    def intent(self) -> CreateIntent:
+        """Return the intent that makes this order, with its terms as they are now."""
+        return CreateIntent(
+            oid=self.oid,
+            client_id=self.client_id,
+            symbol=self.symbol,
+            side=self.side,
+            type=self.type,
+            amount=self.amount,
+            price=self.price,
+            tif=self.tif,
+            reduce_only=self.reduce_only,
+            client_oid=self.client_oid,
+            idem=self.idem,
+            scope="account" if self.scope == "account" else "",
+            via=self.via,
+            ws_fallback=self.ws_fallback,
+            params=self.params,
+            created_ms=self.created_ms,
+            expires_ms=self.expires_ms,
+        )
+
+    def trade_fields(self) -> Iterator[tuple[str, str]]:
+        """Yield the trades told so far as the order hash holds them, but for their prices."""
+        for trade_id, amount in self.trades.items():
+            yield FILL_FIELD + trade_id, plain(amount)
 
     def hash_fields(self) -> dict[str, str]:
         """Return the fields that may change after admission, as the order hash holds them."""

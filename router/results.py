@@ -101,15 +101,17 @@ def request_result(
     }
 
 
-def status_result(exchange: str, account_type: str, event: str, now_ms: int) -> dict[str, str]:
-    """Return a ``private_ws_status`` result."""
+def status_result(
+    exchange: str, account_type: str, event: str, now_ms: int, at_ms: int | None = None
+) -> dict[str, str]:
+    """Return a ``private_ws_status`` result; ``at_ms``: when it happened, if not now."""
     return {
         "type": ResultType.STATUS,
         "ts_ms": str(now_ms),
         "exchange": exchange,
         "account_type": account_type,
         "event": event,
-        "timestamp": str(now_ms),
+        "timestamp": str(now_ms if at_ms is None else at_ms),
     }
 
 

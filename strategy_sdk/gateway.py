@@ -278,7 +278,7 @@ class Gateway:
         commands = [("FCALL", *call.fcall()) for call in calls]
         try:
             replies = self.link.call_many(commands)
-            if any(_is_missing(reply) for reply in replies):
+            if any(functions.is_missing(reply) for reply in replies):
                 self._load_functions()
                 replies = self.link.call_many(commands)
         except AuthenticationError as refusal:
@@ -306,10 +306,6 @@ class Gateway:
                 f"the server lacks the function library {functions.LIBRARY} and this user may not "
                 f"load it ({refusal}); nothing was sent. Start a worker first: it loads it",
             ) from refusal
-
-
-def _is_missing(reply: Any) -> bool:
-    return isinstance(reply, ResponseError) and "function not found" in str(reply).lower()
 
 
 def _refused(refusal: Exception) -> Exception:

@@ -344,6 +344,13 @@ def example_calls() -> dict[str, Call]:
         "register": functions.register(keys, "s", "main", "{}", "who", wake=True),
         "lease": functions.lease(keys, "renew", owner="o", epoch=1, ttl_ms=1),
         "apply": batch.call(keys, 1, 1),
+        "restore": functions.restore(
+            *(keys, 1, "s", "o", "c", fields),
+            key=("s", "k"),
+            ended_ms=None,
+            keep_ms=1,
+            now_ms=1,
+        ),
         "trim": functions.trim(keys, "s", handled_ms=1, unhandled_ms=1, most=1),
     }
 

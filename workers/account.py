@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 import redis.asyncio
@@ -27,7 +27,9 @@ from workers.market_data import MarketData
 from workers.metrics import AccountMetrics, Standing
 from workers.outbox import Outbox
 from workers.pacing import Pacer
+from workers.presence import Presence
 from workers.publisher import Publisher
+from workers.recovery import Recovery
 from workers.registry import Registry
 from workers.rest import RestClient
 from workers.resync import Resync
@@ -64,6 +66,8 @@ class AccountWorker:
         connects: Connects,
         *,
         enqueue_unknown: Callable[[str, str, str], None],
+        load_functions: Callable[[], Awaitable[None]],
+        known_epoch: int = 0,
         metrics: AccountMetrics | None = None,
     ) -> None:
         self._setup = setup
@@ -73,8 +77,13 @@ class AccountWorker:
         self._metrics = metrics or AccountMetrics(setup.venue.exchange, setup.name)
         self._keys = AccountKeys(setup.name, setup.settings.prefix)
         self.clock = Clock()
+        self._load_functions = load_functions
         self.lease = Lease(
-            client, self._keys, self.clock, ttl_ms=setup.settings.worker.lease_ttl_ms
+            client,
+            self._keys,
+            self.clock,
+            ttl_ms=setup.settings.worker.lease_ttl_ms,
+            known=known_epoch,
         )
         self.serving = asyncio.Event()
         self._owner: Owner | None = None
@@ -114,6 +123,7 @@ class AccountWorker:
             self._metrics,
         )
         owner.on_unknown = self._enqueue_unknown
+        owner.load_functions = self._load_functions
         self._owner = owner
         try:
             await owner.serve(self.serving)
@@ -147,6 +157,7 @@ class Owner:
         self._rest = rest
         self._connects = connects
         self.on_unknown: Callable[[str, str, str], None] = lambda account, strategy, oid: None
+        self.load_functions: Callable[[], Awaitable[None]] = no_functions
         self._outbox = Outbox(client, keys, lease.epoch, metrics)
         self._teller = Teller(
             keys=keys,
@@ -190,6 +201,16 @@ class Owner:
         self._resync = Resync(on, self._desk, self._checks, self._statements, self._holdings)
         self._doubts = Doubts(on, self._desk, self._checks, self._statements, self._unknown)
         self._inbox = Inbox(on, self._desk, self._checks, self._client, self._keys)
+        self._recovery = Recovery(
+            *(on, self._client, self._keys, self._lease),
+            load_functions=lambda: self.load_functions(),
+            taken_again=self._taken_again,
+            reconcile=self._reconcile_anew,
+        )
+        self._recovery.halted = lambda: self._desk.halted
+        self._recovery.on_repeat = self._inbox.refuse_repeat
+        self._lease.on_forgotten = self._recovery.begin
+        self._outbox.forgotten = self._recovery.forgotten
         self._intake = Intake(
             self._client,
             self._keys,
@@ -201,6 +222,7 @@ class Owner:
             after_read=self._desk.departures.leave_now,
             may_read=self._lease.may_send,
             look_every_s=settings.worker.lease_ttl_ms / 1000,
+            forgotten=self._recovery.noticed,
         )
         keys = VenueKeys(venue.exchange, settings.prefix)
         self._market = MarketData(on, self._client, keys, self._public)
@@ -221,6 +243,9 @@ class Owner:
             self._client, self._keys, on.metrics, on.clock, settings.metrics
         )
         self._startup.on_holdings = self._holdings.restore
+        self._presence = Presence(
+            self._client, self._keys, self._teller, ended_ms=self._lease.before_ended_ms
+        )
         self._private_was_lost = False
         self._sockets_ready = asyncio.Event()
         self._resyncing: asyncio.Task[None] | None = None
@@ -268,7 +293,7 @@ class Owner:
         """Prepare, then run everything until cancelled or something fails."""
         self._on.failure = asyncio.get_running_loop().create_future()
         outbox = asyncio.create_task(self._outbox.run(), name="outbox")
-        prepare = asyncio.create_task(self._startup.prepare(), name="prepare")
+        prepare = asyncio.create_task(self._prepare(), name="prepare")
         tasks = [prepare, asyncio.create_task(self._lease.keep(), name="lease")]
         try:
             await _first_failure([outbox, *tasks[1:], self._on.failure], until=prepare)
@@ -295,11 +320,15 @@ class Owner:
         """Stop reading and sending first, then write what is known, then let everything go."""
         await end_tasks([*tasks, *self._on.tasks])
         if not outbox.done():
-            self._teller.hash(self._keys.status, {"worker": "stopped"})
+            self._presence.down()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1):
                     await self._outbox.drained()
         await end_tasks([outbox])
+
+    async def _prepare(self) -> None:
+        await self._startup.prepare()
+        await self._presence.succeed()
 
     async def _begin(self, serving: asyncio.Event) -> None:
         """Reconcile what earlier epochs left, then read intents."""
@@ -309,12 +338,38 @@ class Owner:
                 await self._sockets_ready.wait()
         await self._intake.inherit()
         if self._resyncing is None:
-            self._start_resync(tell=False)
-        self._teller.status_event("worker_up")
-        self._teller.hash(self._keys.status, {"worker": "serving"})
+            self._start_resync(tell=self._presence.was_away)
+        if self._lease.forgotten and self._resyncing is not None:
+            # A new account, or one that Redis lost: what is open there comes first.
+            await asyncio.wait({self._resyncing})
+        self._presence.up()
         serving.set()
         log.info("%s: serving", self._setup.name)
         await self._intake.run()
+
+    # --- Redis lost its data ----------------------------------------------------------------------
+
+    async def _taken_again(self, epoch: int) -> None:
+        """Go on as this epoch; strategies count as known, until they come back themselves."""
+        self._outbox.epoch = self._teller.epoch = epoch
+        self._intake.serve_epoch(epoch)
+        self._startup.remembered = dict(self._resync.tags)
+        await self._startup.load_strategies()
+        await self._startup.publish_instruments()
+
+    async def _reconcile_anew(self) -> None:
+        """Publish what is known of the account again, and ask the venue what is open."""
+        self._holdings.publish_anew()
+        for name, one in self._sockets.items():
+            if one.ready:
+                self._teller.hash(self._keys.status, self._socket_status(name, "connected"))
+        self._presence.note()
+        await self._resync_now()
+
+    async def _resync_now(self) -> None:
+        self._start_resync(tell=True)
+        if self._resyncing is not None:
+            await asyncio.wait({self._resyncing})
 
     # --- events ---------------------------------------------------------------------------------
 
@@ -359,7 +414,8 @@ class Owner:
         if name != self._private.name:
             return
         self._teller.status_event("reconnected" if self._private_was_lost else "connected")
-        self._start_resync(tell=self._private_was_lost)
+        # Whoever was told of an outage waits to be told that all it hid is known.
+        self._start_resync(tell=self._private_was_lost or self._presence.was_away)
         self._private_was_lost = False
 
     def _lost(self, name: str, session: int, why: str) -> None:
@@ -395,6 +451,7 @@ class Owner:
 
     async def _run_resync(self, tell: bool) -> None:
         await self._resync.run(tell=tell)
+        self._presence.was_away = False
         self._teller.hash(self._keys.status, {"resynced_ms": str(self._clock.now_ms())})
 
     # --- control --------------------------------------------------------------------------------
@@ -403,7 +460,7 @@ class Owner:
         for entry_id, fields in entries:
             kind = fields.get("kind", "")
             if kind == ControlKind.REGISTERED:
-                await self._startup.load_strategies()
+                await self._registered()
             elif kind == ControlKind.HALT:
                 await self._startup.load_halt()
             elif kind == ControlKind.EVIDENCE:
@@ -411,6 +468,13 @@ class Owner:
             else:
                 self._teller.dead_letter(self._keys.control, entry_id, fields, "unknown kind")
             self._teller.forget(entry_id)
+
+    async def _registered(self) -> None:
+        """Read the strategies anew; one that Redis had forgotten gets its orders back first."""
+        before = set(self._resync.tags)
+        await self._startup.load_strategies()
+        if self._resync.unclaimed & (self._resync.tags.keys() - before):
+            await self._resync_now()
 
     async def _evidence(self, entry_id: str, fields: Mapping[str, str]) -> None:
         """Take what a job found out about an unknown order."""
@@ -429,6 +493,10 @@ class Owner:
 
     def _unknown(self, record: OrderRecord) -> None:
         self.on_unknown(self._setup.name, record.strategy, record.oid)
+
+
+async def no_functions() -> None:
+    """Load nothing: the functions are somebody else's business."""
 
 
 async def _first_failure(

@@ -92,6 +92,14 @@ class Holdings:
         if self._changed_positions:
             self._dirty.set()
 
+    def publish_anew(self) -> None:
+        """Write all of it again, where Redis lost it; nobody is told, nothing has changed."""
+        balances = {one.asset: results.balance_json(one) for one in self.balances.values()}
+        self._teller.hash(self._keys.balances, balances)
+        held = [one for one in self.positions.values() if one.signed_amount]
+        positions = {one.symbol: results.position_json(one) for one in held}
+        self._teller.hash(self._keys.positions, positions)
+
     async def publish(self) -> None:
         """Tell what changed, gathered for a moment, until cancelled."""
         while True:

@@ -53,6 +53,11 @@ class Inbox:
         self._client = client
         self._keys = keys
         self._seen: OrderedDict[str, None] = OrderedDict()
+        self._repeats: dict[str, str] = {}
+
+    def refuse_repeat(self, oid: str, first: str) -> None:
+        """Send no order ``oid``: its key, which Redis had forgotten, is that of ``first``."""
+        self._repeats[oid] = first
 
     async def take(self, strategy: str, entries: list[tuple[str, Mapping[str, str]]]) -> None:
         """Take fresh intents of one strategy, in order. Bad ones harm nobody else (P7)."""
@@ -69,7 +74,11 @@ class Inbox:
                 )
                 continue
             flight = await self._flight(strategy, entry_id, intent, fields)
-            if flight is not None:
+            if flight is not None and (first := self._repeats.pop(intent.oid, "")):
+                self._desk.not_sent(
+                    flight, f"REPEATED: its key is that of order {first}; Redis had forgotten that"
+                )
+            elif flight is not None:
                 self._desk.take(flight)
 
     def _taken_before(self, strategy: str, entry_id: str) -> bool:

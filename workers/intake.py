@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import redis.asyncio
+import redis.exceptions
 
 from router.keyspace import GROUP, AccountKeys
 from workers.line import Line, pack
@@ -44,10 +45,11 @@ class Intake:
         after_read: Callable[[], Awaitable[None]],
         may_read: Callable[[], bool],
         look_every_s: float,
+        forgotten: Callable[[int], Awaitable[bool]],
     ) -> None:
         self._client = client
         self._keys = keys
-        self._consumer = f"epoch-{epoch}"
+        self._epoch = epoch
         self._count = count
         self._on_intents = on_intents
         self._on_inherited = on_inherited
@@ -55,6 +57,7 @@ class Intake:
         self._after_read = after_read
         self._may_read = may_read
         self._look_every_s = look_every_s
+        self._forgotten = forgotten
         self._strategies: dict[str, str] = {}  # stream → strategy
         self._line = Line(client)
         self._packed: dict[tuple[str, int | None], bytes] = {}
@@ -65,6 +68,15 @@ class Intake:
     def watch(self, strategies: Iterable[str]) -> None:
         """Read these strategies' intents from the next read on."""
         self._strategies = {self._keys.intents(name): name for name in strategies}
+        self._packed.clear()
+
+    @property
+    def _consumer(self) -> str:
+        return f"epoch-{self._epoch}"
+
+    def serve_epoch(self, epoch: int) -> None:
+        """Read as this epoch from the next read on."""
+        self._epoch = epoch
         self._packed.clear()
 
     async def inherit(self) -> None:
@@ -107,7 +119,14 @@ class Intake:
     async def run(self) -> None:
         """Read until cancelled; look for entries of others in between."""
         try:
-            await self._read_on()
+            while True:
+                epoch = self._epoch
+                try:
+                    await self._read_on()
+                except redis.exceptions.ResponseError:
+                    # The groups are gone: with everything else, or somebody removed them by hand.
+                    if not await self._forgotten(epoch):
+                        raise
         finally:
             await self._line.close()
 

@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import redis.asyncio
@@ -18,18 +19,28 @@ from router import functions
 from router.errors import LeaseLost
 from router.keyspace import AccountKeys
 from workers.clock import Clock
-from workers.outbox import NO_ANSWER, answer_in_time
+from workers.outbox import NO_ANSWER, answer_in_time, persistently
 
 log = logging.getLogger(__name__)
 
 _SAFETY = 0.8  # of the ttl: we stop this early
+_AGAIN_S = 0.5
+_LEAST_WAIT_MS = 20
+#: A standby asks again after this long: less than a call may take (``ANSWER_WITHIN_S``).
+_MOST_WAIT_MS = 2_000
 
 
 class Lease:
     """One account's lease, seen from one worker."""
 
     def __init__(
-        self, client: "redis.asyncio.Redis", keys: AccountKeys, clock: Clock, *, ttl_ms: int
+        self,
+        client: "redis.asyncio.Redis",
+        keys: AccountKeys,
+        clock: Clock,
+        *,
+        ttl_ms: int,
+        known: int = 0,
     ) -> None:
         self._client = client
         self._keys = keys
@@ -38,14 +49,25 @@ class Lease:
         self._good_until_ms = 0
         self.owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self.epoch = 0
+        self.known = known
+        """The highest epoch that we know of: a server that lost its data must not repeat it."""
+        self._patient = False
         self.holder = ""
+        self.recovering = False
+        """Whether Redis forgot us and what we know is being written back: nothing may be sent."""
+        self.on_forgotten: Callable[[int], None] = self._lost
+        """Called when Redis knows only an older epoch than this one."""
+        self.forgotten = False
+        """Whether Redis knew nothing of earlier owners when we began."""
+        self.before_ended_ms: int | None = None
+        """When the lease before ours ended, by the server's clock; None if that is not known."""
 
     def __repr__(self) -> str:
         return f"Lease({self._keys.account}, epoch={self.epoch}, may_send={self.may_send()})"
 
     def may_send(self) -> bool:
         """Whether the lease is certainly ours now."""
-        return self._clock.monotonic_ms() < self._good_until_ms
+        return not self.recovering and self._clock.monotonic_ms() < self._good_until_ms
 
     async def acquire(self) -> None:
         """Return once this worker owns the account; wait as a standby while another does."""
@@ -55,17 +77,55 @@ class Lease:
                 reply = await self._call("acquire")
             except NO_ANSWER as error:
                 log.warning("%s: Redis does not answer: %r", self._keys.account, error)
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(_AGAIN_S)
                 continue
             if reply[0] == "owner":
-                self.epoch, self.holder = int(reply[1]), self.owner
+                self.epoch = self.known = int(reply[1])
+                self.holder = self.owner
+                self.before_ended_ms = int(reply[3]) if reply[3] else None
+                self.forgotten = not reply[4]
                 self._extend(asked_ms, int(reply[2]))
                 log.info("%s: owner with epoch %d", self._keys.account, self.epoch)
                 return
+            if reply[0] == "forgotten":
+                # The last owner still knows what Redis lost: let it write that back.
+                self._patient = False
+                await asyncio.sleep(self._ttl_ms / 1000)
+                continue
+            self.known, self._patient = max(self.known, int(reply[3])), True
             if self.holder != reply[1]:
                 self.holder = reply[1]
                 log.info("%s: owned by %s; standing by", self._keys.account, self.holder)
-            await asyncio.sleep(min(max(int(reply[2]), 20), self._ttl_ms / 3) / 1000)
+            await self._given_up(within_ms=int(reply[2]))
+
+    async def take_again(self) -> None:
+        """Own the account again on a server that forgot us.
+
+        Raises:
+            LeaseLost: If another worker owned it since, or does.
+        """
+        asked_ms, epoch = self._clock.monotonic_ms(), self.epoch
+        reply = await persistently(lambda: self._call("acquire"))
+        if reply[0] != "owner":
+            raise LeaseLost(self._keys.account, epoch, int(reply[3]))
+        self.epoch = self.known = int(reply[1])
+        self._extend(asked_ms, int(reply[2]))
+        if reply[4]:
+            raise LeaseLost(self._keys.account, epoch, self.epoch - 1)
+
+    def _lost(self, epoch: int) -> None:
+        raise LeaseLost(self._keys.account, epoch, 0)
+
+    async def _given_up(self, *, within_ms: int) -> None:
+        """Return when the lease was given up, or may have ended by then."""
+        wait_ms = min(max(within_ms, _LEAST_WAIT_MS), _MOST_WAIT_MS)
+        try:
+            await answer_in_time(self._client.blpop([self._keys.handover], timeout=wait_ms / 1000))
+        except NO_ANSWER as error:
+            log.warning("%s: Redis does not answer: %r", self._keys.account, error)
+            await asyncio.sleep(_AGAIN_S)
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise asyncio.CancelledError  # redis-py swallowed it
 
     async def keep(self) -> None:
         """Renew until cancelled.
@@ -75,16 +135,23 @@ class Lease:
         """
         while True:
             await asyncio.sleep(self._ttl_ms / 3000)
-            asked_ms = self._clock.monotonic_ms()
+            asked_ms, epoch = self._clock.monotonic_ms(), self.epoch
             try:
                 async with asyncio.timeout(self._ttl_ms / 2000):
                     reply = await self._call("renew")
             except (redis.exceptions.RedisError, TimeoutError) as error:
                 log.warning("%s: the lease was not renewed: %s", self._keys.account, error)
+                if functions.is_missing(error):
+                    self.on_forgotten(epoch)
                 continue
+            if self.epoch != epoch:
+                continue  # taken again meanwhile
             if reply[0] != "owner":
                 self._good_until_ms = 0
-                raise LeaseLost(self._keys.account, self.epoch, int(reply[1]))
+                if int(reply[1]) >= epoch:
+                    raise LeaseLost(self._keys.account, epoch, int(reply[1]))
+                self.on_forgotten(epoch)
+                continue
             self._extend(asked_ms, int(reply[2]))
 
     async def release(self) -> None:
@@ -108,9 +175,10 @@ class Lease:
             self._keys,
             action,
             owner=self.owner,
-            epoch=self.epoch,
+            epoch=self.known if action == "acquire" else self.epoch,
             ttl_ms=self._ttl_ms,
             host=socket.gethostname(),
             pid=os.getpid(),
+            patient=self._patient,
         )
         return await answer_in_time(self._client.fcall(*call.fcall()))

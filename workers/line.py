@@ -33,11 +33,11 @@ class Line:
             ConnectionError, TimeoutError: If none came in time; it may have been carried out.
             ResponseError: If Redis refused it.
         """
-        if self._connection is None:
-            pool: Any = self._client.connection_pool
-            self._connection = await pool.get_connection()
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
+                if self._connection is None:
+                    pool: Any = self._client.connection_pool
+                    self._connection = await pool.get_connection()
                 await self._connection.send_packed_command([packed], check_health=False)
                 return await self._connection.read_response()
         except BaseException:

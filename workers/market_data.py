@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import redis.asyncio
+import redis.exceptions
 
 from router.contracts import plain
 from router.evidence import BookTop
@@ -121,7 +122,7 @@ class MarketData:
                 pipeline.xadd(self._keys.bookl1(symbol), fields, maxlen=1, approximate=False)  # type: ignore[arg-type]
             try:
                 await answer_in_time(pipeline.execute())
-            except NO_ANSWER as error:
+            except (*NO_ANSWER, redis.exceptions.OutOfMemoryError) as error:
                 log.warning("books were not published: %s", error)
                 await asyncio.sleep(0.1)
 

@@ -41,7 +41,9 @@ class Outbox:
         self._metrics = metrics or AccountMetrics()
         self._begun_s = 0.0  # when the oldest operation not yet on its way was added; 0.0: none
         self._keys = keys
-        self._epoch = epoch
+        self.epoch = epoch
+        self.forgotten: Callable[[int], Awaitable[None]] = self._lost
+        """Returns once a server that knows only an older epoch than this one knows ours again."""
         self._number = 0
         self._batches: list[functions.Batch] = [functions.Batch()]
         self._filled = asyncio.Event()
@@ -49,7 +51,7 @@ class Outbox:
         self._idle.set()
 
     def __repr__(self) -> str:
-        return f"Outbox(epoch={self._epoch}, sent={self._number}, waiting={self.waiting})"
+        return f"Outbox(epoch={self.epoch}, sent={self._number}, waiting={self.waiting})"
 
     @property
     def waiting(self) -> int:
@@ -104,14 +106,29 @@ class Outbox:
 
     async def _write(self, batch: functions.Batch) -> None:
         self._number += 1
-        call = batch.call(self._keys, self._epoch, self._number)
-        packed = pack(("FCALL", *call.fcall()))
-        reply = await persistently(lambda: self._line.ask(packed))
-        if reply[0] == "fenced":
-            raise LeaseLost(self._keys.account, self._epoch, int(reply[1]))
+        while (reply := await self._try(batch, self.epoch)) is None:
+            pass  # Redis had forgotten us; it knows us again
         for problem in reply[2:]:
             self._metrics.refused_writes.add()
             log.error("%s: Redis refused a write: %s", self._keys.account, problem)
+
+    async def _try(self, batch: functions.Batch, epoch: int) -> Any:
+        packed = pack(("FCALL", *batch.call(self._keys, epoch, self._number).fcall()))
+        try:
+            reply = await persistently(lambda: self._line.ask(packed))
+        except redis.exceptions.ResponseError as error:
+            if not functions.is_missing(error):
+                raise
+        else:
+            if reply[0] != "fenced":
+                return reply
+            if int(reply[1]) > self.epoch:
+                raise LeaseLost(self._keys.account, self.epoch, int(reply[1]))
+        await self.forgotten(epoch)
+        return None
+
+    async def _lost(self, epoch: int) -> None:
+        raise LeaseLost(self._keys.account, epoch, 0)
 
 
 async def answer_in_time(call: Awaitable[Any]) -> Any:

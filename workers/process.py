@@ -7,6 +7,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import redis
 import redis.asyncio
@@ -49,7 +50,7 @@ def connect(settings: Settings) -> "redis.asyncio.Redis":
 
 
 async def load_functions(client: "redis.asyncio.Redis", url: str) -> None:
-    """Load the functions library.
+    """Load the functions library; where memory is full, the one that is there must do.
 
     Raises:
         RedisUnavailable: If Redis does not answer at this address.
@@ -61,6 +62,13 @@ async def load_functions(client: "redis.asyncio.Redis", url: str) -> None:
         raise RedisUnavailable(
             f"Redis does not answer at {url}: {error}. Start it or give --redis-url"
         ) from error
+    except redis.exceptions.OutOfMemoryError as error:
+        if not await answer_in_time(client.function_list(functions.LIBRARY)):
+            raise RedisUnavailable(
+                f"Redis at {url} has no memory left for the functions ({error}). Free memory or "
+                "raise maxmemory"
+            ) from error
+        log.error("Redis at %s has no memory left; going on with the functions it has", url)
     except redis.exceptions.ResponseError as error:
         raise ConfigError(url, f"functions cannot be loaded ({error}); Redis 7 is needed") from None
 
@@ -115,6 +123,7 @@ class WorkerProcess:
             await client.aclose()
 
     async def _account(self, setup: AccountSetup) -> None:
+        known_epoch = 0
         while True:
             client = connect(self._settings)
             worker = AccountWorker(
@@ -123,6 +132,8 @@ class WorkerProcess:
                 self._connects_to(setup.venue),
                 enqueue_unknown=self._enqueue,
                 metrics=self.metrics[setup.name],
+                load_functions=partial(load_functions, client, shown(self._settings.redis_url)),
+                known_epoch=known_epoch,
             )
             self.workers[setup.name] = worker
             try:
@@ -134,13 +145,23 @@ class WorkerProcess:
             except (redis.exceptions.RedisError, OSError) as error:
                 log.error("%s: %s; starting over", setup.name, error)
                 await asyncio.sleep(_AGAIN_S)
+                await self._load_missing(client, error)
             except Exception:
                 # It ends this epoch, not the other accounts; unresolved requests are pending.
                 self.defects += 1
                 log.exception("%s: a defect; a new epoch recovers by the ladder", setup.name)
                 await asyncio.sleep(_AGAIN_S)
             finally:
+                known_epoch = worker.lease.known
                 await client.aclose()
+
+    async def _load_missing(self, client: "redis.asyncio.Redis", error: Exception) -> None:
+        """Load the functions where the server lost them with its data."""
+        if functions.is_missing(error):
+            try:
+                await load_functions(client, shown(self._settings.redis_url))
+            except RedisUnavailable as trouble:
+                log.warning("%s", trouble)
 
     def _connects_to(self, venue: Venue) -> Connects:
         """Return what all accounts at one venue share: it counts connects by address."""

@@ -106,6 +106,10 @@ class Registry:
         if self._by_venue.get((record.symbol, record.venue_id)) is record:
             del self._by_venue[record.symbol, record.venue_id]
 
+    def all(self) -> list[OrderRecord]:
+        """Return every order in memory, ended ones included."""
+        return list(self._by_oid.values())
+
     def live(self) -> Iterator[OrderRecord]:
         """Yield the orders not ended."""
         return (record for record in list(self._by_oid.values()) if not record.ended)

@@ -8,6 +8,7 @@ from typing import Any
 
 from router.enums import Exists, OrderSide, OrderStatus, OrderType, TimeInForce
 from router.evidence import BalanceReport, OrderReport, PositionReport
+from router.ids import tag_of
 from router.orders import OrderRecord, Told, step
 from router.outcomes import MISSES_FOR_PROOF, Rung, backoff_s
 from router.state import UNSEEN, Event
@@ -50,6 +51,8 @@ class Resync:
         self.grace_ms = wiring.orders.reconcile_grace_ms
         self.tags: Mapping[str, str] = {}
         self.holder: Callable[[str], Awaitable[OrderRecord | None]] = _nobody
+        self.unclaimed: set[str] = set()
+        """Tags of open orders whose strategies nobody knows: one may yet register (E6)."""
         self._before: Before | None = None
 
     def remember(self) -> None:
@@ -109,6 +112,8 @@ class Resync:
             self.tags,
             asked_ms=asked_ms,
         )
+        tags = (tag_of(report.client_id) for report in snapshot.external)
+        self.unclaimed = {tag for tag in tags if tag}
         added = self._take_known(snapshot.known) + self._take_orphans(snapshot.orphans)
         await self._fetch_missing_fills(snapshot.known)
         removed = await self._confirm_missing(snapshot.missing)

@@ -49,6 +49,8 @@ class Startup:
         self._inbox = inbox
         self._resync = resync
         self._clock_doubted = asyncio.Event()
+        self.remembered: dict[str, str] = {}
+        """Tag → strategy, of those that Redis forgot and that may not have come back yet."""
         self.on_halt: Callable[[str], None] = lambda why: None
         self.on_holdings: Callable[[Iterable[str], Iterable[str]], None] = lambda one, other: None
 
@@ -108,12 +110,20 @@ class Startup:
                 log.error("%s: the venue cannot be read: %s", self._setup.name, error)
                 await asyncio.sleep(0.5)
         self._on.instruments = Instruments(found)
-        texts = {one.symbol: one.model_dump_json() for one in found}
-        await persistently(
-            lambda: self._client.hset(self._venue_keys.instruments, mapping=texts)  # type: ignore[arg-type]
-        )
+        await self.publish_instruments()
+
+    async def publish_instruments(self) -> None:
+        """Write the instruments for strategies to read."""
+        texts = {one.symbol: one.model_dump_json() for one in self._on.instruments.all()}
         accounts = index(self._setup.settings.prefix)
-        await persistently(lambda: self._client.sadd(accounts, self._setup.name))
+        try:
+            await persistently(
+                lambda: self._client.hset(self._venue_keys.instruments, mapping=texts)  # type: ignore[arg-type]
+            )
+            await persistently(lambda: self._client.sadd(accounts, self._setup.name))
+        except redis.exceptions.OutOfMemoryError as error:
+            # Those of the last owner stand; live orders need us more than strategies need news.
+            log.error("%s: instruments were not published: %s", self._setup.name, error)
 
     async def _check_account_mode(self) -> None:
         request = self._setup.venue.query_account_mode()
@@ -127,7 +137,7 @@ class Startup:
         """Read who is registered; their intents, results, tags and grace."""
         raw = await persistently(lambda: self._client.hgetall(self._keys.strategies))
         grace_ms = [self._setup.settings.orders.reconcile_grace_ms]
-        tags: dict[str, str] = {}
+        tags = dict(self.remembered)
         for name, text in raw.items():
             if "@" in name:
                 continue

@@ -33,7 +33,7 @@ class Teller:
         self._registry = registry
         self._exchange = exchange
         self._account_type = account_type
-        self._epoch = epoch
+        self.epoch = epoch
         self._idempotency_ttl_ms = idempotency_ttl_ms
         self._now_ms = now_ms
         self._metrics = metrics or AccountMetrics()
@@ -42,7 +42,7 @@ class Teller:
     def order(self, record: OrderRecord, told: Iterable[Told]) -> None:
         """Write the order as it is now and tell each event of it."""
         batch, now_ms = self._outbox.batch, self._now_ms()
-        record.epoch = self._epoch
+        record.epoch = self.epoch
         self._registry.note_venue_id(record)
         if self._registry.became_known(record):
             self._known(record, now_ms)
@@ -162,10 +162,11 @@ class Teller:
         """Tell one strategy."""
         self._outbox.batch.result(self._keys, strategy, fields)
 
-    def status_event(self, event: str) -> None:
-        """Tell all strategies about the private socket or the worker."""
+    def status_event(self, event: str, at_ms: int | None = None) -> None:
+        """Tell all strategies about the private socket or the worker; ``at_ms``: if not now."""
+        now_ms = self._now_ms()
         self.broadcast(
-            results.status_result(self._exchange, self._account_type, event, self._now_ms())
+            results.status_result(self._exchange, self._account_type, event, now_ms, at_ms)
         )
 
     def diff(self, strategy: str, diff: Mapping[str, object]) -> None:

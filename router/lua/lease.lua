@@ -1,47 +1,85 @@
 -- lease: one owner per account. Times are the server's. The epoch grows with each new owner and is
--- the fence that apply checks; it never expires, the lease does.
+-- the fence that apply checks; it never expires, the lease does. Whoever waits for the lease blocks on
+-- the handover list, so that one given up is taken at once.
 --
--- KEYS[1]  lease    hash    {a}:lease
--- KEYS[2]  epoch    string  {a}:epoch
+-- KEYS[1]  lease     hash    {a}:lease
+-- KEYS[2]  epoch     string  {a}:epoch
+-- KEYS[3]  status    hash    {a}:status     (field lease_until_ms: when the last lease ended or will)
+-- KEYS[4]  handover  list    {a}:handover   (one entry when the lease was given up)
 -- ARGV[1]  "acquire" | "renew" | "release"
--- ARGV[2]  owner    ARGV[3]  epoch held (0 when acquiring)    ARGV[4]  ttl_ms
--- ARGV[5]  host     ARGV[6]  pid
+-- ARGV[2]  owner
+-- ARGV[3]  epoch held; when acquiring the highest that the worker knows of, 0 if none: a server that
+--          lost its data must not give an epoch out twice
+-- ARGV[4]  ttl_ms   ARGV[5]  host   ARGV[6]  pid
+-- ARGV[7]  "1" to leave an account whose data the server lost to its last owner, who knows it
 --
--- Returns {"owner", epoch, server time ms} | {"held", owner, ms left}
---       | {"lost", current epoch, server time ms} | {"released", epoch, server time ms}
+-- Returns {"owner", epoch, server time ms, when the lease before this one ended (ms, "" if none),
+--          "" if the server lost the epochs before it} | {"held", owner, ms left, epoch}
+--       | {"forgotten", epoch} | {"lost", current epoch, server time ms} | {"released", epoch, server time ms}
+local function hold(keys, args, epoch, now_ms)
+  redis.call('HSET', keys[1], 'owner', args[2], 'epoch', epoch, 'host', args[5], 'pid', args[6],
+    'since_ms', now_ms)
+end
+
+local function acquire(keys, args, now_ms)
+  local current = redis.call('GET', keys[2])
+  local holder = redis.call('HGET', keys[1], 'owner')
+  if holder and holder ~= args[2] then
+    return {'held', holder, tostring(redis.call('PTTL', keys[1])), current or '0'}
+  end
+  local found, known = tonumber(current or '0'), tonumber(args[3])
+  if not found or not known then
+    return redis.error_reply('INVALID lease: an epoch is not a number')
+  end
+  local forgotten = not current or found < known
+  if forgotten and args[7] == '1' then
+    return {'forgotten', current or '0'}
+  end
+  local ended_ms = redis.call('HGET', keys[3], 'lease_until_ms') or ''
+  local epoch = string.format('%.0f', math.max(found, known) + 1)
+  redis.call('SET', keys[2], epoch)
+  redis.call('DEL', keys[4])
+  hold(keys, args, epoch, now_ms)
+  return {'owner', epoch, now_ms, ended_ms, forgotten and '' or tostring(found)}
+end
+
 local function lease(keys, args)
   local action, owner, ttl_ms = args[1], args[2], tonumber(args[4])
   if not ttl_ms or ttl_ms < 1 then
     return redis.error_reply('INVALID lease: ttl_ms is not a number above 0')
   end
   local time = redis.call('TIME')
-  local now_ms = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-  local holder = redis.call('HGET', keys[1], 'owner')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local now_ms = string.format('%.0f', now)
+  local answer
   if action == 'acquire' then
-    if holder and holder ~= owner then
-      return {'held', holder, tostring(redis.call('PTTL', keys[1]))}
+    answer = acquire(keys, args, now_ms)
+    if answer.err or answer[1] ~= 'owner' then
+      return answer
     end
-    local epoch = redis.call('INCR', keys[2])
-    redis.call('HSET', keys[1], 'owner', owner, 'epoch', epoch, 'host', args[5], 'pid', args[6],
-      'since_ms', now_ms)
-    redis.call('PEXPIRE', keys[1], ttl_ms)
-    return {'owner', tostring(epoch), now_ms}
-  end
-  local epoch = redis.call('GET', keys[2]) or '0'
-  if epoch ~= args[3] or (holder and holder ~= owner) then
-    return {'lost', epoch, now_ms}
-  end
-  if action == 'release' then
-    redis.call('DEL', keys[1])
-    return {'released', epoch, now_ms}
-  end
-  -- An expired lease that nobody took is still ours: the epoch says so.
-  if not holder then
-    redis.call('HSET', keys[1], 'owner', owner, 'epoch', epoch, 'host', args[5], 'pid', args[6],
-      'since_ms', now_ms)
+  else
+    local holder = redis.call('HGET', keys[1], 'owner')
+    local epoch = redis.call('GET', keys[2]) or '0'
+    if epoch ~= args[3] or (holder and holder ~= owner) then
+      return {'lost', epoch, now_ms}
+    end
+    if action == 'release' then
+      redis.call('DEL', keys[1], keys[4])
+      redis.call('RPUSH', keys[4], now_ms)
+      redis.call('PEXPIRE', keys[4], ttl_ms)
+      redis.pcall('HSET', keys[3], 'lease_until_ms', now_ms)
+      return {'released', epoch, now_ms}
+    end
+    -- An expired lease that nobody took is still ours: the epoch says so.
+    if not holder then
+      hold(keys, args, epoch, now_ms)
+    end
+    answer = {'owner', epoch, now_ms}
   end
   redis.call('PEXPIRE', keys[1], ttl_ms)
-  return {'owner', epoch, now_ms}
+  redis.pcall('HSET', keys[3], 'lease_until_ms', string.format('%.0f', now + ttl_ms))
+  return answer
 end
 
-redis.register_function('or1_lease', lease)
+-- allow-oom: an owner must not lose the account, nor a standby fail to take it, for lack of memory.
+redis.register_function{function_name = 'or1_lease', callback = lease, flags = {'allow-oom'}}

@@ -50,4 +50,5 @@ local function register(keys, args)
   return {'registered', cursor, before, now_ms}
 end
 
-redis.register_function('or1_register', register)
+-- allow-oom: a strategy must be able to come back to its orders when memory is full.
+redis.register_function{function_name = 'or1_register', callback = register, flags = {'allow-oom'}}

@@ -28,4 +28,5 @@ local function release(keys, args)
   return 'released'
 end
 
-redis.register_function('or1_release', release)
+-- allow-oom: it frees memory.
+redis.register_function{function_name = 'or1_release', callback = release, flags = {'allow-oom'}}

@@ -107,4 +107,5 @@ local function request(keys, args)
   return {'queued', known[3]}
 end
 
-redis.register_function('or1_request', request)
+-- allow-oom: a cancel passes when memory is full; each entry is gone once it is settled.
+redis.register_function{function_name = 'or1_request', callback = request, flags = {'allow-oom'}}

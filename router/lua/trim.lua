@@ -96,4 +96,5 @@ local function trim(keys, args)
   return {'trimmed', cut + redis.call('XTRIM', keys[1], 'MINID', last[1]), marked}
 end
 
-redis.register_function('or1_trim', trim)
+-- allow-oom: it frees memory.
+redis.register_function{function_name = 'or1_trim', callback = trim, flags = {'allow-oom'}}

@@ -159,6 +159,44 @@ def test_the_lease_has_one_owner_and_a_growing_epoch(client: Any) -> None:
     assert renewed[:2] == ["lost", "2"]
 
 
+def test_a_server_that_lost_its_data_gives_no_epoch_out_twice(client: Any) -> None:
+    def ask(**more: Any) -> Any:
+        call_ = functions.lease(KEYS, "acquire", owner="w2", epoch=7, ttl_ms=3000, **more)
+        return call(client, call_)
+
+    assert ask(patient=True)[0] == "forgotten"
+    assert not client.exists(KEYS.lease, KEYS.epoch)
+    answer = ask()
+    assert (answer[:2], answer[4]) == (["owner", "8"], "")
+    client.delete(KEYS.lease)
+    answer = call(client, functions.lease(KEYS, "acquire", owner="w1", epoch=3, ttl_ms=3000))
+    assert (answer[:2], answer[4]) == (["owner", "9"], "8")
+
+
+def test_restore_writes_an_order_back_and_tells_who_took_its_key(client: Any) -> None:
+    acquire(client)
+    taken, lives, ended = intent(idem="k"), intent(idem="k"), intent(idem="old")
+    assert admit(client, taken) == ["admitted", taken["oid"]]
+
+    def restore(fields: dict[str, str], epoch: int = 1, ended_ms: int | None = None) -> Any:
+        oid, key = fields["oid"], ("alpha", fields["idem"])
+        ends: dict[str, Any] = {"ended_ms": ended_ms, "keep_ms": 60_000, "now_ms": 1_000}
+        return call(
+            client, functions.restore(KEYS, epoch, "alpha", oid, oid, fields, key=key, **ends)
+        )
+
+    assert restore(lives, epoch=0) == ["fenced", "1"]
+    assert restore(lives) == ["restored", taken["oid"]]
+    assert restore(lives) == ["restored", ""]
+    assert client.get(KEYS.idem("alpha", "k")) == lives["oid"]
+    assert client.ttl(KEYS.idem("alpha", "k")) == -1
+    assert restore(ended, ended_ms=900) == ["restored", ""]
+    assert 0 < client.pttl(KEYS.idem("alpha", "old")) <= 59_900
+    assert client.smembers(KEYS.open("alpha")) == {taken["oid"], lives["oid"]}
+    assert client.zrange(KEYS.ended("alpha"), 0, -1) == [ended["oid"]]
+    assert client.hget(KEYS.clients, ended["oid"]) == f"alpha/{ended['oid']}/ended"
+
+
 def apply_result(client: Any, epoch: int, number: int) -> Any:
     batch = functions.Batch()
     batch.result(KEYS, "alpha", {"type": "order", "oid": "x"})

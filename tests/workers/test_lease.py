@@ -44,6 +44,8 @@ class Server:
         self._answer = answer
         self.asked_ms: list[int] = []
         self.there_ms = self.back_ms = 0
+        self.gives_up_ms = 0
+        self.waits: list[tuple[list[str], float]] = []
 
     async def fcall(self, name: str, keys: int, *words: Any) -> list[str]:
         self.asked_ms.append(self._time.ms)
@@ -51,6 +53,18 @@ class Server:
         reply = self._answer(words[keys])
         self._time.ms += self.back_ms
         return reply
+
+    async def blpop(self, keys: list[str], timeout: float) -> None:
+        """Answer at the end of the wait, or when the lease is given up."""
+        self.waits.append((keys, timeout))
+        end_ms = self._time.ms + round(timeout * 1000)
+        if self._time.ms < self.gives_up_ms:
+            end_ms = min(end_ms, self.gives_up_ms)
+        self._time.ms = end_ms
+
+
+def owner(time: Time, epoch: str = "1") -> list[str]:
+    return ["owner", epoch, str(time.server_ms()), "", "0"]
 
 
 def lease(time: Time, server: Server) -> Lease:
@@ -76,21 +90,37 @@ async def test_a_standby_owns_within_20_ms_of_the_leases_end(time: Time, left_ms
 
     def answer(action: str) -> list[str]:
         if time.ms < ends_ms:
-            return ["held", "another", str(ends_ms - time.ms)]
-        return ["owner", "2", str(time.server_ms())]
+            return ["held", "another", str(ends_ms - time.ms), "1"]
+        return owner(time, "2")
 
     server = Server(time, answer)
     one = lease(time, server)
     await one.acquire()
     assert one.epoch == 2
     assert ends_ms <= server.asked_ms[-1] <= ends_ms + 20
-    # A lease that is given up early is noticed, too.
+    assert len(server.asked_ms) <= 3, "it waits, and asks again near the end"
+
+
+async def test_a_standby_owns_at_once_what_is_given_up(time: Time) -> None:
+    server = Server(time, lambda action: ["held", "another", "600000", "1"])
+    server.gives_up_ms = given_up_ms = time.ms + 7_000
+
+    def answer(action: str) -> list[str]:
+        if time.ms < given_up_ms:
+            return ["held", "another", "600000", "1"]
+        return owner(time, "2")
+
+    server._answer = answer
+    one = lease(time, server)
+    await one.acquire()
+    assert server.asked_ms[-1] == given_up_ms
+    assert {keys[0] for keys, _ in server.waits} == {KEYS.handover}
     pauses = [after - before for before, after in itertools.pairwise(server.asked_ms)]
-    assert all(pause <= TTL_MS / 3 for pause in pauses)
+    assert min(pauses) >= 1_000, "no hard polling"
 
 
 async def test_the_owner_stops_before_the_lease_can_end_on_the_server(time: Time) -> None:
-    server = Server(time, lambda action: ["owner", "1", str(time.server_ms())])
+    server = Server(time, lambda action: owner(time))
     server.there_ms, server.back_ms = 300, 900  # the answer may take long on its way back
     began_ms = time.ms
     one = lease(time, server)
@@ -103,7 +133,7 @@ async def test_the_owner_stops_before_the_lease_can_end_on_the_server(time: Time
 
 
 async def test_the_servers_clock_is_known_to_half_the_time_of_an_answer(time: Time) -> None:
-    server = Server(time, lambda action: ["owner", "1", str(time.server_ms())])
+    server = Server(time, lambda action: owner(time))
     server.there_ms = server.back_ms = 400
     one = lease(time, server)
     await one.acquire()
@@ -111,7 +141,7 @@ async def test_the_servers_clock_is_known_to_half_the_time_of_an_answer(time: Ti
 
 
 async def test_a_lease_that_another_took_ends_the_owner(time: Time) -> None:
-    answers = iter([["owner", "1", "0"], ["owner", "1", "0"], ["lost", "2", "0"]])
+    answers = iter([owner(time), ["owner", "1", "0"], ["lost", "2", "0"]])
     one = lease(time, Server(time, lambda action: next(answers)))
     await one.acquire()
     with pytest.raises(LeaseLost):
@@ -125,7 +155,7 @@ async def test_a_renewal_without_an_answer_is_tried_again(time: Time) -> None:
             raise TimeoutError
         if len(server.asked_ms) == 4:
             raise asyncio.CancelledError
-        return ["owner", "1", str(time.server_ms())]
+        return owner(time)
 
     server = Server(time, answer)
     one = lease(time, server)

@@ -2,6 +2,8 @@
 
 from typing import Any, cast
 
+import pytest
+
 from router.enums import RequestKind
 from router.outcomes import Proof, Verdict
 from router.settings import OrderSettings
@@ -14,7 +16,7 @@ from workers.desk import Desk
 from workers.flights import Flight
 from workers.pacing import Pacer
 from workers.registry import Registry
-from workers.venue import Answer, Command, Instruments, RestRequest
+from workers.venue import Answer, CannotEncode, Command, Instruments, RestRequest
 from workers.wiring import Wiring
 
 
@@ -79,3 +81,18 @@ async def test_a_create_that_a_push_shows_before_rest_began_is_not_sent_again() 
     await begun
     assert doubted == [flight]
     assert flight.sends == 1
+
+
+@pytest.mark.parametrize("rest_can", [True, False])
+@pytest.mark.parametrize("ws_fallback", [True, False])
+def test_what_the_socket_cannot_say_goes_by_rest_where_rest_can_and_may(
+    monkeypatch: pytest.MonkeyPatch, rest_can: bool, ws_fallback: bool
+) -> None:
+    one, _ = desk()
+    ways: list[tuple[str, str]] = []
+    monkeypatch.setattr(one, "by_rest", lambda flight: ways.append(("rest", "")))
+    monkeypatch.setattr(one, "not_sent", lambda flight, why: ways.append(("not sent", why)))
+    flight = Flight(RequestKind.CREATE, record(), "1-0", False, ws_fallback, 2**60)
+    one.cannot_encode(flight, CannotEncode("code", "none yet", rest_can=rest_can))
+    refused = ("not sent", "INVALID_CODE: code: none yet")
+    assert ways == [("rest", "") if rest_can and ws_fallback else refused]

@@ -11,13 +11,18 @@ from router.state import State
 from strategy_sdk.testing import linear_perpetual
 from tests.workers.samples import SYMBOL, record
 from workers.clock import Clock
-from workers.connection import Connection
 from workers.desk import Desk
 from workers.flights import Flight
 from workers.pacing import Pacer
 from workers.registry import Registry
 from workers.venue import Answer, CannotEncode, Command, Instruments, RestRequest
 from workers.wiring import Wiring
+
+
+class NoSocket:
+    """A trading socket that is down."""
+
+    ready = False
 
 
 class NoVenue:
@@ -40,7 +45,7 @@ def desk() -> tuple[Desk, list[Flight]]:
         rest=cast(Any, None),
         instruments=Instruments([linear_perpetual(SYMBOL)]),
     )
-    one = Desk(wiring, cast(Connection, None), Pacer(cast(Any, None), enabled=False), 1)
+    one = Desk(wiring, cast(Any, NoSocket()), Pacer(cast(Any, None), enabled=False), 1)
     doubted: list[Flight] = []
     one.doubt = lambda flight, why: doubted.append(flight)
     return one, doubted

@@ -310,6 +310,25 @@ class Stack:
         for account, name in itertools.product(self.accounts, ("trade", "private")):
             self.wait_socket(name, "connected", account)
 
+    def sockets(self, kind: str, account: str = "") -> list[str]:
+        """Return the account's open connections that play this role.
+
+        A socket on which nobody has yet logged in or asked for anything belongs to no account.
+        """
+        account = account or self.account
+        return [
+            str(row["connection"])
+            for row in self.control.connections()
+            if row["venue"] == self.accounts[account].name
+            and row["account"] in ("", account)
+            and kind in row["role"].split("+")
+        ]
+
+    def cut(self, kind: str, account: str = "") -> None:
+        """Close the account's sockets of this role."""
+        for connection in self.sockets(kind, account):
+            self.control.close_sockets(connection=connection)
+
     def wait_socket(self, kind: str, state: str, account: str = "") -> None:
         """Return when Redis says that the socket of this kind is ``connected``, or otherwise."""
         key = self.keys_of(account or self.account).status

@@ -211,7 +211,7 @@ class Desk:
 
     def cannot_encode(self, flight: Flight, error: CannotEncode) -> None:
         """Take another way for a request that the trading socket has no words for, or refuse it."""
-        if error.field == "instIdCode" and flight.ws_fallback:
+        if error.rest_can and flight.ws_fallback:
             self.by_rest(flight)
         else:
             self.not_sent(flight, f"INVALID_{error.field.upper()}: {error}")

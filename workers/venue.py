@@ -72,11 +72,15 @@ Command = Place | Cancel | Modify
 
 
 class CannotEncode(Exception):
-    """The venue has no way to say this command; nothing was sent."""
+    """The venue has no way to say this command; nothing was sent.
 
-    def __init__(self, field_name: str, problem: str) -> None:
+    ``rest_can``: none by WebSocket, but one by REST.
+    """
+
+    def __init__(self, field_name: str, problem: str, *, rest_can: bool = False) -> None:
         super().__init__(f"{field_name}: {problem}")
         self.field = field_name
+        self.rest_can = rest_can
 
 
 # --- events -------------------------------------------------------------------------------------

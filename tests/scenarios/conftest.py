@@ -7,24 +7,43 @@ import pytest
 from simulator.config import MarketConfig, SimulatorConfig
 from simulator.server import RunningSimulator, run_in_thread
 from tests.scenarios.stack import Stack, rules, running_stack
+from tests.scenarios.venues import OKX, VENUES, VenueUnderTest
 
 
 @pytest.fixture(scope="session")
 def simulator() -> Iterator[RunningSimulator]:
     """A simulator whose market moves by hand only."""
-    config = SimulatorConfig(market=MarketConfig(tick_ms=0), port=0, control_port=0)
+    config = SimulatorConfig(
+        market=MarketConfig(tick_ms=0), port=0, control_port=0, venues=tuple(VENUES)
+    )
     with run_in_thread(config) as one:
         yield one
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test once for each venue that its mark names."""
+    mark = metafunc.definition.get_closest_marker("venues")
+    if mark is not None:
+        metafunc.parametrize("venue", mark.args, indirect=True)
+
+
+@pytest.fixture
+def venue(request: pytest.FixtureRequest) -> VenueUnderTest:
+    """The venue of this test: OKX, or each that ``@pytest.mark.venues(…)`` names."""
+    return VENUES[getattr(request, "param", OKX.name)]
+
+
 @pytest.fixture
 def stack(
-    redis_url: str, simulator: RunningSimulator, request: pytest.FixtureRequest
+    redis_url: str,
+    simulator: RunningSimulator,
+    venue: VenueUnderTest,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Stack]:
     """A stack with its worker serving; ``@pytest.mark.rules(…)`` changes the order settings."""
     mark = request.node.get_closest_marker("rules")
     changes: dict[str, int] = dict(mark.kwargs) if mark is not None else {}
-    with running_stack(redis_url, simulator, orders=rules(**changes)) as one:
+    with running_stack(redis_url, simulator, venue=venue, orders=rules(**changes)) as one:
         one.start_worker()
         one.wait_connected()
         yield one

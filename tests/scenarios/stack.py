@@ -5,9 +5,9 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -20,11 +20,12 @@ from simulator.client import ControlClient, Ledger
 from simulator.server import RunningSimulator
 from strategy_sdk import Runner, Strategy, Timing
 from strategy_sdk.schema import Order
+from tests.scenarios.venues import OKX, VenueUnderTest
 from workers.process import WorkerProcess
 
-SYMBOL = "BTCUSDT-PERP.OKX"
-VENUE_SYMBOL = "BTC-USDT-SWAP"
-FAR_PRICE = Decimal("85500")  # rests: the simulator's market stands at about 89 500
+SYMBOL = OKX.symbol
+VENUE_SYMBOL = OKX.venue_symbol
+FAR_PRICE = OKX.far_price
 DEADLINE_S = 90.0  # for what must come; only a failing test waits that long
 
 T = TypeVar("T")
@@ -81,10 +82,11 @@ class Told:
 
 
 class Recorder(Strategy):
-    """Remembers every callback."""
+    """Remembers every callback. ``symbol`` is what it trades unless told otherwise."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.symbol = SYMBOL
         self.told: list[Told] = []
         self.begin: Callable[[Recorder], None] | None = None
 
@@ -191,7 +193,7 @@ class Recorder(Strategy):
     def buy(self, **changes: Any) -> str:
         """Place a resting limit order by WS unless told otherwise; return its oid."""
         terms: dict[str, Any] = {
-            "symbol": SYMBOL,
+            "symbol": self.symbol,
             "side": "BUY",
             "type": "LIMIT",
             "amount": Decimal("0.001"),
@@ -206,19 +208,19 @@ class Recorder(Strategy):
 class WorkerThread:
     """A worker in a thread with its own event loop; real sockets, real Redis."""
 
-    def __init__(self, settings: Settings, account: str) -> None:
+    def __init__(self, settings: Settings, *accounts: str) -> None:
         self._settings = settings
-        self._account = account
+        self._accounts = accounts
         self._loop: asyncio.AbstractEventLoop | None = None
         self.process: WorkerProcess | None = None
         self.error: BaseException | None = None
         self._made = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"worker-{account}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"worker-{accounts[0]}", daemon=True)
 
     def _run(self) -> None:
         async def main() -> None:
             self._loop = asyncio.get_running_loop()
-            self.process = WorkerProcess(self._settings, [self._account])
+            self.process = WorkerProcess(self._settings, list(self._accounts))
             self._made.set()
             await self.process.run()
 
@@ -237,8 +239,8 @@ class WorkerThread:
     def serving(self) -> bool:
         if self.error is not None:
             raise AssertionError("the worker failed") from self.error
-        worker = self.process and self.process.workers.get(self._account)
-        return bool(worker and worker.serving.is_set())
+        workers = self.process.workers if self.process is not None else {}
+        return all(name in workers and workers[name].serving.is_set() for name in self._accounts)
 
     def wait_serving(self) -> "WorkerThread":
         until(lambda: self.serving, "the worker serves")
@@ -256,9 +258,9 @@ class WorkerThread:
 
 @dataclass
 class Stack:
-    """What one test has at hand."""
+    """What one test has at hand. ``account`` is the first of ``accounts``."""
 
-    account: str
+    accounts: dict[str, VenueUnderTest]
     settings: Settings
     simulator: RunningSimulator
     redis: Any
@@ -266,8 +268,23 @@ class Stack:
     runners: list[Runner] = field(default_factory=list)
 
     @property
+    def account(self) -> str:
+        return next(iter(self.accounts))
+
+    @property
+    def venue(self) -> VenueUnderTest:
+        return self.accounts[self.account]
+
+    @property
+    def symbol(self) -> str:
+        return self.venue.symbol
+
+    @property
     def keys(self) -> AccountKeys:
-        return AccountKeys(self.account, self.settings.prefix)
+        return self.keys_of(self.account)
+
+    def keys_of(self, account: str) -> AccountKeys:
+        return AccountKeys(account, self.settings.prefix)
 
     @property
     def control(self) -> ControlClient:
@@ -278,30 +295,57 @@ class Stack:
         """The match of a fault that concerns this test's account only."""
         return {"account": self.account}
 
-    def ledger(self) -> Ledger:
-        return self.control.ledger(self.account)
+    def ledger(self, account: str = "") -> Ledger:
+        """Return what truly happened at one account; the first if none is named."""
+        return self.control.ledger(account or self.account)
 
     def start_worker(self, *, wait: bool = True) -> WorkerThread:
-        worker = WorkerThread(self.settings, self.account).start()
+        """Start one worker process that serves all the stack's accounts."""
+        worker = WorkerThread(self.settings, *self.accounts).start()
         self.workers.append(worker)
         return worker.wait_serving() if wait else worker
 
     def wait_connected(self) -> None:
-        """Return when the trade and the private socket are up."""
-        for name in ("trade", "private"):
-            until(
-                lambda name=name: self.redis.hget(self.keys.status, name) == "connected",  # type: ignore[misc]
-                f"the {name} socket",
-            )
+        """Return when the trade and the private sockets are up."""
+        for account, name in itertools.product(self.accounts, ("trade", "private")):
+            self.wait_socket(name, "connected", account)
+
+    def sockets(self, kind: str, account: str = "") -> list[str]:
+        """Return the account's open connections that play this role.
+
+        A socket on which nobody has yet logged in or asked for anything belongs to no account.
+        """
+        account = account or self.account
+        return [
+            str(row["connection"])
+            for row in self.control.connections()
+            if row["venue"] == self.accounts[account].name
+            and row["account"] in ("", account)
+            and kind in row["role"].split("+")
+        ]
+
+    def cut(self, kind: str, account: str = "") -> None:
+        """Close the account's sockets of this role."""
+        for connection in self.sockets(kind, account):
+            self.control.close_sockets(connection=connection)
+
+    def wait_socket(self, kind: str, state: str, account: str = "") -> None:
+        """Return when Redis says that the socket of this kind is ``connected``, or otherwise."""
+        key = self.keys_of(account or self.account).status
+        until(lambda: self.redis.hget(key, kind) == state, f"the {kind} socket is {state}")
 
     def start_strategy(
         self, name: str = "alpha", strategy: Recorder | None = None, *, instance: str = "main"
     ) -> Recorder:
         strategy = strategy or Recorder()
+        strategy.symbol = self.symbol
+        accounts: dict[str, list[str]] = {}
+        for account, venue in self.accounts.items():
+            accounts.setdefault(venue.exchange, []).append(account)
         runner = Runner(
             strategy,
             name,
-            {"okx": self.account},
+            accounts,
             instance=instance,
             settings=self.settings,
             redis_url=self.settings.redis_url,
@@ -314,11 +358,13 @@ class Stack:
 
     def knows(self, name: str) -> bool:
         """Whether the worker reads this strategy (true too while no worker is up)."""
-        for thread in self.workers:
-            worker = thread.process and thread.process.workers.get(self.account)
-            if worker and worker.serving.is_set():
-                return name in worker.strategies
-        return True
+        owners = [
+            worker
+            for thread in self.workers
+            for worker in (thread.process.workers.values() if thread.process is not None else ())
+            if worker.serving.is_set()
+        ]
+        return all(name in worker.strategies for worker in owners)
 
     def all_told(self, name: str = "alpha", instance: str = "main") -> None:
         """Return when the strategy has handled all that was written for it so far."""
@@ -331,9 +377,9 @@ class Stack:
                 f"{name} handled its results up to {last_id}",
             )
 
-    def market_price(self, symbol: str = VENUE_SYMBOL) -> tuple[Decimal, Decimal]:
+    def market_price(self, symbol: str = "") -> tuple[Decimal, Decimal]:
         """Return best bid and ask at the simulator."""
-        book = self.control.market(symbol)
+        book = self.control.market(symbol or self.venue.venue_symbol, venue=self.venue.name)
         return Decimal(book["bid"]), Decimal(book["ask"])
 
     def close(self) -> None:
@@ -353,7 +399,7 @@ class Stack:
         )
 
     def _differences(self, strategies: tuple[Recorder, ...]) -> list[str]:
-        ledger, out = self.ledger(), []
+        ledger, out = self._whole_ledger(), []
         told = {
             order.oid: (strategy, order)
             for strategy in strategies
@@ -383,12 +429,20 @@ class Stack:
                 out.append(f"{oid}: told {last.status}, the ledger has no such order")
         return out
 
+    def _whole_ledger(self) -> Ledger:
+        """Return the ledger of all the stack's accounts."""
+        ledgers = [self.ledger(account) for account in self.accounts]
+        return replace(
+            ledgers[0],
+            orders=[row for ledger in ledgers for row in ledger.orders],
+            fills=[row for ledger in ledgers for row in ledger.fills],
+        )
+
     def client_id(self, strategy: Recorder, oid: str) -> str:
         """Return the id under which the venue knows an order."""
-        for runner in self.runners:
-            name = runner.strategy_id
-            found = self.redis.hget(self.keys.order(name, oid), "client_id")
-            if found:
+        for runner, account in itertools.product(self.runners, self.accounts):
+            key = self.keys_of(account).order(runner.strategy_id, oid)
+            if found := self.redis.hget(key, "client_id"):
                 return str(found)
         return oid
 
@@ -421,21 +475,36 @@ def entry_order(entry_id: str | None) -> tuple[int, int]:
     return int(ms), int(number)
 
 
-def stack_settings(
+def account_settings(
     account: str,
-    redis_url: str,
     simulator: RunningSimulator,
-    orders: OrderSettings = FAST,
-    options: Mapping[str, float] | None = None,
-    **worker: Any,
-) -> Settings:
-    """Return settings of a stack; the keys come from environment variables as users' do.
-
-    ``options`` are the account's at its venue, such as ``dead_after_s``.
-    """
+    venue: VenueUnderTest = OKX,
+    options: Mapping[str, Any] | None = None,
+) -> AccountSettings:
+    """Return an account's settings; the keys come from environment variables as users' do."""
     prefix = account.upper().replace("-", "_")
     for name in ("key", "secret", "pass"):
         os.environ[f"{prefix}_{name.upper()}"] = f"{account}-{name}"
+    at = simulator.addresses[venue.name]
+    return AccountSettings(
+        exchange=venue.exchange,
+        environment="demo",
+        api_key=f"env:{prefix}_KEY",
+        api_secret=f"env:{prefix}_SECRET",
+        passphrase=f"env:{prefix}_PASS",
+        rest_url=at.url,
+        ws_url=at.ws_url,
+        options={**venue.options, **(options or {})},
+    )
+
+
+def stack_settings(
+    accounts: Mapping[str, AccountSettings],
+    redis_url: str,
+    orders: OrderSettings = FAST,
+    **worker: Any,
+) -> Settings:
+    """Return settings of a stack."""
     quick: dict[str, Any] = {
         "lease_ttl_ms": 10_000,
         "reconnect_first_s": 0.05,
@@ -448,18 +517,7 @@ def stack_settings(
         redis_url=redis_url,
         orders=orders,
         worker=WorkerSettings(**quick | worker),
-        accounts={
-            account: AccountSettings(
-                exchange="okx",
-                environment="demo",
-                api_key=f"env:{prefix}_KEY",
-                api_secret=f"env:{prefix}_SECRET",
-                passphrase=f"env:{prefix}_PASS",
-                rest_url=simulator.url,
-                ws_url=simulator.ws_url,
-                options={**(options or {})},
-            )
-        },
+        accounts=dict(accounts),
     )
 
 
@@ -468,16 +526,27 @@ def running_stack(
     redis_url: str,
     simulator: RunningSimulator,
     *,
+    venue: VenueUnderTest = OKX,
+    beside: Sequence[VenueUnderTest] = (),
     orders: OrderSettings = FAST,
-    options: Mapping[str, float] | None = None,
+    options: Mapping[str, Any] | None = None,
     **worker: Any,
 ) -> Iterator[Stack]:
-    """Yield a stack with an account of its own and no process started yet."""
-    account = f"okx-t{next(_numbers)}-{os.getpid()}"
-    simulator.control.create_account(account)
-    settings = stack_settings(account, redis_url, simulator, orders, options, **worker)
+    """Yield a stack with an account of its own at ``venue`` and no process started yet.
+
+    It has one account more for each venue in ``beside``. ``options`` are those of all accounts at
+    their venues, such as ``dead_after_s``.
+    """
+    accounts, settings = {}, {}
+    for one in (venue, *beside):
+        account = f"{one.name}-t{next(_numbers)}-{os.getpid()}"
+        simulator.control.create_account(account, venue=one.name)
+        accounts[account] = one
+        settings[account] = account_settings(account, simulator, one, options)
     client = redis.Redis.from_url(redis_url, decode_responses=True, retry=None)
-    stack = Stack(account, settings, simulator, client)
+    stack = Stack(
+        accounts, stack_settings(settings, redis_url, orders, **worker), simulator, client
+    )
     try:
         yield stack
     finally:

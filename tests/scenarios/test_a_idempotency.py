@@ -35,12 +35,14 @@ from tests.scenarios.submitters import (
     keep_submitting,
     make_ids,
 )
+from tests.scenarios.venues import every_venue
 
 
 def client_ids(stack: Stack) -> list[str]:
     return [row["client_id"] for row in stack.ledger().orders]
 
 
+@every_venue
 def test_a1_a_thousand_signals_before_the_first_ack_are_one_order(stack: Stack) -> None:
     strategy = stack.start_strategy()
     with stack.control.fault("delay_ack", match=stack.here, delay_ms=700):
@@ -176,6 +178,7 @@ def test_a4_a_process_killed_inside_submission_leaves_whole_intents_only(
         assert Counter(client_ids(stack)) == Counter(intents)
 
 
+@every_venue
 def test_a5_a_restarted_strategy_fires_again_and_gets_the_same_order(stack: Stack) -> None:
     first = stack.start_strategy()
     oid = first.buy(idempotency_key="entry")

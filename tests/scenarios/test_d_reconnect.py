@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from router.enums import ExchangeType
-from tests.scenarios.stack import FAR_PRICE, SYMBOL, VENUE_SYMBOL, Recorder, Stack, until
+from tests.scenarios.stack import FAR_PRICE, VENUE_SYMBOL, Recorder, Stack, until
+from tests.scenarios.venues import every_derivative, every_venue
 
 AMOUNT = Decimal("0.001")
 
@@ -15,9 +16,10 @@ AMOUNT = Decimal("0.001")
 @contextmanager
 def outage(stack: Stack) -> Iterator[None]:
     """Cut the private socket and keep it away while the block lasts."""
-    with stack.control.fault("refuse_connections", match={"path": "/ws/v5/private"}):
-        stack.control.close_sockets("private", account=stack.account)
-        until(lambda: stack.redis.hget(stack.keys.status, "private") == "disconnected")
+    path = {"path": stack.venue.private_path}
+    with stack.control.fault("refuse_connections", match=path):
+        stack.cut("private")
+        stack.wait_socket("private", "disconnected")
         yield
 
 
@@ -34,6 +36,7 @@ def open_order(strategy: Recorder, **terms: object) -> str:
     return oid
 
 
+@every_venue
 def test_d1_the_events_come_once_each_in_order_with_the_diff_before_resynced(stack: Stack) -> None:
     strategy = stack.start_strategy()
     open_order(strategy)
@@ -57,7 +60,7 @@ def test_d2_a_failing_resync_says_so_clears_nothing_and_is_retried(stack: Stack)
     strategy = stack.start_strategy()
     oid = strategy.buy(type="MARKET")
     strategy.wait_for(oid, "filled")
-    until(lambda: stack.redis.hget(stack.keys.positions, SYMBOL))
+    until(lambda: stack.redis.hget(stack.keys.positions, stack.symbol))
     rest = stack.here | {"transport": "rest"}
     with stack.control.fault("rest_5xx", match=rest, status=503, processed=False):
         with outage(stack):
@@ -66,12 +69,13 @@ def test_d2_a_failing_resync_says_so_clears_nothing_and_is_retried(stack: Stack)
         failed = strategy.diffs()[-1]
         assert failed["success"] is False
         assert failed["error"]
-        assert stack.redis.hget(stack.keys.positions, SYMBOL)
+        assert stack.redis.hget(stack.keys.positions, stack.symbol)
     resynced(strategy)
     assert strategy.diffs()[-1]["positions_closed"] == []
     stack.check(strategy)
 
 
+@every_venue
 @pytest.mark.parametrize("what", ["canceled", "filled", "partly_filled"])
 def test_d3_what_happened_in_the_outage_is_told_once_and_in_the_diff(
     stack: Stack, what: str
@@ -93,8 +97,8 @@ def test_d3_what_happened_in_the_outage_is_told_once_and_in_the_diff(
         "partly_filled": ["partially_filled"],
     }[what]
     assert [name for name in strategy.of(oid) if name not in ("pending", "accepted")] == expected
-    if what != "canceled":
-        assert diff["positions_opened"] == [SYMBOL]
+    if what != "canceled" and stack.venue.positions:
+        assert diff["positions_opened"] == [stack.symbol]
     stack.check(strategy)
 
 
@@ -109,10 +113,11 @@ def test_d4_an_order_placed_by_hand_is_external_and_never_fatal(stack: Stack) ->
     assert (external["client_id"], external["eid"]) == ("byhand1", row["venue_id"])
     oid = open_order(strategy)
     assert strategy.diffs()[-1]["open_orders_added"] == []
-    assert oid in strategy.cache.get_open_orders(SYMBOL)
+    assert oid in strategy.cache.get_open_orders(stack.symbol)
     stack.check(strategy)
 
 
+@every_venue
 def test_d5_an_order_missing_from_a_stale_snapshot_stays_open(stack: Stack) -> None:
     strategy = stack.start_strategy()
     oid = open_order(strategy)
@@ -124,7 +129,7 @@ def test_d5_an_order_missing_from_a_stale_snapshot_stays_open(stack: Stack) -> N
         resynced(strategy)
     assert strategy.diffs()[-1]["open_orders_removed"] == []
     assert strategy.of(oid) == ["pending", "accepted"]
-    assert oid in strategy.cache.get_open_orders(SYMBOL)
+    assert oid in strategy.cache.get_open_orders(stack.symbol)
     stack.check(strategy)
 
 
@@ -165,16 +170,18 @@ def test_d7_unchanged_orders_are_not_told_again(stack: Stack) -> None:
     stack.check(strategy)
 
 
+@every_derivative
 def test_d9_a_position_flattened_meanwhile_is_cleared(stack: Stack) -> None:
     strategy = stack.start_strategy()
     oid = strategy.buy(type="MARKET")
     strategy.wait_for(oid, "filled")
-    until(lambda: stack.redis.hget(stack.keys.positions, SYMBOL))
+    until(lambda: stack.redis.hget(stack.keys.positions, stack.symbol))
     with outage(stack):
-        stack.control.set_position(stack.account, VENUE_SYMBOL, 0)
+        venue = stack.venue
+        stack.control.set_position(stack.account, venue.venue_symbol, 0, venue=venue.name)
     resynced(strategy)
-    assert strategy.diffs()[-1]["positions_closed"] == [SYMBOL]
-    assert not stack.redis.hget(stack.keys.positions, SYMBOL)
+    assert strategy.diffs()[-1]["positions_closed"] == [stack.symbol]
+    assert not stack.redis.hget(stack.keys.positions, stack.symbol)
     stack.check(strategy)
 
 

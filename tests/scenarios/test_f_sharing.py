@@ -12,14 +12,15 @@ from router.errors import Denied, NotYours
 from router.keyspace import GROUP
 from strategy_sdk.schema import Order
 from tests.scenarios.stack import FAR_PRICE, PATIENT_MS, SYMBOL, Recorder, Stack, until
+from tests.scenarios.venues import every_venue
 
 AMOUNT = Decimal("0.001")
-ETH = "ETHUSDT-PERP.OKX"
+WHOLE = 3 * AMOUNT
 
 
-def resting(strategy: Recorder) -> str:
+def resting(strategy: Recorder, amount: Decimal = AMOUNT) -> str:
     """Return an order of the strategy that stands on the book."""
-    oid = strategy.buy()
+    oid = strategy.buy(amount=amount)
     strategy.wait_for(oid, "accepted")
     return oid
 
@@ -38,24 +39,25 @@ def told_oids(strategy: Recorder) -> set[str]:
 # --- F1 -----------------------------------------------------------------------------------------
 
 
+@every_venue
 def test_f1_a_strategy_cannot_reach_anothers_order(stack: Stack) -> None:
     alpha, beta = stack.start_strategy("alpha"), stack.start_strategy("beta")
     oid = resting(alpha)
     attempts: list[Callable[[], object]] = [
-        lambda: beta.cancel_order_ws(SYMBOL, oid),
-        lambda: beta.cancel_order(SYMBOL, oid),
-        lambda: beta.modify_order(SYMBOL, oid, price=FAR_PRICE + 10),
-        lambda: beta.modify_order_ws(SYMBOL, oid, price=FAR_PRICE + 10),
-        lambda: beta.fetch_order(SYMBOL, oid),
-        lambda: beta.fetch_order(SYMBOL, oid, force_refresh=True),
+        lambda: beta.cancel_order_ws(stack.symbol, oid),
+        lambda: beta.cancel_order(stack.symbol, oid),
+        lambda: beta.modify_order(stack.symbol, oid, price=FAR_PRICE + 10),
+        lambda: beta.modify_order_ws(stack.symbol, oid, price=FAR_PRICE + 10),
+        lambda: beta.fetch_order(stack.symbol, oid),
+        lambda: beta.fetch_order(stack.symbol, oid, force_refresh=True),
     ]
     for attempt in attempts:
         with pytest.raises(NotYours, match=oid):
             attempt()
-    assert beta.fetch_open_orders(SYMBOL) == []
+    assert beta.fetch_open_orders(stack.symbol) == []
     assert beta.cache.get_order(oid) is None
     assert beta.cache.get_open_orders() == set()
-    assert beta.cancel_all_orders(SYMBOL) == []
+    assert beta.cancel_all_orders(stack.symbol) == []
     own = resting(beta)  # whatever was wrongly queued before it would have been done by now
     assert told_oids(beta) == {own}
     assert [row["op"] for row in stack.ledger().requests_of(oid)] == ["order"]
@@ -65,13 +67,16 @@ def test_f1_a_strategy_cannot_reach_anothers_order(stack: Stack) -> None:
     stack.check(alpha, beta)
 
 
+@every_venue
 def test_f1_cancel_all_takes_its_own_orders_of_that_symbol_only(stack: Stack) -> None:
     alpha, beta = stack.start_strategy("alpha"), stack.start_strategy("beta")
     kept = resting(alpha)
-    other_symbol = beta.buy(symbol=ETH, amount=Decimal("0.1"), price=Decimal("2900"))
+    other_symbol = beta.buy(
+        symbol=stack.venue.other_symbol, amount=Decimal("0.1"), price=Decimal("2900")
+    )
     beta.wait_for(other_symbol, "accepted")
     gone = [resting(beta) for _ in range(3)]
-    assert sorted(beta.cancel_all_orders(SYMBOL)) == sorted(gone)
+    assert sorted(beta.cancel_all_orders(stack.symbol)) == sorted(gone)
     for oid in gone:
         beta.wait_for(oid, "canceled")
     states = {row["client_id"]: row["state"] for row in stack.ledger().orders}
@@ -80,6 +85,7 @@ def test_f1_cancel_all_takes_its_own_orders_of_that_symbol_only(stack: Stack) ->
     stack.check(alpha, beta)
 
 
+@every_venue
 def test_f1_the_same_key_of_two_strategies_is_two_orders(stack: Stack) -> None:
     alpha, beta = stack.start_strategy("alpha"), stack.start_strategy("beta")
     mine = alpha.buy(idempotency_key="entry")
@@ -87,7 +93,7 @@ def test_f1_the_same_key_of_two_strategies_is_two_orders(stack: Stack) -> None:
     assert mine != theirs
     alpha.wait_for(mine, "accepted")
     beta.wait_for(theirs, "accepted")
-    beta.cancel_order_ws(SYMBOL, theirs)
+    beta.cancel_order_ws(stack.symbol, theirs)
     beta.wait_for(theirs, "canceled")
     assert beta.release_idempotency_key("entry")
     with pytest.raises(Denied, match="KEY_HELD"):
@@ -99,16 +105,18 @@ def test_f1_the_same_key_of_two_strategies_is_two_orders(stack: Stack) -> None:
 # --- F2 -----------------------------------------------------------------------------------------
 
 
+@every_venue
 def test_f2_interleaved_fills_go_to_their_owners_and_sum_up(stack: Stack) -> None:
     names = ("alpha", "beta", "gamma")
     strategies = {name: stack.start_strategy(name) for name in names}
-    owner = {resting(strategy): name for name, strategy in strategies.items() for _ in range(3)}
+    owner = {
+        resting(strategy, WHOLE): name for name, strategy in strategies.items() for _ in range(3)
+    }
     steps = [oid for oid in owner for _ in range(3)]
     random.Random(7).shuffle(steps)
-    for oid in steps:  # each order: 0.0003, 0.0003, then the rest at once
+    for oid in steps:  # each order: twice a third, then the rest
         filled = Decimal(stack.ledger().orders_of(oid)[0]["filled"])
-        amount = Decimal("0.0003") if filled < Decimal("0.0006") else AMOUNT - filled
-        stack.control.fill_order(oid, account=stack.account, amount=amount)
+        stack.control.fill_order(oid, account=stack.account, amount=min(AMOUNT, WHOLE - filled))
     for oid, name in owner.items():
         strategies[name].wait_for(oid, "filled")
     ledger = stack.ledger()
@@ -119,7 +127,7 @@ def test_f2_interleaved_fills_go_to_their_owners_and_sum_up(stack: Stack) -> Non
         true = sum(
             (Decimal(row["amount"]) for oid in mine for row in ledger.fills_of(oid)), Decimal(0)
         )
-        assert told == true == 3 * AMOUNT
+        assert told == true == 3 * WHOLE
     trades = [
         trade for one in strategies.values() for oid in owner for trade, _, _ in one.fills(oid)
     ]

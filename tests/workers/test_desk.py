@@ -1,7 +1,8 @@
 """The desk never lets two copies of one create out at once."""
 
-from types import SimpleNamespace
 from typing import Any, cast
+
+import pytest
 
 from router.enums import OrderStatus, RequestKind, WsOrderResultType
 from router.orders import OrderRecord, Told
@@ -11,14 +12,26 @@ from router.state import State
 from strategy_sdk.testing import linear_perpetual
 from tests.workers.samples import SYMBOL, record
 from workers.clock import Clock
-from workers.connection import Connection
 from workers.desk import Desk
 from workers.flights import Flight
 from workers.pacing import Pacer
 from workers.registry import Registry
 from workers.rest import NotSent
-from workers.venue import Answer, Command, Instruments, RestReply, RestRequest
+from workers.venue import (
+    Answer,
+    CannotEncode,
+    Command,
+    Instruments,
+    RestReply,
+    RestRequest,
+)
 from workers.wiring import Wiring
+
+
+class NoSocket:
+    """A trading socket that is down."""
+
+    ready = False
 
 
 class NoVenue:
@@ -41,12 +54,7 @@ def desk() -> tuple[Desk, list[Flight]]:
         rest=cast(Any, None),
         instruments=Instruments([linear_perpetual(SYMBOL)]),
     )
-    one = Desk(
-        wiring,
-        cast(Connection, SimpleNamespace(ready=False)),
-        Pacer(cast(Any, None), enabled=False),
-        1,
-    )
+    one = Desk(wiring, cast(Any, NoSocket()), Pacer(cast(Any, None), enabled=False), 1)
     doubted: list[Flight] = []
     one.doubt = lambda flight, why: doubted.append(flight)
     return one, doubted
@@ -128,3 +136,18 @@ async def test_what_provably_never_left_is_counted_as_carried_by_nothing() -> No
         ("create", "none", "REQUEST_NOT_SENT", "WS_REQUEST_NOT_SENT"): 1
     }
     assert one._on.metrics.sends.numbers == {}
+
+
+@pytest.mark.parametrize("rest_can", [True, False])
+@pytest.mark.parametrize("ws_fallback", [True, False])
+def test_what_the_socket_cannot_say_goes_by_rest_where_rest_can_and_may(
+    monkeypatch: pytest.MonkeyPatch, rest_can: bool, ws_fallback: bool
+) -> None:
+    one, _ = desk()
+    ways: list[tuple[str, str]] = []
+    monkeypatch.setattr(one, "by_rest", lambda flight: ways.append(("rest", "")))
+    monkeypatch.setattr(one, "not_sent", lambda flight, why: ways.append(("not sent", why)))
+    flight = Flight(RequestKind.CREATE, record(), "1-0", False, ws_fallback, 2**60)
+    one.cannot_encode(flight, CannotEncode("code", "none yet", rest_can=rest_can))
+    refused = ("not sent", "INVALID_CODE: code: none yet")
+    assert ways == [("rest", "") if rest_can and ws_fallback else refused]

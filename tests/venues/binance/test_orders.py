@@ -139,6 +139,8 @@ def test_rest_says_the_same_as_the_socket(venue: Venue, what: str) -> None:
     said = params(command, venue)
     for name in ("apiKey", "signature", "timestamp", "recvWindow"):
         said.pop(name, None)
+    if what == "place" and venue is SPOT:
+        said["newOrderRespType"] = "RESULT"  # the socket's pushes may be away
     assert dict(parse_qsl(urlsplit(request.path).query)) == {
         name: str(value) for name, value in said.items()
     }

@@ -94,7 +94,7 @@ def test_without_a_code_only_rest_can_say_it() -> None:
     for command in (order, Cancel(WITHOUT_CODE, "a1", ""), replace_price(WITHOUT_CODE)):
         with pytest.raises(CannotEncode) as caught:
             encoded(command)
-        assert caught.value.field == "instIdCode"
+        assert (caught.value.field, caught.value.rest_can) == ("instIdCode", True)
         assert orjson.loads(VENUE.rest_command(command).body)["instId"] == "XRP-USDT-SWAP"
 
 

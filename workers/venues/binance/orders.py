@@ -62,7 +62,11 @@ def rest_command(command: Command, product: Product, path: str) -> RestRequest:
     Raises:
         CannotEncode: If the product has no way to say it.
     """
-    query = urlencode(params(command, product))
+    named = params(command, product)
+    if product is Product.SPOT and isinstance(command, Place):
+        # By REST since the socket is down, which is the one that brings the pushes, too.
+        named["newOrderRespType"] = "RESULT"
+    query = urlencode(named)
     expires_ms = 0 if isinstance(command, Cancel) else command.expires_ms
     return RestRequest(METHODS[type(command)][1], f"{path}?{query}", expires_ms=expires_ms)
 

@@ -34,7 +34,7 @@ def encode(request_id: str, commands: Sequence[Command], td_mode: str | None) ->
     """Return the frame of one request: single, or a batch of up to 20 of one kind.
 
     Raises:
-        CannotEncode: If OKX has no way to say it, or (field "instIdCode") not by WebSocket.
+        CannotEncode: If OKX has no way to say it, or (``rest_can``) not by WebSocket.
     """
     kind = one_kind(commands, LIMITS.batch_size)
     legal_id("request_id", request_id, _ID)
@@ -122,7 +122,6 @@ def _changed(item: dict[str, Any], command: Modify) -> dict[str, Any]:
 def _code(instrument: Instrument) -> int:
     code = instrument.venue_ids.get("instIdCode", "")
     if not code.isdecimal():
-        raise CannotEncode(
-            "instIdCode", f"{instrument.venue_symbol} has none yet; OKX takes it by REST only"
-        )
+        problem = f"{instrument.venue_symbol} has none yet; OKX takes it by REST only"
+        raise CannotEncode("instIdCode", problem, rest_can=True)
     return int(code)

@@ -1,0 +1,86 @@
+"""What a scenario must know of a venue: names, prices, paths, and what the venue cannot do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from simulator.config import VenueName
+
+
+@dataclass(frozen=True, kw_only=True)
+class VenueUnderTest:
+    """One venue of the simulator, as scenarios meet it.
+
+    ``trade_path`` and ``private_path`` are in the handshake of those sockets. ``refusal`` and
+    ``cancel_refusal`` are codes by which it refuses a create for want of money, and a cancel of
+    what it says it does not know.
+    """
+
+    name: VenueName
+    exchange: str
+    symbol: str
+    other_symbol: str
+    venue_symbol: str
+    trade_path: str
+    private_path: str
+    refusal: str
+    cancel_refusal: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    far_price: Decimal = Decimal("85500")  # rests: the simulator's market stands at about 89 500
+    modifies: bool = True
+    positions: bool = True
+    one_socket: bool = False  # it pushes on the trade socket
+
+    def __str__(self) -> str:
+        return self.name
+
+
+OKX = VenueUnderTest(
+    name="okx",
+    exchange="okx",
+    symbol="BTCUSDT-PERP.OKX",
+    other_symbol="ETHUSDT-PERP.OKX",
+    venue_symbol="BTC-USDT-SWAP",
+    trade_path="/ws/v5/private",
+    private_path="/ws/v5/private",
+    refusal="51008",
+    cancel_refusal="51400",
+)
+# The simulator's queries lag when they are told to; Binance's own lag of seconds would only be
+# waited for.
+USDM = VenueUnderTest(
+    name="binance-usdm",
+    exchange="binance",
+    symbol="BTCUSDT-PERP.BINANCE",
+    other_symbol="ETHUSDT-PERP.BINANCE",
+    venue_symbol="BTCUSDT",
+    trade_path="/ws-fapi/",
+    private_path="/private/",
+    refusal="-2019",
+    cancel_refusal="-2011",
+    options={"product": "usd_m_future", "visibility_lag_ms": 100},
+)
+SPOT = VenueUnderTest(
+    name="binance-spot",
+    exchange="binance",
+    symbol="BTCUSDT.BINANCE",
+    other_symbol="ETHUSDT.BINANCE",
+    venue_symbol="BTCUSDT",
+    trade_path="/ws-api/",
+    private_path="/ws-api/",
+    refusal="-2010",
+    cancel_refusal="-2011",
+    options={"product": "spot", "visibility_lag_ms": 100},
+    modifies=False,
+    positions=False,
+    one_socket=True,
+)
+VENUES = {one.name: one for one in (OKX, USDM, SPOT)}
+
+#: The test runs once for each venue; without a mark it runs for OKX.
+every_venue = pytest.mark.venues(*VENUES)
+#: For what only derivatives have: positions, reduce-only; and for what Binance's spot cannot do.
+every_derivative = pytest.mark.venues(*(one.name for one in VENUES.values() if one.positions))

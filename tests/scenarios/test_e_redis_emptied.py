@@ -15,6 +15,7 @@ from tests.scenarios.stack import SYMBOL, Recorder, Stack, running_stack, until
 from tests.workers.killable import lease_of, standby
 
 LEASE_MS = 3_000
+PATIENT_LEASE_MS = 60_000  # a standby leaves the account to its last owner for this long
 
 
 @pytest.fixture
@@ -117,7 +118,7 @@ def test_e6_a_halt_outlives_the_loss(server: RedisServer, simulator: RunningSimu
 def test_e6_a_standby_leaves_the_account_to_the_owner_who_knows_it(
     server: RedisServer, simulator: RunningSimulator
 ) -> None:
-    with running_stack(server.url, simulator, lease_ttl_ms=LEASE_MS) as stack:
+    with running_stack(server.url, simulator, lease_ttl_ms=PATIENT_LEASE_MS) as stack:
         first, strategy = stack.start_worker(), stack.start_strategy()
         second = standby(stack)
         live = strategy.buy(idempotency_key="k")

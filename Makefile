@@ -9,6 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
+# Tests wait more than they compute: for acks that never come, leases that end, servers that start.
+TESTS_AT_ONCE ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
 # What stands after a first goal that takes options belongs to that goal: make demo -- --orders 500
 FIRST := $(firstword $(MAKECMDGOALS))
@@ -27,7 +29,7 @@ demo: $(STAMP)
 	@$(BIN)/order-router demo $(ARGS)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist worksteal $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -38,7 +40,7 @@ check: $(STAMP)
 # Two runs that together run each test once: the tests beside the pure modules, then the rest.
 OWN_TESTS := tests/router tests/workers tests/venues tests/strategy_sdk
 OTHER_TESTS := $(filter-out $(OWN_TESTS),$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
-COVER := $(BIN)/python -m pytest -n auto --dist worksteal --timeout 300 -q --cov --cov-report=
+COVER := $(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist worksteal --timeout 300 -q --cov --cov-report=
 coverage: $(STAMP)
 	$(COVER) $(OWN_TESTS) $(ARGS)
 	$(BIN)/coverage json -q -o .coverage-own.json

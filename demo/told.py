@@ -73,8 +73,8 @@ class Told:
     done: bool = False
     planned: int = 0
     placed: int = 0
-    seqs: list[int] = field(default_factory=list)
-    """``seq`` of every entry on the result stream, as they stand there."""
+    seqs: dict[str, list[int]] = field(default_factory=dict)
+    """``seq`` of every entry on the result stream of each account, as they stand there."""
     gaps: list[str] = field(default_factory=list)
     """What is wrong with the recording itself."""
 
@@ -131,10 +131,10 @@ def _order(line: Mapping[str, Any], at_ms: float) -> OrderTold:
     return OrderTold(
         at_ms=at_ms,
         oid=line["oid"],
-        client_id=line.get("client_id") or "",
+        client_id=line.get("client_id") or line["oid"],
         status=OrderStatus(line["status"]),
-        standing=OrderStatus(line["standing"]),
-        filled=Decimal(line["filled"]),
+        standing=OrderStatus(line.get("standing") or line["status"]),
+        filled=Decimal(line.get("filled") or 0),
         trade_id=line.get("trade_id") or "",
         fill_amount=Decimal(line.get("last_filled") or 0),
         fill_price=Decimal(line.get("last_filled_price") or 0),

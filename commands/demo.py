@@ -23,6 +23,9 @@ def demo(
     ] = 3,
     seconds: Annotated[float, typer.Option(min=5, help="How long to trade.")] = 30.0,
     faults: Annotated[FaultPlan, typer.Option(help="Which faults to make.")] = FaultPlan.DEFAULT,
+    venues: Annotated[
+        str, typer.Option(help="Where to route at once, such as okx,binance; okx is one of them.")
+    ] = "okx",
     seed: Annotated[int, typer.Option(help="Of prices, orders and faults.")] = 1,
     keep: Annotated[bool, typer.Option(help="Keep the data and log folder.")] = False,
     redis_url: RedisUrl = None,
@@ -32,10 +35,12 @@ def demo(
     """Route real traffic with faults on a local exchange; exit 1 if anything was told wrongly."""
     from demo.options import DemoOptions
     from demo.show import run
+    from demo.venues import venues_named
 
     raise typer.Exit(
         run(
             DemoOptions(
+                venues=venues_named(venues),
                 orders=orders,
                 strategies=strategies,
                 seconds=seconds,

@@ -2,10 +2,11 @@
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from demo.faults import Act, ActByHand, Arm, CloseSockets, HalfOpen, KillWorker, Step
-from demo.options import VENUE_ACCOUNT
+from demo.venues import DemoVenue
 from simulator.client import ControlClient, ControlError, OrderRow
 
 log = logging.getLogger(__name__)
@@ -20,11 +21,13 @@ class Conductor:
         self,
         steps: list[Step],
         control: ControlClient,
+        venues: Sequence[DemoVenue],
         kill_worker: Callable[[], str],
         seed: int,
     ) -> None:
         self._waiting = list(steps)
         self._control = control
+        self._venues = venues
         self._kill_worker = kill_worker
         self._random = random.Random(seed)
         self.taken: list[tuple[float, str]] = []
@@ -51,39 +54,54 @@ class Conductor:
         """Disarm everything and stop the markets, so that what is true can settle."""
         self._waiting.clear()
         self._control.disarm()
-        for symbol in self._control.health()["symbols"]:
-            self._control.market(symbol, freeze=True)
+        for venue, symbols in self._control.health()["markets"].items():
+            for symbol in symbols:
+                self._control.market(symbol, venue=venue, freeze=True)
 
     def _do(self, act: Act) -> str:
         control = self._control
         match act:
             case Arm():
-                control.arm(
-                    act.fault,
-                    count=act.count,
-                    duration_ms=act.duration_ms,
-                    match=act.match,
-                    **act.params,
-                )
+                for match in self._matches(act):
+                    control.arm(
+                        act.fault,
+                        count=act.count,
+                        duration_ms=act.duration_ms,
+                        match=match,
+                        **act.params,
+                    )
                 return ""
             case CloseSockets(role):
-                control.close_sockets(role, account=_account(role))
+                control.close_sockets(role)
                 return ""
             case HalfOpen(role):
-                control.half_open(role, account=_account(role))
+                control.half_open(role)
                 return ""
             case ActByHand(fills, cancels):
-                return self._by_hand(fills, cancels)
+                return "; ".join(self._by_hand(at, fills, cancels) for at in self._venues)
             case KillWorker():
                 return self._kill_worker()
 
-    def _by_hand(self, fills: int, cancels: int) -> str:
-        rows = [row for row in self._control.ledger(VENUE_ACCOUNT).orders if _is_ours(row)]
+    def _matches(self, act: Arm) -> list[dict[str, Any]]:
+        """Return what a fault is armed for: one venue's messages each, where they can be told.
+
+        A handshake names no account.
+        """
+        if len(self._venues) == 1 or act.fault == "refuse_connections":
+            return [act.match]
+        return [{**act.match, "account": one.venue_account} for one in self._venues]
+
+    def _by_hand(self, at: DemoVenue, fills: int, cancels: int) -> str:
+        account = at.venue_account
+        rows = [row for row in self._control.ledger(account).orders if _is_ours(row)]
         chosen = self._random.sample(rows, min(len(rows), fills + cancels))
         filled = sum(self._fill(row) for row in chosen[:fills])
         cancelled = sum(self._cancel(row) for row in chosen[fills:])
-        self._control.place_order(VENUE_ACCOUNT, "ETH-USDT", "buy", "0.01", price="2000")
-        return f"{filled} filled, {cancelled} cancelled, 1 external order"
+        self._control.place_order(
+            account, at.symbol_by_hand, "buy", "0.02", price="2900", venue=at.name
+        )
+        where = f"{at.name}: " if len(self._venues) > 1 else ""
+        return f"{where}{filled} filled, {cancelled} cancelled, 1 external order"
 
     def _fill(self, row: OrderRow) -> bool:
         try:
@@ -104,8 +122,3 @@ class Conductor:
 
 def _is_ours(row: OrderRow) -> bool:
     return row["state"] in _OPEN and not row["external"]
-
-
-def _account(role: str) -> str:
-    """Public sockets belong to no account."""
-    return "" if role == "public" else VENUE_ACCOUNT

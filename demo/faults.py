@@ -23,21 +23,21 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class CloseSockets:
-    """Cut the account's sockets of one role."""
+    """Cut the accounts' sockets of one role."""
 
     role: str
 
 
 @dataclass(frozen=True, slots=True)
 class HalfOpen:
-    """Let the account's sockets of one role go deaf and dumb."""
+    """Let the accounts' sockets of one role go deaf and dumb."""
 
     role: str
 
 
 @dataclass(frozen=True, slots=True)
 class ActByHand:
-    """Fill some of the account's open orders, cancel one and place one, all by hand."""
+    """Fill some of each account's open orders, cancel one and place one, all by hand."""
 
     fills: int = 2
     cancels: int = 1
@@ -106,8 +106,7 @@ def _default(seconds: float) -> list[Step]:
 
 
 def _rejection() -> Arm:
-    params = {"code": "51008", "msg": "Order failed. Insufficient balance."}
-    return Arm("reject", match=_ORDER, params=params)
+    return Arm("reject", match=_ORDER, params={"msg": "Order failed. Insufficient balance."})
 
 
 def _rest(fault: str, *, processed: bool, **params: Any) -> Arm:

@@ -3,11 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-ACCOUNT = "okx-main"
-"""The router's name of the account."""
-
-VENUE_ACCOUNT = "okx-demo"
-"""The simulator's name of the same account."""
+from demo.venues import OKX, DemoVenue
 
 FaultsWord = Literal["none", "default", "storm"]
 
@@ -16,6 +12,7 @@ FaultsWord = Literal["none", "default", "storm"]
 class DemoOptions:
     """The command's options."""
 
+    venues: tuple[DemoVenue, ...] = (OKX,)
     orders: int = 300
     strategies: int = 3
     seconds: float = 30.0

@@ -1,6 +1,7 @@
 """What one demo strategy is to do; handed to its process as JSON in a variable."""
 
 import os
+from decimal import Decimal
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -22,6 +23,17 @@ class Hours(BaseModel):
     """When all strategies fire the same signal, each once, with one key for the account."""
 
 
+class Market(BaseModel):
+    """One instrument to trade, and how much of it an order is about, in base units."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    symbol: str
+    account: str
+    amount: Decimal
+    modifies: bool
+
+
 class Plan(BaseModel):
     """A strategy's part of the traffic."""
 
@@ -30,6 +42,8 @@ class Plan(BaseModel):
     record: Path
     seed: int
     orders: int
+    markets: tuple[Market, ...]
+    """What to trade; what rests in the first half of them is cancelled at the end."""
     hours: Path
     """Holds the ``Hours`` once every strategy is up; nobody knows before how long that takes."""
 

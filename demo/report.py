@@ -53,6 +53,7 @@ class Report:
                 "requests": len(self.ledger.requests),
                 "throttled": self.ledger.throttled,
                 "states": dict(Counter(row["state"] for row in self.ledger.orders)),
+                "orders_by_account": dict(Counter(row["account"] for row in self.ledger.orders)),
             },
             "strategies": [
                 {

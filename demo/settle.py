@@ -1,6 +1,7 @@
 """Waits until nothing is under way any more, so that ledger and callbacks can be compared."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from commands.survey import account_view, fields_of
@@ -14,14 +15,17 @@ _QUIET_ROUNDS = 3
 _UNDER_WAY = frozenset({State.INITIALIZED, State.PENDING, State.CANCELING, State.UNKNOWN})
 
 
-def settle(client: Any, keys: AccountKeys, control: ControlClient, timeout_s: float) -> list[str]:
+def settle(
+    client: Any, accounts: Sequence[AccountKeys], control: ControlClient, timeout_s: float
+) -> list[str]:
     """Return [] once all is quiet; after ``timeout_s`` what is still under way."""
     deadline = time.monotonic() + timeout_s
     quiet, before, busy = 0, (0, 0), ["not looked yet"]
     while time.monotonic() < deadline:
-        busy = _busy(client, keys)
+        busy = [one for keys in accounts for one in _busy(client, keys)]
         health = control.health()
-        now = int(health["orders"]), sum(int(one) for one in client.hvals(keys.seq))
+        written = sum(int(one) for keys in accounts for one in client.hvals(keys.seq))
+        now = int(health["orders"]), written
         if now != before:
             busy = [*busy, "results are still being written"]
         before = now
@@ -35,12 +39,12 @@ def settle(client: Any, keys: AccountKeys, control: ControlClient, timeout_s: fl
 def _busy(client: Any, keys: AccountKeys) -> list[str]:
     view = account_view(client, keys)
     found = [
-        f"{name} socket {socket.state}"
+        f"{keys.account}: {name} socket {socket.state}"
         for name, socket in view.sockets.items()
         if socket.state != "connected"
     ]
     if view.worker != "serving":
-        found.append(f"the worker is {view.worker or 'gone'}")
+        found.append(f"{keys.account}: the worker is {view.worker or 'gone'}")
     for one in view.strategies:
         counts = {"waiting": one.waiting, "pending": one.pending, "untold": one.backlog}
         found += [f"{one.strategy}: {count} {what}" for what, count in counts.items() if count]

@@ -17,12 +17,14 @@ from demo.board import Board
 from demo.children import ChildEnded
 from demo.conductor import Conductor
 from demo.faults import schedule
-from demo.options import VENUE_ACCOUNT, DemoOptions
+from demo.options import DemoOptions
 from demo.report import Report, show
 from demo.settle import settle
 from demo.stack import Stack, strategy_ids
 from demo.told import Told, read_recording, read_results
+from demo.venues import OKX
 from demo.verdict import Difference, compare
+from router.keyspace import AccountKeys
 from router.settings import shown
 
 _TURN_S = 0.1
@@ -63,6 +65,7 @@ def _play(stack: Stack, out: Console) -> Report:
     conductor = Conductor(
         schedule(options.faults, options.seconds, options.seed),
         stack.control,
+        options.venues,
         lambda: _replace_owner(stack),
         options.seed,
     )
@@ -77,7 +80,7 @@ def _play(stack: Stack, out: Console) -> Report:
         out.print("trading is over; waiting until nothing is under way")
     settled = settle(stack.client, stack.keys, stack.control, _SETTLE_S[options.faults])
     stack.stop_strategies()
-    ledger = stack.control.ledger(VENUE_ACCOUNT)
+    ledger = stack.control.ledger()
     told = gather(stack)
     return Report(
         seconds=time.monotonic() - began,
@@ -116,19 +119,26 @@ def gather(stack: Stack) -> list[Told]:
     """Return what every strategy was told."""
     found = []
     for name in strategy_ids(stack.options.strategies):
-        entries = [fields for _, fields in stack.client.xrange(stack.keys.results(name))]
+        entries = {keys.account: _results(stack, keys, name) for keys in stack.keys}
         if name in stack.records:
             told = read_recording(name, stack.records[name])
         else:
             log = (stack.folder / f"{name}.log").read_text(errors="replace")
-            told = read_results(name, entries, _admitted(stack, name), log)
-        told.seqs = [int(fields["seq"]) for fields in entries]
+            told = read_results(name, entries[OKX.account], _admitted(stack, name), log)
+        told.seqs = {
+            account: [int(fields["seq"]) for fields in rows] for account, rows in entries.items()
+        }
         found.append(told)
     return found
 
 
+def _results(stack: Stack, keys: AccountKeys, strategy: str) -> list[dict[str, str]]:
+    return [fields for _, fields in stack.client.xrange(keys.results(strategy))]
+
+
 def _admitted(stack: Stack, strategy: str) -> list[dict[str, str]]:
-    keys, client = stack.keys, stack.client
+    """Return the orders of the guide's example, which trades at OKX."""
+    keys, client = stack.keys_of(OKX), stack.client
     oids = {*client.smembers(keys.open(strategy)), *client.zrange(keys.ended(strategy), 0, -1)}
     return [client.hgetall(keys.order(strategy, oid)) for oid in sorted(oids)]
 
@@ -146,7 +156,7 @@ def _say(report: Report, stack: Stack, out: Console) -> None:
 
 
 def _show_timeline(one: Difference, stack: Stack, out: Console) -> None:
-    found = find_history(stack.client, [stack.keys], one.oid)
+    found = find_history(stack.client, stack.keys, one.oid)
     if found is None:
         out.print(f"{one.oid}: Redis has no such order")
         return

@@ -1,9 +1,10 @@
 """The demo's processes and files: Redis, simulator, workers, jobs, strategies."""
 
+import json
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import requests
 
 from commands.link import text_client
 from demo.children import ROOT, Children
-from demo.options import ACCOUNT, VENUE_ACCOUNT, DemoOptions
-from demo.plan import VARIABLE, Hours, Plan, write_hours
+from demo.options import DemoOptions
+from demo.plan import VARIABLE, Hours, Market, Plan, write_hours
 from demo.redis_server import RedisServer, free_port, start_server
+from demo.venues import OKX, DemoVenue
 from router.errors import ConfigError
 from router.keyspace import DEFAULT_PREFIX, AccountKeys
 from router.settings import CONFIG_DIR_VARIABLE, ENV_PREFIX
@@ -22,22 +24,23 @@ from simulator.client import ControlClient
 
 _READY_S = 90.0
 _STARTS_IN_S = 0.5
-# The simulator's keys of its demo account: they open nothing else.
+# The simulator's keys of its demo accounts: they open nothing else.
 _KEYS = {
-    "DEMO_OKX_KEY": "demo-key",
-    "DEMO_OKX_SECRET": "demo-secret",
-    "DEMO_OKX_PASSPHRASE": "demo-pass",
+    "DEMO_KEY": "demo-key",
+    "DEMO_SECRET": "demo-secret",
+    "DEMO_PASSPHRASE": "demo-pass",
 }
-_ACCOUNTS = """\
+_ACCOUNT = """\
 [accounts.{account}]
-exchange = "okx"
+exchange = "{exchange}"
 environment = "demo"
-api_key = "env:DEMO_OKX_KEY"
-api_secret = "env:DEMO_OKX_SECRET"
-passphrase = "env:DEMO_OKX_PASSPHRASE"
-rest_url = "{url}"
-ws_url = "{ws_url}"
-{options}"""
+api_key = "env:DEMO_KEY"
+api_secret = "env:DEMO_SECRET"
+passphrase = "env:DEMO_PASSPHRASE"
+rest_url = "http://127.0.0.1:{port}"
+ws_url = "ws://127.0.0.1:{port}"
+options = {{ {options} }}
+"""
 _ROUTER = """\
 redis_url = "{redis_url}"
 prefix = "{prefix}"
@@ -54,8 +57,11 @@ ack_timeout_ms = 2000
 rest_read_timeout_s = 1.5
 reconnect_most_s = 2.0
 """
-_STORM_OPTIONS = "options = { ping_after_s = 1.0, dead_after_s = 2.0 }\n"
+_STORM_OPTIONS = {"ping_after_s": 1.0, "dead_after_s": 2.0}
 _SIMULATOR = """\
+venues = {venues}
+[ports]
+{ports}
 [market]
 seed = {seed}
 [limits]
@@ -74,11 +80,12 @@ class Stack:
         name = DEFAULT_PREFIX if own else f"demo-{secrets.token_hex(4)}"
         self.prefix = name
         self._queue = "order-router" if own else name
-        self.keys = AccountKeys(ACCOUNT, self.prefix)
+        self.keys = [self.keys_of(venue) for venue in options.venues]
         self.redis_url = options.redis_url or ""
         self.client: Any = None
-        self._ports = free_port(), free_port()
-        self.control = ControlClient(f"http://127.0.0.1:{self._ports[1]}")
+        self._ports = {venue.name: free_port() for venue in options.venues}
+        self._control_port = free_port()
+        self.control = ControlClient(f"http://127.0.0.1:{self._control_port}")
         self.children = Children(folder, self._environment())
         self.begin_ms = 0
         self.records: dict[str, Path] = {}
@@ -96,6 +103,10 @@ class Stack:
             self.control.close()
             self._leave_redis()
 
+    def keys_of(self, venue: DemoVenue) -> AccountKeys:
+        """Return the keys of the account at a venue."""
+        return AccountKeys(venue.account, self.prefix)
+
     # --- start
 
     def start(self) -> None:
@@ -110,7 +121,7 @@ class Stack:
             "simulator",
             [
                 *("simulator", "--config", "simulator.toml"),
-                *("--port", str(self._ports[0]), "--control-port", str(self._ports[1])),
+                *("--port", str(self._ports[OKX.name]), "--control-port", str(self._control_port)),
             ],
         )
         self._await("the simulator", self._simulator_answers)
@@ -121,12 +132,12 @@ class Stack:
         self._await("the worker", self._worker_serves)
 
     def start_worker(self, name: str) -> None:
-        """Start a worker process; the first one owns, others stand by."""
-        self.children.start(name, ["worker", "--account", ACCOUNT])
+        """Start a worker process for all accounts; the first one owns, others stand by."""
+        self.children.start(name, ["worker", *_accounts(self.options.venues)])
 
     def owner(self) -> str:
-        """Return the name of the worker process that owns the account; "" if none does."""
-        pid = str(self.client.hget(self.keys.lease, "pid") or "")
+        """Return the name of the process that owns OKX's account; "" if none does."""
+        pid = str(self.client.hget(self.keys_of(OKX).lease, "pid") or "")
         return self.children.name_of(int(pid)) if pid else ""
 
     def start_strategies(self) -> None:
@@ -137,7 +148,7 @@ class Stack:
         """
         hours = self.folder / "hours.json"
         names = strategy_ids(self.options.strategies)
-        self._start_strategy(names[0], f"{_example()}:RobustEntry", {})
+        self._start_strategy(names[0], f"{_example()}:RobustEntry", {}, (OKX,))
         traders = names[1:]
         for number, name in enumerate(traders):
             share = self.options.orders // len(traders)
@@ -145,12 +156,14 @@ class Stack:
                 record=self.folder / f"{name}.told.jsonl",
                 seed=self.options.seed * 100 + number,
                 orders=share,
+                markets=_markets(self.options.venues),
                 hours=hours,
             )
             self.records[name] = plan.record
             of_class = "Taker" if name.startswith("taker") else "Maker"
             target = f"{ROOT / 'demo' / 'strategies.py'}:{of_class}"
-            self._start_strategy(name, target, {VARIABLE: plan.model_dump_json()})
+            handed = {VARIABLE: plan.model_dump_json()}
+            self._start_strategy(name, target, handed, self.options.venues)
         self._await("one of the strategies", self._strategies_are_up)
         self.begin_ms = int((time.time() + _STARTS_IN_S) * 1000)
         write_hours(hours, self._hours())
@@ -160,7 +173,7 @@ class Stack:
         self.children.stop(strategy_ids(self.options.strategies))
 
     def _strategies_are_up(self) -> bool:
-        registered = self.client.hkeys(self.keys.strategies)
+        registered = self.client.hkeys(self.keys_of(OKX).strategies)
         started = all(
             path.exists() and b'"started"' in path.read_bytes() for path in self.records.values()
         )
@@ -172,8 +185,10 @@ class Stack:
         signals_ms = tuple(begin_ms + int(length_ms * share) for share in shares)
         return Hours(begin_ms=begin_ms, end_ms=begin_ms + length_ms, signals_ms=signals_ms)
 
-    def _start_strategy(self, name: str, target: str, extra: dict[str, str]) -> None:
-        arguments = ["run", target, "--strategy-id", name, "--account", ACCOUNT]
+    def _start_strategy(
+        self, name: str, target: str, extra: dict[str, str], venues: Sequence[DemoVenue]
+    ) -> None:
+        arguments = ["run", target, "--strategy-id", name, *_accounts(venues)]
         self.children.start(name, arguments, extra)
 
     # --- how
@@ -200,24 +215,32 @@ class Stack:
 
     def _write_config(self) -> None:
         storm = self.options.faults == "storm"
-        port = self._ports[0]
         texts = {
-            "accounts.toml": _ACCOUNTS.format(
-                account=ACCOUNT,
-                url=f"http://127.0.0.1:{port}",
-                ws_url=f"ws://127.0.0.1:{port}",
-                options=_STORM_OPTIONS if storm else "",
-            ),
+            "accounts.toml": "\n".join(self._account(venue) for venue in self.options.venues),
             "router.toml": _ROUTER.format(
                 redis_url=self.redis_url,
                 prefix=self.prefix,
                 queue=self._queue,
                 orders=_STORM_ORDERS if storm else "",
             ),
-            "simulator.toml": _SIMULATOR.format(seed=self.options.seed),
+            "simulator.toml": _SIMULATOR.format(
+                seed=self.options.seed,
+                venues=json.dumps(list(self._ports)),
+                ports=_toml({name: at for name, at in self._ports.items() if name != OKX.name}),
+            ),
         }
         for name, text in texts.items():
             (self.folder / name).write_text(text, encoding="utf-8")
+
+    def _account(self, venue: DemoVenue) -> str:
+        """Return an account's table."""
+        options = {**venue.options, **(_STORM_OPTIONS if self.options.faults == "storm" else {})}
+        return _ACCOUNT.format(
+            account=venue.account,
+            exchange=venue.exchange,
+            port=self._ports[venue.name],
+            options=_toml(options, ", "),
+        )
 
     def _environment(self) -> dict[str, str]:
         """Return the children's environment: ours, without settings that would change the demo."""
@@ -238,12 +261,32 @@ class Stack:
 
     def _simulator_answers(self) -> bool:
         try:
-            return VENUE_ACCOUNT in self.control.health()["accounts"]
+            return bool(self.control.health()["accounts"])
         except requests.ConnectionError:
             return False
 
     def _worker_serves(self) -> bool:
-        return bool(self.client.hget(self.keys.status, "worker") == "serving")
+        states = {self.client.hget(keys.status, "worker") for keys in self.keys}
+        return states == {"serving"}
+
+
+def _accounts(venues: Sequence[DemoVenue]) -> list[str]:
+    """Return the options that name the accounts."""
+    return [word for venue in venues for word in ("--account", venue.account)]
+
+
+def _markets(venues: Sequence[DemoVenue]) -> tuple[Market, ...]:
+    """Return everything that is traded: of each venue its first, of each its second, and so on."""
+    found = [
+        (place, Market(symbol=name, account=at.account, amount=amount, modifies=at.modifies))
+        for at in venues
+        for place, (name, amount) in enumerate(at.amounts.items())
+    ]
+    return tuple(market for _, market in sorted(found, key=lambda one: one[0]))
+
+
+def _toml(values: Mapping[str, object], between: str = "\n") -> str:
+    return between.join(f"{name} = {json.dumps(value)}" for name, value in values.items())
 
 
 def strategy_ids(count: int) -> list[str]:

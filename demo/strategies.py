@@ -8,18 +8,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from demo.plan import SIGNAL_KEY, Hours, Plan, read_hours, read_plan
+from demo.plan import SIGNAL_KEY, Hours, Market, Plan, read_hours, read_plan
 from demo.recording import RecordedStrategy
 from strategy_sdk.constants import OrderSide, OrderType, TimeInForce
 from strategy_sdk.errors import RouterError
 from strategy_sdk.schema import BookL1, Order
 
-AMOUNTS = {
-    "BTCUSDT-PERP.OKX": Decimal("0.002"),
-    "ETHUSDT-PERP.OKX": Decimal("0.02"),
-    "BTCUSDT.OKX": Decimal("0.001"),
-    "ETHUSDT.OKX": Decimal("0.01"),
-}
 SIGNAL_SYMBOL = "ETHUSDT-PERP.OKX"
 _MOST_A_TURN = 4
 _ENDING_S = 2.0
@@ -32,6 +26,7 @@ class Trader(RecordedStrategy, ABC):
         super().__init__()
         self._plan: Plan = read_plan()
         self._hours: Hours | None = None
+        self._markets = {one.symbol: one for one in self._plan.markets}
         self._random = random.Random(self._plan.seed)
         self._placed = 0
         self._books: dict[str, BookL1] = {}
@@ -42,7 +37,7 @@ class Trader(RecordedStrategy, ABC):
         self.record_to(str(self._plan.record))
         # Trading goes on when books do not come, for example in an outage.
         self.schedule(self._turn, "interval", seconds=0.25)
-        self.subscribe_bookl1(list(AMOUNTS))
+        self.subscribe_bookl1(list(self._markets))
         self.note("started", planned=self._plan.orders)
 
     def on_bookl1(self, bookl1: BookL1) -> None:
@@ -50,7 +45,7 @@ class Trader(RecordedStrategy, ABC):
         self._turn()
 
     @abstractmethod
-    def trade(self, symbol: str, book: BookL1) -> None:
+    def trade(self, market: Market, book: BookL1) -> None:
         """Place one order."""
 
     def _turn(self) -> None:
@@ -66,14 +61,14 @@ class Trader(RecordedStrategy, ABC):
             if now_s >= at_s:
                 del self._cancel_at_s[oid]
                 self.cancel(symbol, oid)
-        if len(self._books) < len(AMOUNTS) or now_s * 1000 < hours.begin_ms:
+        if len(self._books) < len(self._markets) or now_s * 1000 < hours.begin_ms:
             return
         share = (now_s * 1000 - hours.begin_ms) / (last_ms - hours.begin_ms)
         due = int(self._plan.orders * min(1.0, share)) - self._placed
         for _ in range(min(due, _MOST_A_TURN)):
             self._placed += 1
-            symbol = self._random.choice(list(AMOUNTS))
-            self.trade(symbol, self._books[symbol])
+            market = self._random.choice(self._plan.markets)
+            self.trade(market, self._books[market.symbol])
 
     def _learn_hours(self) -> Hours | None:
         """Return when to trade, once that is known; the signals are scheduled then."""
@@ -84,11 +79,11 @@ class Trader(RecordedStrategy, ABC):
         return hours
 
     def _end(self) -> None:
-        """Cancel what rests in two of the markets; the rest is left open to be compared as well."""
+        """Cancel what rests in half the markets; the rest is left open to be compared as well."""
         if self._ended:
             return
         self._ended = True
-        for symbol in list(AMOUNTS)[:2]:
+        for symbol in list(self._markets)[: max(2, len(self._markets) // 2)]:
             for oid in sorted(self.cache.get_open_orders(symbol)):
                 self.cancel(symbol, oid)
         self.note("done", placed=self._placed)
@@ -100,7 +95,8 @@ class Trader(RecordedStrategy, ABC):
             SIGNAL_SYMBOL,
             OrderSide.BUY,
             OrderType.MARKET,
-            AMOUNTS[SIGNAL_SYMBOL],
+            self._markets[SIGNAL_SYMBOL].amount,
+            account_type=self._markets[SIGNAL_SYMBOL].account,
             idempotency_key=f"{SIGNAL_KEY}{at_ms}",
             idempotency_scope="account",
         )
@@ -125,7 +121,7 @@ class Trader(RecordedStrategy, ABC):
         """Ask to cancel, by WebSocket or REST."""
         by = self.cancel_order if self._random.random() < 0.2 else self.cancel_order_ws
         try:
-            by(symbol, oid)
+            by(symbol, oid, self._markets[symbol].account)
             self.note("cancel", oid=oid)
         except RouterError as error:
             self.note("refused", oid=oid, error=str(error))
@@ -148,12 +144,12 @@ class Trader(RecordedStrategy, ABC):
 class Maker(Trader):
     """Quotes near the book; cancels, moves or leaves its orders, and lets some fill."""
 
-    def trade(self, symbol: str, book: BookL1) -> None:
-        draw = self._random.random()
+    def trade(self, market: Market, book: BookL1) -> None:
+        draw, symbol = self._random.random(), market.symbol
         side = self.side()
         away_bps = 150.0 if draw < 0.15 else self._random.uniform(0.2, 4.0)
         create = self.create_order if draw > 0.88 else self.create_order_ws
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {"account_type": market.account}
         if self._placed % 10 == 9:
             # The demo can lose all that the venue says of these; each run has some.
             options["client_oid"] = f"quiet{self._plan.seed}x{self._placed}"
@@ -163,18 +159,18 @@ class Maker(Trader):
             symbol,
             side,
             OrderType.POST_ONLY if 0.20 <= draw < 0.30 else OrderType.LIMIT,
-            AMOUNTS[symbol],
+            market.amount,
             self.price(symbol, book, side, away_bps),
             **options,
         )
         if 0.30 <= draw < 0.80:
             self.cancel_later(symbol, oid, self._random.uniform(0.0, 2.5))
-        elif draw >= 0.80 and oid is not None:
-            self._move(symbol, oid, self.price(symbol, book, side, away_bps + 1))
+        elif draw >= 0.80 and oid is not None and market.modifies:
+            self._move(market, oid, self.price(symbol, book, side, away_bps + 1))
 
-    def _move(self, symbol: str, oid: str, price: Decimal) -> None:
+    def _move(self, market: Market, oid: str, price: Decimal) -> None:
         try:
-            self.modify_order_ws(symbol, oid, price=price)
+            self.modify_order_ws(market.symbol, oid, price=price, account_type=market.account)
             self.note("modify", oid=oid)
         except RouterError as error:
             self.note("refused", oid=oid, error=str(error))
@@ -183,21 +179,22 @@ class Maker(Trader):
 class Taker(Trader):
     """Takes by market, IOC and FOK orders and by limit orders through the book."""
 
-    def trade(self, symbol: str, book: BookL1) -> None:
-        draw, side, amount = self._random.random(), self.side(), AMOUNTS[symbol]
+    def trade(self, market: Market, book: BookL1) -> None:
+        draw, side = self._random.random(), self.side()
+        symbol, amount, at = market.symbol, market.amount, {"account_type": market.account}
         create = self.create_order if self._random.random() < 0.15 else self.create_order_ws
         if draw < 0.45:
             name = f"market{self._plan.seed}x{self._placed}" if draw < 0.15 else None
-            self.place(create, symbol, side, OrderType.MARKET, amount, client_oid=name)
+            self.place(create, symbol, side, OrderType.MARKET, amount, client_oid=name, **at)
             return
         if draw < 0.48:  # far outside of the venue's price limits: a rejection
             price = self.price(symbol, book, OrderSide.BUY, -3_000)
-            self.place(create, symbol, OrderSide.BUY, OrderType.LIMIT, amount, price)
+            self.place(create, symbol, OrderSide.BUY, OrderType.LIMIT, amount, price, **at)
             return
         away_bps = self._random.choice([-2.0, -1.0, 0.5])
         rule = self._random.choice([TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK])
         price = self.price(symbol, book, side, away_bps)
-        oid = self.place(create, symbol, side, OrderType.LIMIT, amount, price, rule)
+        oid = self.place(create, symbol, side, OrderType.LIMIT, amount, price, rule, **at)
         if rule is TimeInForce.GTC:
             self.cancel_later(symbol, oid, self._random.uniform(0.5, 3.0))
 

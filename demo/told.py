@@ -73,8 +73,8 @@ class Told:
     done: bool = False
     planned: int = 0
     placed: int = 0
-    seqs: list[int] = field(default_factory=list)
-    """``seq`` of every entry on the result stream, as they stand there."""
+    seqs: dict[str, list[int]] = field(default_factory=dict)
+    """``seq`` of every entry on the result stream of each account, as they stand there."""
     gaps: list[str] = field(default_factory=list)
     """What is wrong with the recording itself."""
 

@@ -26,6 +26,8 @@ _STANDINGS = {
     "filled": {OrderStatus.FILLED},
     "canceled": {OrderStatus.CANCELED},
 }
+#: What ended by its own terms is canceled at some venues (OKX), expired at others (Binance).
+_BY_ITS_TERMS = ("fok", "ioc", "self_trade", "expired", "reduce_only", "system")
 _LIVE = ("live", "partially_filled")
 
 
@@ -137,13 +139,15 @@ def _soundness(told: Sequence[Told]) -> Iterator[Difference]:
     for one in told:
         for problem in one.gaps:
             yield Difference(8, one.strategy, "", "", problem)
-        if one.seqs != list(range(1, len(one.seqs) + 1)):
+        for account, seqs in one.seqs.items():
             breaks = [
                 f"{before} -> {after}"
-                for before, after in zip([0, *one.seqs], one.seqs, strict=False)
+                for before, after in zip([0, *seqs], seqs, strict=False)
                 if after != before + 1
             ]
-            yield Difference(8, one.strategy, "", "", f"seq has gaps: {', '.join(breaks[:5])}")
+            if breaks:
+                text = f"{account}: seq has gaps: {', '.join(breaks[:5])}"
+                yield Difference(8, one.strategy, "", "", text)
         if not one.done:
             yield Difference(8, one.strategy, "", "", "the strategy did not finish trading")
         elif one.placed < one.planned / 2:
@@ -169,7 +173,10 @@ def _status(case: Case) -> Iterator[Difference]:
             yield case.differs(3, "no such order", f"{last.standing} {last.reason}")
         return
     row = case.orders[-1]
-    if last.standing not in _STANDINGS[row["state"]]:
+    standings = _STANDINGS[row["state"]]
+    if row["cancel_source"] in _BY_ITS_TERMS:
+        standings = standings | {OrderStatus.EXPIRED}
+    if last.standing not in standings:
         venue = f"{row['state']} {row['cancel_source']}".strip()
         yield case.differs(3, venue, f"{last.standing} {last.reason}")
     if last.filled != Decimal(row["filled"]):

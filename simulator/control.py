@@ -85,6 +85,7 @@ class Control:
             "dialects": list(self._dialects),
             "accounts": sorted({name for floor in floors for name in floor.exchange.accounts}),
             "symbols": sorted({symbol for floor in floors for symbol in floor.exchange.books}),
+            "markets": {name: sorted(floor.exchange.books) for name, floor in world.floors.items()},
             "connections": len(world.sockets),
             "orders": sum(len(floor.exchange.orders) for floor in floors),
             "requests": world.ledger.received,

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 
 from demo.children import ROOT
+from demo.venues import venues_named
+from router.errors import ConfigError
 
 
 def run_demo(folder: Path, *options: str) -> tuple[int, dict[str, Any]]:
@@ -35,6 +38,30 @@ def test_the_demo_finds_no_difference(tmp_path: Path) -> None:
     assert report["venue"]["orders"] > 40
     assert {one["strategy"] for one in report["strategies"]} == {"robust-entry", "maker", "taker"}
     assert not any(tmp_path.iterdir()), "a good demo leaves nothing behind"
+
+
+def test_the_demo_routes_on_several_venues_at_once(tmp_path: Path) -> None:
+    options = ("--venues", "okx,binance", "--seconds", "8", "--orders", "90", "--seed", "3")
+    code, report = run_demo(tmp_path, *options)
+    assert report["differences"] == []
+    assert report["not_settled"] == []
+    assert code == 0
+    assert min(report["venue"]["orders_by_account"].values()) > 5
+    assert set(report["venue"]["orders_by_account"]) == {
+        "okx-demo",
+        "binance-demo",
+        "binance-spot-demo",
+    }
+    for fault in ("lose_ack", "hangup_before", "hangup_after", "reject"):
+        assert report["fault_hits"][fault] > 1, f"{fault} met more than one venue"
+
+
+@pytest.mark.parametrize(
+    ("venues", "problem"), [("okx,nyse", "'nyse' is none of"), ("binance", "okx")]
+)
+def test_the_demo_says_which_venue_it_does_not_know(venues: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        venues_named(venues)
 
 
 def test_the_demo_uses_a_given_redis_and_leaves_it_clean(

@@ -97,8 +97,22 @@ def told() -> Told:
             event(OrderStatus.FILLED, "0.002", "2", "0.0015"),
         ],
         done=True,
-        seqs=[1, 2, 3],
+        seqs={"okx-main": [1, 2, 3]},
     )
+
+
+@pytest.mark.parametrize(("source", "differs"), [("ioc", False), ("user", True), ("", True)])
+def test_expired_is_true_of_what_ended_by_its_own_terms(
+    ledger: Ledger, source: str, differs: bool
+) -> None:
+    told = Told(
+        "maker",
+        submitted=[Submitted(1, OID, "k1", "strategy")],
+        orders=[event(OrderStatus.PENDING), event(OrderStatus.EXPIRED)],
+        done=True,
+    )
+    true = replace(ledger, orders=[order_row(state="canceled", cancel_source=source)], fills=[])
+    assert bool(compare(true, [told])) is differs
 
 
 def test_the_truth_has_no_difference(ledger: Ledger, told: Told) -> None:
@@ -191,7 +205,7 @@ def unknown_for_ever(ledger: Ledger, told: Told) -> None:
 
 
 def gap_in_the_results(ledger: Ledger, told: Told) -> None:
-    told.seqs = [1, 3]
+    told.seqs["okx-main"] = [1, 3]
 
 
 def strategy_that_died(ledger: Ledger, told: Told) -> None:

@@ -461,7 +461,10 @@ class Stack:
         ends = [name for name in strategy.of(oid) if name in ENDS]
         if open_at_venue and ends and ends[-1] != "failed":
             out.append(f"{oid}: told {ends}, the ledger says {row['state']}")
-        if not open_at_venue and ends[-1:] != [row["state"].removeprefix("mmp_")]:
+        true_ends = {row["state"].removeprefix("mmp_")}
+        if row["cancel_source"] in ("ioc", "fok", "system") and row["account"][:3] != OKX.name:
+            true_ends = {"expired"}
+        if not open_at_venue and not true_ends & set(ends[-1:]):
             out.append(f"{oid}: told {strategy.of(oid)}, the ledger says {row['state']}")
         return out
 

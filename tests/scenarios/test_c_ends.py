@@ -6,12 +6,13 @@ from decimal import Decimal
 
 import pytest
 
-from router.enums import OrderStatus, OrderType, TimeInForce
+from router.enums import OrderSide, OrderStatus, OrderType, TimeInForce
 from router.enums import WsOrderResultType as Result
 from router.evidence import VenueState
 from router.settings import OrderSettings
 from simulator.server import RunningSimulator
 from tests.scenarios.stack import ENDS, FAST, SYMBOL, Recorder, Stack, running_stack, until
+from tests.scenarios.venues import SPOT, USDM
 from workers.venues.okx import words
 
 AMOUNT = Decimal("0.001")
@@ -99,6 +100,24 @@ def test_c17_okx_calls_an_end_by_time_in_force_a_cancel_and_says_why(
     strategy = stack.start_strategy()
     oid = strategy.buy(**terms)
     assert strategy.wait_for(oid, "canceled").reason == reason
+    assert strategy.results(oid) == []
+    [row] = stack.ledger().orders_of(oid)
+    assert (row["state"], Decimal(row["filled"])) == ("canceled", Decimal(0))
+    stack.check(strategy)
+
+
+@pytest.mark.venues(USDM.name, SPOT.name)
+@pytest.mark.parametrize("way", ["ws", "rest"])
+def test_c17_binance_calls_an_end_by_time_in_force_expired_and_says_why(
+    stack: Stack, way: str
+) -> None:
+    strategy = stack.start_strategy()
+    create = strategy.create_order if way == "rest" else strategy.create_order_ws
+    price, rule = stack.venue.far_price, TimeInForce.IOC
+    oid = create(stack.symbol, OrderSide.BUY, OrderType.LIMIT, AMOUNT, price, rule)
+    expired = strategy.wait_for(oid, "expired")
+    if way == "ws":  # spot's reply by REST may be first to tell the end, and does not say why
+        assert "IOC" in str(expired.reason)
     assert strategy.results(oid) == []
     [row] = stack.ledger().orders_of(oid)
     assert (row["state"], Decimal(row["filled"])) == ("canceled", Decimal(0))

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from types import SimpleNamespace
 from typing import Any, cast
 
 from router.enums import Exists, RequestKind
 from router.evidence import Fill, OrderReport, Source, VenueState
+from router.instruments import Instrument
 from router.orders import OrderRecord, Told
 from router.outcomes import Proof, Verdict
 from router.settings import OrderSettings
@@ -108,7 +110,7 @@ class LadderVenue:
     def query_order(self, instrument: object, client_id: str, venue_id: str) -> RestRequest:
         return RestRequest("GET", "by_id")
 
-    def query_open_orders(self) -> RestRequest:
+    def query_open_orders(self, instrument: Instrument | None = None) -> RestRequest:
         return RestRequest("GET", "open")
 
     def query_history(self, instrument: object, since_ms: int) -> list[RestRequest]:
@@ -271,7 +273,12 @@ def create_in_doubt(
         rest=cast(RestClient, venue),
         instruments=instruments,
     )
-    desk = Desk(wiring, cast(Connection, None), Pacer(cast(Any, None), enabled=False), 1)
+    desk = Desk(
+        wiring,
+        cast(Connection, SimpleNamespace(ready=False)),
+        Pacer(cast(Any, None), enabled=False),
+        1,
+    )
     statements = Statements(wiring)
     checks = Checks(wiring, statements)
     statements.on_missing_fills = checks.fills_missing

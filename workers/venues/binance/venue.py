@@ -114,8 +114,10 @@ class Binance:
         by = {"orderId": venue_id} if venue_id else {"origClientOrderId": client_id}
         return self._get("order", symbol=instrument.venue_symbol, **by)
 
-    def query_open_orders(self) -> RestRequest:
-        return self._get("openOrders")
+    def query_open_orders(self, instrument: Instrument | None = None) -> RestRequest:
+        """Return the query of the open orders: weight 40 for all, 1 for a symbol (spot 80, 6)."""
+        which = {"symbol": instrument.venue_symbol} if instrument is not None else {}
+        return self._get("openOrders", **which)
 
     def query_history(self, instrument: Instrument, since_ms: int) -> list[RestRequest]:
         """Return the query of the orders created in the days after ``since_ms``.

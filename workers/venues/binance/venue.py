@@ -116,8 +116,7 @@ class Binance:
 
     def query_open_orders(self, instrument: Instrument | None = None) -> RestRequest:
         """Return the query of the open orders: weight 40 for all, 1 for a symbol (spot 80, 6)."""
-        which = {"symbol": instrument.venue_symbol} if instrument is not None else {}
-        return self._get("openOrders", **which)
+        return self._get("openOrders", symbol=instrument and instrument.venue_symbol)
 
     def query_history(self, instrument: Instrument, since_ms: int) -> list[RestRequest]:
         """Return the query of the orders created in the days after ``since_ms``.

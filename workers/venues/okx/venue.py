@@ -107,8 +107,8 @@ class Okx:
         return self._get("trade/order", instId=instrument.venue_symbol, **by)
 
     def query_open_orders(self, instrument: Instrument | None = None) -> RestRequest:
-        which = {"instId": instrument.venue_symbol} if instrument is not None else {}
-        return self._get("trade/orders-pending", limit=queries.PAGE, **which)
+        name = instrument and instrument.venue_symbol
+        return self._get("trade/orders-pending", limit=queries.PAGE, instId=name)
 
     def query_history(self, instrument: Instrument, since_ms: int) -> list[RestRequest]:
         """Return the queries of ended orders created since then: 7 days, then 3 months.

@@ -110,8 +110,10 @@ class Inquiry:
         return Findings(answer, problem="; ".join(dict.fromkeys(problems)))
 
     async def _among_open(self, record: OrderRecord) -> Findings:
+        instrument = self._instruments().symbol(record.symbol)
         try:
-            return self._pick(record, await self.open_orders())
+            listed = await self._pages(self._venue.query_open_orders(instrument))
+            return self._pick(record, listed.orders)
         except UnexpectedReply as error:
             return Findings(Rung.NO_ANSWER, problem=str(error))
 

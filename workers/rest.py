@@ -28,6 +28,19 @@ _CANNOT_CONNECT = (
 )
 
 
+def _asks_for_quiet(request: RestRequest, response: requests.Response) -> bool:
+    """Whether queries must wait: one was too many, or (418, Binance) the address is banned.
+
+    A 429 for an order may be about orders alone.
+    """
+    return response.status_code == 418 or (response.status_code == 429 and request.method == "GET")
+
+
+def _seconds(retry_after: str) -> float:
+    """Return the seconds that the header asks for; 0.0 for none, and for a date."""
+    return float(retry_after) if retry_after.isdecimal() else 0.0
+
+
 class RestClient:
     """Signed and public REST calls of one account."""
 
@@ -50,6 +63,7 @@ class RestClient:
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rest")
+        self._quiet_until_s = 0.0
 
     def __repr__(self) -> str:
         return f"RestClient({self._venue.rest_url()})"
@@ -104,14 +118,23 @@ class RestClient:
             raise NoAnswer(str(error)) from error
         except requests.RequestException as error:
             raise NoAnswer(str(error)) from error
+        if _asks_for_quiet(request, response):
+            wait_s = _seconds(response.headers.get("Retry-After", ""))
+            self._quiet_until_s = self._clock.monotonic_s() + wait_s
         return RestReply(response.status_code, response.text)
 
     async def ask(self, request: RestRequest, *, signed: bool = True) -> RestReply:
         """Return the reply to a query.
 
+        Nothing is asked for as long as the venue has said to wait: who goes on is banned.
+
         Raises:
             UnexpectedReply: If the venue could not be asked; that says nothing about the order.
         """
+        wait_s = self._quiet_until_s - self._clock.monotonic_s()
+        if wait_s > 0:
+            why = f"the venue wants no query for another {wait_s:.0f} s (Retry-After)"
+            raise UnexpectedReply(Verdict(Proof.THROTTLED, "", why))
         try:
             return await self.call(request, signed=signed)
         except (NotSent, NoAnswer) as error:

@@ -9,7 +9,8 @@ from router import settings as settings_module
 from router.enums import WsOrderResultType as Result
 from router.settings import OrderSettings
 from simulator.server import RunningSimulator
-from tests.scenarios.stack import FAST, SYMBOL, Recorder, Stack, running_stack, until
+from tests.scenarios.stack import FAST, PATIENT_MS, SYMBOL, Recorder, Stack, running_stack, until
+from tests.scenarios.venues import SPOT, USDM
 from workers import jobs
 
 SHAPES = ["item", "top"]
@@ -134,3 +135,47 @@ def settled_behind(stack: Stack, strategy: Recorder) -> None:
         after = strategy.buy()
         strategy.wait_for(after, "accepted")
     until(lambda: stack.redis.xlen(stack.keys.intents("alpha")) == 0, "every intent has an outcome")
+
+
+@pytest.mark.venues(USDM.name, SPOT.name)
+@pytest.mark.rules(ack_timeout_ms=1_000, ladder_budget_ms=300)
+def test_a_venue_that_says_how_long_to_wait_is_not_asked_meanwhile(stack: Stack) -> None:
+    """Who goes on asking is banned, at Binance with all who share the address."""
+    strategy = stack.start_strategy()
+    until(lambda: stack.redis.hget(stack.keys.status, "resynced_ms"), "the first resync is over")
+    with ExitStack() as faults:
+        query = stack.here | {"op": "query", "transport": "rest"}
+        wait = faults.enter_context(
+            stack.control.fault("throttle", match=query, retry_after_s=PATIENT_MS // 1_000)
+        )
+        for fault, match in (
+            ("lose_ack", stack.here | {"op": "place"}),
+            ("lose_push", stack.here),
+        ):
+            faults.enter_context(stack.control.fault(fault, count=1, match=match))
+        oid = strategy.buy()
+        result = strategy.wait_result(oid, Result.ACK_TIMEOUT)
+        assert result["exists"] == "unknown"
+        assert stack.control.hits(wait) == 1
+    stack.control.cancel_order(oid, account=stack.account)
+    strategy.wait_for(oid, "canceled")  # its push is evidence, whatever may be asked
+    stack.check(strategy)
+
+
+@pytest.mark.venues(USDM.name, SPOT.name)
+@pytest.mark.rules(ack_timeout_ms=1_000, expiry_ms=300)
+def test_a_ladder_asks_for_open_orders_of_its_symbol_only(
+    stack: Stack,
+) -> None:
+    """Of all symbols they cost 40 times as much, and a minute holds 60 such questions."""
+    strategy = stack.start_strategy()
+    until(lambda: stack.redis.hget(stack.keys.status, "resynced_ms"), "the first resync is over")
+    before = len(stack.ledger().queries)
+    match = stack.here | {"op": "place"}
+    with stack.control.fault("swallow_request", count=1, match=match):
+        oid = strategy.buy(ws_fallback=False)
+        assert strategy.wait_result(oid, Result.ACK_TIMEOUT)["exists"] == "false"
+    rows = [row for row in stack.ledger().queries[before:] if row["op"] == "orders-pending"]
+    assert rows
+    assert {row["symbol"] for row in rows} == {stack.venue.venue_symbol}
+    stack.check(strategy)

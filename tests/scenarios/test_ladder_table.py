@@ -14,6 +14,7 @@ import pytest
 
 from router.enums import OrderSide, OrderType
 from router.evidence import Fill, OrderReport, Source, VenueState
+from router.instruments import Instrument
 from router.orders import OrderRecord
 from router.outcomes import MISSES_FOR_PROOF, Climb, Finding, Proof, Rung, Verdict, absent_from
 from strategy_sdk.testing import linear_perpetual
@@ -87,7 +88,7 @@ class FakeVenue:
     def query_order(self, instrument: object, client_id: str, venue_id: str) -> RestRequest:
         return RestRequest("GET", f"by_id/{client_id}{venue_id}")
 
-    def query_open_orders(self) -> RestRequest:
+    def query_open_orders(self, instrument: Instrument | None = None) -> RestRequest:
         return RestRequest("GET", "open/1")
 
     def query_history(self, instrument: object, since_ms: int) -> list[RestRequest]:

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from router.enums import Exists, RequestKind
 from router.evidence import Fill, OrderReport, Source, VenueState
+from router.instruments import Instrument
 from router.orders import OrderRecord, Told
 from router.outcomes import Proof, Verdict
 from router.settings import OrderSettings
@@ -109,7 +110,7 @@ class LadderVenue:
     def query_order(self, instrument: object, client_id: str, venue_id: str) -> RestRequest:
         return RestRequest("GET", "by_id")
 
-    def query_open_orders(self) -> RestRequest:
+    def query_open_orders(self, instrument: Instrument | None = None) -> RestRequest:
         return RestRequest("GET", "open")
 
     def query_history(self, instrument: object, since_ms: int) -> list[RestRequest]:

@@ -63,8 +63,7 @@ def rest_command(command: Command, product: Product, path: str) -> RestRequest:
         CannotEncode: If the product has no way to say it.
     """
     named = params(command, product)
-    if product is Product.SPOT and isinstance(command, Place):
-        # By REST since the socket is down, which is the one that brings the pushes, too.
+    if "newOrderRespType" in named:  # the socket may be down, and with it spot's pushes
         named["newOrderRespType"] = "RESULT"
     query = urlencode(named)
     expires_ms = 0 if isinstance(command, Cancel) else command.expires_ms

@@ -106,8 +106,9 @@ class Okx:
         by = {"ordId": venue_id} if venue_id else {"clOrdId": client_id}
         return self._get("trade/order", instId=instrument.venue_symbol, **by)
 
-    def query_open_orders(self) -> RestRequest:
-        return self._get("trade/orders-pending", limit=queries.PAGE)
+    def query_open_orders(self, instrument: Instrument | None = None) -> RestRequest:
+        name = instrument and instrument.venue_symbol
+        return self._get("trade/orders-pending", limit=queries.PAGE, instId=name)
 
     def query_history(self, instrument: Instrument, since_ms: int) -> list[RestRequest]:
         """Return the queries of ended orders created since then: 7 days, then 3 months.

@@ -22,8 +22,7 @@ from workers.venue import CannotEncode, Command
 from workers.waiting import Waiting
 from workers.wiring import Wiring
 
-_LEASE_RETRY_S = 0.05
-_LONGEST_PAUSE_S = 0.05
+_LOOK_AGAIN_S = 0.05  # for room within the limits, or for the lease
 _KINDS = (RequestKind.CANCEL, RequestKind.MODIFY, RequestKind.CREATE)
 
 
@@ -111,18 +110,16 @@ class Departures:
         """Send what may go now; return the seconds to the next chance, None when nothing waits."""
         if not self._waiting:
             return None
-        if not self.may_send():
-            # The lease may be gone. If it comes back the request goes on; if not, whoever owns the
-            # account next finds the intent pending and asks the venue first.
-            self._waiting.kept_back(self._on.clock.monotonic_s())
-            return _LEASE_RETRY_S
         for kind in _KINDS:
-            while group := self._next_frame(kind):
+            # Asked before each frame: we may have stood still for longer than the lease lasts.
+            while self.may_send() and (group := self._next_frame(kind)):
                 await self._send(group)
         if not self._waiting:
             return None
+        # Without the lease: if it comes back the request goes on; if not, whoever owns the account
+        # next finds the intent pending and asks the venue first.
         self._waiting.kept_back(self._on.clock.monotonic_s())
-        return _LONGEST_PAUSE_S
+        return _LOOK_AGAIN_S
 
     # --- who goes next ----------------------------------------------------------------------------
 

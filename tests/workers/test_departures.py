@@ -235,6 +235,15 @@ async def test_without_the_lease_nothing_leaves_and_nothing_is_lost() -> None:
     assert way.frames == [3]
 
 
+async def test_a_lease_that_ends_between_two_frames_lets_no_other_leave() -> None:
+    """A worker that is paused while it writes must not go on writing when it wakes (E2)."""
+    way = Way(size=20)
+    way.out.may_send = lambda: not way.trade.sent
+    assert await way.send(*flights(45)) is not None
+    assert way.frames == [20]
+    assert way.out.paced == 25, "the others wait; nothing is lost"
+
+
 async def test_without_a_socket_or_by_rest_each_goes_its_own_way() -> None:
     way = Way()
     way.trade.ready = False

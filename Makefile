@@ -2,7 +2,7 @@
 #
 #   make demo                          the whole stack with faults, then the ledger compared
 #   make demo ARGS="--seconds 20"      options for the command; `make demo -- --seconds 20` works, too
-#   make test  check  bench  coverage  format  venv  clean
+#   make test  test-long  check  bench  coverage  format  venv  clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,7 +14,7 @@ TESTS_AT_ONCE ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1
 
 # What stands after a first goal that takes options belongs to that goal: make demo -- --orders 500
 FIRST := $(firstword $(MAKECMDGOALS))
-ifneq ($(filter demo bench test coverage,$(FIRST)),)
+ifneq ($(filter demo bench test test-long coverage,$(FIRST)),)
   REST := $(wordlist 2,$(words $(MAKECMDGOALS)),$(MAKECMDGOALS))
   ifneq ($(filter -%,$(REST)),)
     override ARGS += $(REST)
@@ -23,13 +23,17 @@ ifneq ($(filter demo bench test coverage,$(FIRST)),)
   endif
 endif
 
-.PHONY: demo test check bench coverage format venv clean
+.PHONY: demo test test-long check bench coverage format venv clean
 
 demo: $(STAMP)
 	@$(BIN)/order-router demo $(ARGS)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist worksteal $(ARGS)
+
+# What takes minutes a test: every crash point with every action, and the like.
+test-long: $(STAMP)
+	$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist worksteal --timeout 3600 -m long $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

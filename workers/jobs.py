@@ -18,9 +18,11 @@ from typing import Any
 
 import redis
 from rq import Queue, SimpleWorker
-from rq.exceptions import DuplicateJobError
+from rq.exceptions import NoSuchJobError
+from rq.job import Job
 from rq.registry import StartedJobRegistry
 from rq.scheduler import RQScheduler
+from rq.worker.base import StopRequested
 
 from router import settings as settings_module
 from router.errors import RedisUnavailable
@@ -165,11 +167,62 @@ def _work(settings: Settings, queue: Queue, metrics: JobMetrics) -> None:
     schedule = threading.Thread(target=keep_schedule, args=(settings, stop), daemon=True)
     schedule.start()
     try:
-        worker = SimpleWorker([queue], connection=queue.connection, job_class=measured_job(metrics))
-        worker.work(logging_level="WARNING")
+        _perform_until_told(queue, measured_job(metrics))
     finally:
         stop.set()
         schedule.join(5)
+
+
+class _Performer(SimpleWorker):  # type: ignore[misc]
+    """rq's worker, which remembers whether it was told to stop."""
+
+    told_to_stop = False
+
+    def request_stop(self, signum: Any, frame: Any) -> None:
+        self.told_to_stop = True
+        super().request_stop(signum, frame)
+
+
+def _perform_until_told(queue: Queue, job_class: type[Job]) -> None:
+    """Perform jobs until SIGINT or SIGTERM, through any outage of Redis.
+
+    rq's worker ends, as if all were well, when Redis goes away while a job runs (rq 3.0). What it
+    was about is taken up again as soon as Redis is back: any job may run twice.
+    """
+    while True:
+        worker = _Performer([queue], connection=queue.connection, job_class=job_class)
+        try:
+            worker.work(logging_level="WARNING")
+        except redis.RedisError as error:
+            log.warning("the jobs cannot reach Redis: %s", error)
+        while not worker.told_to_stop:
+            try:
+                taken_up = take_up(queue, worker.name)
+            except redis.RedisError:
+                time.sleep(_SCHEDULE_EVERY_S)
+            except StopRequested:
+                return
+            else:
+                log.warning("Redis is back; jobs taken up again: %s", taken_up)
+                break
+        else:
+            return
+
+
+def take_up(queue: Queue, worker_name: str) -> list[str]:
+    """Enqueue again what the worker of this name left unfinished; return the jobs' ids."""
+    started = StartedJobRegistry(queue=queue)
+    taken_up = []
+    for job_id in started.get_job_ids(cleanup=False):
+        try:
+            job = Job.fetch(job_id, connection=queue.connection)
+        except NoSuchJobError:
+            continue
+        if any(execution.worker_name == worker_name for execution in job.get_executions()):
+            started.remove_executions(job)
+            queue.enqueue_job(job)
+            taken_up.append(job_id)
+    return taken_up
 
 
 def keep_schedule(settings: Settings, stop: threading.Event) -> None:
@@ -196,11 +249,10 @@ def keep_schedule(settings: Settings, stop: threading.Event) -> None:
 
 
 def _enqueue_unless_waiting(queue: Queue, job: Callable[[], object]) -> None:
-    """Enqueue a periodic job unless its last one still waits or runs."""
-    try:
-        queue.enqueue(
-            job, job_id=f"{queue.name}-{job.__name__}", unique=True, result_ttl=0, failure_ttl=0
-        )
-    except DuplicateJobError:
-        # Or died with its process: rq itself looks for those each quarter of an hour only.
-        StartedJobRegistry(queue=queue).cleanup()
+    """Enqueue a periodic job unless its last one still waits.
+
+    One that runs does not count: it may have died with its process, and two at once do no harm.
+    """
+    job_id = f"{queue.name}-{job.__name__}"
+    if queue.connection.lpos(queue.key, job_id) is None:
+        queue.enqueue(job, job_id=job_id, result_ttl=0, failure_ttl=0)

@@ -61,9 +61,10 @@ def running_jobs(stack: Stack, folder: Path) -> Iterator[None]:
     ):
         try:
             yield
-            assert process.poll() is None, log.read_text()
         finally:
+            ended = process.poll()
             process.kill()
+            assert ended is None, log.read_text()
 
 
 def numbers(stack: Stack, strategy: str = "alpha") -> list[int]:
@@ -119,7 +120,13 @@ def test_e4_a_restart_in_mid_stream_loses_and_doubles_nothing(
         assert worker.serving
 
 
-def test_e4_jobs_go_on_after_a_restart(
+def looking_up(stack: Stack) -> bool:
+    """Whether the jobs are asking the venue about an order right now."""
+    started = stack.redis.zrange(f"rq:wip:{stack.settings.jobs.queue}", 0, -1)
+    return any("-resolve-" in one for one in started)
+
+
+def test_e4_jobs_go_on_after_a_restart_in_the_midst_of_one(
     server: RedisServer, simulator: RunningSimulator, tmp_path: Path
 ) -> None:
     with (
@@ -130,7 +137,10 @@ def test_e4_jobs_go_on_after_a_restart(
         with deaf_venue(stack, arrives=True):
             oid = unknown_order(stack, strategy)
             worker.stop()
-            server.kill()
+            match = stack.here | {"transport": "rest"}
+            with stack.control.fault("rest_timeout", match=match, hold_ms=3_000):
+                until(lambda: looking_up(stack), "a job asks")
+                server.kill()
             server.start()
         until(
             lambda: any(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from rq import Queue
+from rq.executions import Execution
 from rq.job import Job
 from rq.registry import ScheduledJobRegistry, StartedJobRegistry
 
@@ -96,18 +97,37 @@ def test_a_known_order_ends_its_chain(settings: Settings, redis_client: Any) -> 
     assert redis_client.xlen(KEYS.control) == 0
 
 
-def test_a_periodic_job_that_died_with_its_process_runs_again(settings: Settings) -> None:
+def test_a_periodic_job_waits_once_and_one_that_died_while_it_ran_does_not_count(
+    settings: Settings,
+) -> None:
     client = jobs.connect(settings)
     queue = Queue(settings.jobs.queue, connection=client)
     jobs._enqueue_unless_waiting(queue, jobs.sweep)
-    job = queue.jobs[0]
-    queue.empty()
-    job.save()  # started, and never finished
-    job.set_status("started")
-    client.zadd(StartedJobRegistry(queue=queue).key, {f"{job.id}:execution": time.time() - 1})
-    jobs._enqueue_unless_waiting(queue, jobs.sweep)  # finds it dead
+    jobs._enqueue_unless_waiting(queue, jobs.sweep)
+    [job] = queue.jobs
+    started_and_died(queue, job, "gone")
+    jobs._enqueue_unless_waiting(queue, jobs.sweep)
     jobs._enqueue_unless_waiting(queue, jobs.sweep)
     assert queue.job_ids == [job.id]
+
+
+def started_and_died(queue: Queue, job: Job, worker: str) -> None:
+    """Leave the job as a worker of this name does that ends in the midst of it."""
+    queue.remove(job)
+    Execution.create(job, ttl=90, pipeline=queue.connection, worker_name=worker)
+    job.set_status("started")
+
+
+def test_what_a_worker_left_unfinished_is_taken_up_by_its_successor_only(
+    settings: Settings,
+) -> None:
+    queue = Queue(settings.jobs.queue, connection=jobs.connect(settings))
+    ours, others = queue.enqueue(jobs.sweep), queue.enqueue(jobs.tidy)
+    started_and_died(queue, ours, "us")
+    started_and_died(queue, others, "them")
+    assert jobs.take_up(queue, "us") == [ours.id]
+    assert queue.job_ids == [ours.id]
+    assert StartedJobRegistry(queue=queue).get_job_ids(cleanup=False) == [others.id]
 
 
 # --- tidying --------------------------------------------------------------------------------------

@@ -54,15 +54,11 @@ def _absent(value: object) -> object:
     return None if value == "" else value
 
 
-def _json_object(value: object) -> object:
-    if value == "" or value is None:
-        return {}
-    if isinstance(value, str):
-        try:
-            return orjson.loads(value)
-        except orjson.JSONDecodeError as error:
-            raise ValueError(f"is not JSON: {error}") from None
-    return value
+def _json_object(value: str) -> object:
+    try:
+        return orjson.loads(value or "{}")
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"is not JSON: {error}") from None
 
 
 PositiveDecimal = Annotated[Decimal, AfterValidator(_positive), PlainSerializer(plain)]

@@ -153,6 +153,16 @@ def test_a_record_read_back_from_its_hash_folds_on_without_repeats(
     assert (again.state, again.filled, again.trades) == (record.state, record.filled, record.trades)
 
 
+def test_an_order_found_at_the_venue_is_kept_as_the_intent_and_the_trades_that_made_it() -> None:
+    record = sent_order()
+    for number, price in enumerate(("100", "99")):
+        add_fill(record, Fill(f"t{number}", Decimal(1), Decimal(price), number))
+    kept = record.intent().fields() | record.hash_fields() | dict(record.trade_fields())
+    again = OrderRecord.from_hash(record.strategy, kept)
+    assert again.intent() == record.intent()
+    assert (again.state, again.filled, again.trades) == (record.state, record.filled, record.trades)
+
+
 @pytest.mark.parametrize("state", sorted(set(State) - (ENDS - {State.FAILED})))
 @pytest.mark.parametrize("filled", [0, 1, 2])
 def test_c17_expired_is_told_from_any_open_state(state: State, filled: int) -> None:

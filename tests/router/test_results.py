@@ -20,7 +20,10 @@ from router.results import (
     balances_result,
     diff_result,
     order_result,
+    position_json,
     position_result,
+    read_balance,
+    read_position,
     request_result,
     status_result,
 )
@@ -115,3 +118,24 @@ def test_choices_that_are_no_defaults_are_told() -> None:
 
 def test_a_client_id_that_is_the_oid_is_left_out() -> None:
     assert "client_id" not in order_result(order(client_id="o1"), Told(OrderStatus.PENDING), 5)
+
+
+def test_balances_and_positions_are_read_as_they_were_written() -> None:
+    balance = BalanceReport("USDT", D("1.5"), D("1E-7"), 7)
+    position = PositionReport(
+        symbol="BTCUSDT-PERP.OKX",
+        signed_amount=D("-0.25"),
+        entry_price=D("9E+4"),
+        unrealized_pnl=D("-1.5"),
+        realized_pnl=D(0),
+        ts_ms=8,
+    )
+    assert read_balance(balance_json(balance)) == balance
+    assert read_position(position_json(position)) == position
+
+
+def test_a_price_nobody_told_leaves_no_average() -> None:
+    """Filled by what the venue says of the order alone: how much, and not at which price."""
+    fields = order_result(order(filled=D("1E-7")), Told(OrderStatus.FILLED), 1)
+    assert fields["filled"] == "0.0000001"
+    assert "avg_price" not in fields

@@ -143,3 +143,13 @@ def test_an_answer_to_the_whole_request_is_one_for_each_left() -> None:
 def test_a_batch_lost_with_its_session_puts_each_in_doubt() -> None:
     in_flight, flights = batch("a", "b")
     assert in_flight.lost(1) == flights
+
+
+def test_an_answer_that_names_its_order_in_a_batch_is_taken_for_no_other() -> None:
+    first, second = flight("r1"), flight("r1", record=record("o2"))
+    in_flight = InFlight()
+    in_flight.add([first, second], 1_000)
+    # The place says the first, the id the second: ids are what cannot be mixed up.
+    assert answered(in_flight, "r1", client_id="c-o2", index=0) == [second]
+    assert answered(in_flight, "r1", venue_id="v-of nobody", index=0) == []
+    assert answered(in_flight, "r1", index=0) == [first]

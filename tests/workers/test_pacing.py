@@ -176,3 +176,13 @@ def test_half_of_a_spread_limit_may_be_used_at_once() -> None:
         assert spread.wait_s(5.0) == 0.0
         spread.take(5.0)
     assert spread.wait_s(5.0) == pytest.approx(3_600 / 228)
+
+
+def test_switched_off_there_is_nothing_to_give_back() -> None:
+    paced = pacer(1, enabled=False)
+    paced.give_back(CREATE, "A", batched=False)
+    assert paced.wait_s(CREATE, "A", 0.0) == 0.0
+
+
+def test_a_spread_limit_shows_how_it_spreads() -> None:
+    assert repr(Spread(RateLimit(480, 3_600.0, per_symbol=False))).startswith("Spread(")

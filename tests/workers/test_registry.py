@@ -184,3 +184,10 @@ def test_an_order_without_a_venue_id_is_forgotten_whole(monkeypatch: pytest.Monk
     registry = Registry()
     registry.add(record("o1", venue_id="", state=State.FAILED))
     assert (len(registry), registry.find(SYMBOL, "c-o1", "")) == (0, None)
+
+
+def test_all_holds_the_ended_ones_too() -> None:
+    registry, one, ended = Registry(), record("o1"), record("o2", state=State.FILLED)
+    registry.add(one)
+    registry.add(ended)
+    assert registry.all() == [one, ended]

@@ -177,6 +177,10 @@ def test_history_goes_on_where_a_full_page_ends() -> None:
         {"symbol": "BTCUSDT", "orderId": "1917701", "limit": "1000"},
     )
     assert FUTURES.read_page(page.next, ok("[]"), CONTRACTS).next is None
+    # If the last one names no id, what is newer cannot be asked for: better none than half.
+    nameless = ",".join([ORDER] * 999 + [ORDER.replace('"orderId":1917641', '"orderId":0')])
+    with pytest.raises(UnexpectedReply):
+        FUTURES.read_page(request, ok(f"[{nameless}]"), CONTRACTS)
 
 
 def test_trades_are_asked_for_by_the_orders_id_and_never_without_it() -> None:

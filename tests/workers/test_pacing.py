@@ -176,3 +176,14 @@ def test_half_of_a_spread_limit_may_be_used_at_once() -> None:
         assert spread.wait_s(5.0) == 0.0
         spread.take(5.0)
     assert spread.wait_s(5.0) == pytest.approx(3_600 / 228)
+
+
+def test_pairs_count_apart_from_contracts_where_the_venue_does_so() -> None:
+    contracts = dict.fromkeys((CREATE, CANCEL), RateLimit(2, 1.0, per_symbol=False))
+    pairs = {CREATE: RateLimit(4, 1.0, per_symbol=False)}
+    paced = Pacer(Limits(contracts, (), batch_size=1, connects=CONNECTS, pairs=pairs))
+    now = [leave(paced, CREATE, f"{name}.V", 0.0) for name in ("AB", "CD", "AB-PERP") for _ in "12"]
+    # 95 % of 4 and of 2, whatever the symbol: three pairs and one contract leave at once.
+    assert [at_s == 0.0 for at_s in now] == [True, True, True, False, True, False]
+    assert leave(paced, CANCEL, "AB.V", 0.0) == 0.0, "what has no limit of its own for pairs"
+    assert leave(paced, CANCEL, "AB-PERP.V", 0.0) > 0.0, "counts with the contracts"

@@ -139,10 +139,12 @@ def _snapshot(text: str | None, epoch: int) -> Snapshot | None:
 
 
 def _sockets(status: dict[str, str]) -> dict[str, SocketView]:
+    """Return trade, private and then the public sockets, of which a venue may have several."""
+    others = sorted(name for name in status if name.startswith(f"{SOCKETS[-1]}_"))
     return {
         name: SocketView(status[name], int(status.get(f"{name}_since_ms") or 0))
-        for name in SOCKETS
-        if name in status
+        for name in (*SOCKETS, *others)
+        if name in status and not name.endswith("_since_ms")
     }
 
 

@@ -75,6 +75,11 @@ def is_on_step(value: Decimal, step: Decimal) -> bool:
     return _CONTEXT.remainder(value, step) == 0
 
 
+def is_pair(symbol: str) -> bool:
+    """Whether ``BTCUSDT.OKX`` and not a contract such as ``BTCUSDT-PERP.OKX`` is named."""
+    return "-" not in symbol
+
+
 def exchange_of(symbol: str) -> ExchangeType:
     """Return the exchange in ``BTCUSDT-PERP.OKX``.
 

@@ -9,12 +9,12 @@ from functools import partial
 import redis.asyncio
 
 from router.contracts import ControlKind
-from router.evidence import OrderReport, read_report
+from router.evidence import Fill, OrderReport, read_report
 from router.keyspace import AccountKeys, VenueKeys
 from router.orders import OrderRecord
 from workers.checks import Checks
 from workers.clock import Clock
-from workers.connection import Connection
+from workers.connection import NO_SOCKET, Connection
 from workers.connects import Connects
 from workers.desk import Desk
 from workers.doubt import Doubts
@@ -42,6 +42,7 @@ from workers.venue import (
     BalancesPushed,
     BookPushed,
     ClockOff,
+    FillPushed,
     OrderPushed,
     PositionsPushed,
     SocketPlan,
@@ -187,11 +188,13 @@ class Owner:
 
     def _build(self) -> None:
         on, settings, venue = self._on, self._setup.settings, self._setup.venue
-        self._trade = self._connection("trade", venue.trade_socket())
-        private = venue.private_socket()
+        trade, private = venue.trade_socket(), venue.private_socket()
+        self._trade = self._connection("trade", trade or NO_SOCKET)
         self._private = self._connection("private", private) if private else self._trade
-        self._public = self._connection("public", venue.public_socket())
-        held = (self._trade, self._private, self._public)
+        books = {
+            name: self._connection(name, plan) for name, plan in venue.public_sockets().items()
+        }
+        held = (*([self._trade] if trade else []), self._private, *books.values())
         self._sockets = {one.name: one for one in held}
         pacer = Pacer(venue.limits, settings.worker.pacing)
         self._desk = Desk(on, self._trade, pacer, self._lease.epoch)
@@ -225,7 +228,7 @@ class Owner:
             forgotten=self._recovery.noticed,
         )
         keys = VenueKeys(venue.exchange, settings.prefix)
-        self._market = MarketData(on, self._client, keys, self._public)
+        self._market = MarketData(on, self._client, keys, books)
         self._statements.on_seen = self._desk.seen
         self._statements.on_missing_fills = self._checks.fills_missing
         self._desk.doubt = self._doubts.begin
@@ -379,7 +382,9 @@ class Owner:
             case Answer():
                 self._desk.on_answer(event, session)
             case OrderPushed(report):
-                self._pushed(report)
+                self._pushed(report, partial(self._statements.take, report=report))
+            case FillPushed(fill):
+                self._pushed(fill, partial(self._statements.take_fills, fills=[fill]))
             case BalancesPushed(balances, complete):
                 self._holdings.take_balances(balances, complete=complete, now_ms=now_ms)
             case PositionsPushed(positions, complete):
@@ -391,25 +396,25 @@ class Owner:
             case _:
                 log.debug("%s: %r", self._setup.name, event)
 
-    def _pushed(self, report: OrderReport) -> None:
-        record = self._on.registry.find(report.symbol, report.client_id, report.venue_id)
+    def _pushed(self, what: OrderReport | Fill, take: Callable[[OrderRecord], None]) -> None:
+        record = self._on.registry.find(what.symbol, what.client_id, what.venue_id)
         if record is not None:
-            self._statements.take(record, report)
-        elif report.client_id:
-            self._on.spawn(self._find_owner(report), f"owner of {report.client_id}")
+            take(record)
+        elif what.client_id:
+            self._on.spawn(self._find_owner(what.client_id, take), f"owner of {what.client_id}")
 
-    async def _find_owner(self, report: OrderReport) -> None:
+    async def _find_owner(self, client_id: str, take: Callable[[OrderRecord], None]) -> None:
         """Take a push about an order that is not in memory, if it is one of ours."""
-        record = await self._inbox.holder(report.client_id)
+        record = await self._inbox.holder(client_id)
         if record is None:
-            log.info("%s: external order %s", self._setup.name, report.client_id)
+            log.info("%s: external order %s", self._setup.name, client_id)
         else:
-            self._statements.take(record, report)
+            take(record)
 
     def _ready(self, name: str, session: int, why: str) -> None:
         self._on.metrics.socket_connects.add(name)
         self._teller.hash(self._keys.status, self._socket_status(name, "connected"))
-        if self._trade.ready and self._private.ready:
+        if self._private.ready and (self._trade.ready or self._trade.plan is NO_SOCKET):
             self._sockets_ready.set()
         if name != self._private.name:
             return

@@ -6,10 +6,9 @@ import itertools
 import logging
 from dataclasses import dataclass, field
 
-from router.evidence import Fill, OrderReport
-from router.orders import OrderRecord, Told, add_fill, rest_fill, settle_end
+from router.evidence import OrderReport
+from router.orders import OrderRecord, rest_fill
 from router.outcomes import Rung
-from router.state import State
 from workers.inquiry import Findings
 from workers.statements import Statements
 from workers.venue import UnexpectedReply
@@ -127,19 +126,7 @@ class Checks:
         except UnexpectedReply as error:
             log.warning("%s: no fills of %s: %s", self._on.account, record.oid, error)
             return
-        self.take_fills(record, fills)
-
-    def take_fills(self, record: OrderRecord, fills: list[Fill]) -> None:
-        """Tell the trades not told before, in the order they were made, then a waiting end."""
-        was_unknown = record.state is State.UNKNOWN
-        told: list[Told] = []
-        for fill in sorted(fills, key=lambda one: (one.ts_ms, len(one.trade_id), one.trade_id)):
-            told += add_fill(record, fill)
-        told += settle_end(record, self._on.clock.now_ms())
-        if told:
-            self._on.teller.order(record, told)
-        if was_unknown:
-            self._statements.tell_known(record)
+        self._statements.take_fills(record, fills)
 
     def _tell_remainder(self, record: OrderRecord) -> None:
         log.error(
@@ -149,4 +136,4 @@ class Checks:
             record.oid,
             record.filled,
         )
-        self.take_fills(record, [rest_fill(record, self._on.clock.now_ms())])
+        self._statements.take_fills(record, [rest_fill(record, self._on.clock.now_ms())])

@@ -56,6 +56,9 @@ class Dropped(Exception):
     """The session ended while being opened, or was found dead."""
 
 
+#: Of a socket that the venue does not have; its connection is never ready.
+NO_SOCKET = SocketPlan("", login=False, channels=(), ping=None, ping_after_s=1.0, dead_after_s=2.0)
+
 _CANNOT_OPEN = (OSError, ws_errors.WebSocketException, Dropped, TimeoutError, UnexpectedReply)
 
 
@@ -103,7 +106,7 @@ class Connection:
         self._count = 0
         self._replace = asyncio.Event()
         self._old: set[asyncio.Task[None]] = set()
-        self.problem = ""
+        self.problem = "the venue has none in this environment" if plan is NO_SOCKET else ""
 
     def __repr__(self) -> str:
         return f"Connection({self.name}, ready={self.ready}, sessions={self._count})"

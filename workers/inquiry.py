@@ -12,7 +12,7 @@ from router.instruments import Instrument
 from router.orders import OrderRecord
 from router.outcomes import Rung, ladder_answer
 from workers.clock import Clock
-from workers.rest import RestClient
+from workers.rest import MOST_PAGES, RestClient
 from workers.venue import (
     Instruments,
     Page,
@@ -27,8 +27,6 @@ from workers.venue import (
 OLDER_ORDER_MS = 5_000
 #: History and fills are asked from a little before the order, since clocks differ.
 LOOK_BACK_MS = 60_000
-#: OKX pages hold 100: more than any account may have open, and a minute of a very busy history.
-MOST_PAGES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +56,24 @@ class Inquiry:
         self._instruments = instruments
 
     async def by_id(self, record: OrderRecord) -> Findings:
-        """Return what the query by id says (first rung)."""
+        """Return what the queries by id say (first rung); a later one is asked on a miss only."""
         instrument = self._instruments().symbol(record.symbol)
         if instrument is None:
             return Findings(Rung.NO_ANSWER, problem=f"{record.symbol} is not listed any more")
-        request = self._venue.query_order(instrument, record.client_id, record.venue_id)
-        try:
-            reply = await self._rest.ask(request)
-            report = self._venue.read_order(reply, self._instruments())
-        except UnexpectedReply as error:
-            throttled = error.verdict.proof is Proof.THROTTLED
-            return Findings(Rung.NO_ANSWER, problem=str(error), throttled=throttled)
-        if report is None or not self._is_ours(record, report):
-            return Findings(Rung.NOT_FOUND)
-        return Findings(Rung.FOUND, report)
+        answer = Findings(Rung.NOT_FOUND)
+        for request in self._venue.query_order(instrument, record.client_id, record.venue_id):
+            try:
+                reply = await self._rest.ask(request)
+                report = self._venue.read_order(reply, self._instruments())
+            except UnexpectedReply as error:
+                throttled = error.verdict.proof is Proof.THROTTLED
+                answer = Findings(Rung.NO_ANSWER, problem=str(error), throttled=throttled)
+                if throttled:
+                    break
+                continue
+            if report is not None and self._is_ours(record, report):
+                return Findings(Rung.FOUND, report)
+        return answer
 
     async def quick(self, record: OrderRecord) -> Findings:
         """Return what is worth asking while a "not found" proves nothing yet.
@@ -111,19 +113,20 @@ class Inquiry:
 
     async def _among_open(self, record: OrderRecord) -> Findings:
         instrument = self._instruments().symbol(record.symbol)
-        try:
-            listed = await self._pages(self._venue.query_open_orders(instrument))
-            return self._pick(record, listed.orders)
-        except UnexpectedReply as error:
-            return Findings(Rung.NO_ANSWER, problem=str(error))
+        return await self._among(record, self._venue.query_open_orders(instrument))
 
     async def _among_history(self, record: OrderRecord) -> Findings:
         instrument = self._instruments().symbol(record.symbol)
         if instrument is None:
             return Findings(Rung.NO_ANSWER, problem=f"{record.symbol} is not listed any more")
+        since_ms = self._since_ms(record)
+        return await self._among(record, self._venue.query_history(instrument, since_ms))
+
+    async def _among(self, record: OrderRecord, requests: Iterable[RestRequest]) -> Findings:
+        """Return what lists of orders say together: one that fails hides nothing of the others."""
         listed: list[OrderReport] = []
         problem = ""
-        for request in self._venue.query_history(instrument, self._since_ms(record)):
+        for request in requests:
             try:
                 listed += (await self._pages(request)).orders
             except UnexpectedReply as error:
@@ -174,7 +177,9 @@ class Inquiry:
         Raises:
             UnexpectedReply: If the venue could not be asked.
         """
-        return list((await self._pages(self._venue.query_open_orders())).orders)
+        requests = self._venue.query_open_orders()
+        pages = await asyncio.gather(*(self._pages(request) for request in requests))
+        return [report for page in pages for report in page.orders]
 
     async def _fills_since(
         self, instrument: Instrument, venue_id: str, since_ms: int

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -23,25 +24,79 @@ WANTED_FOR_MS = 60_000
 _LOOK_EVERY_S = 0.2
 
 
+class Books:
+    """What one public socket is subscribed to."""
+
+    def __init__(self, name: str, socket: Connection, wiring: Wiring) -> None:
+        self._name = name
+        self._socket = socket
+        self._on = wiring
+        self._session = 0
+        self._budget: Spread | None = None
+        self.subscribed: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"Books({self._name}, {sorted(self.subscribed)})"
+
+    async def align(self, wanted: Iterable[Instrument]) -> None:
+        """Make the subscriptions equal to those wanted, as far as they come by this socket."""
+        venue = self._on.venue
+        here = {one.symbol: one for one in wanted if venue.book_socket(one) == self._name}
+        if fresh := here.keys() - self.subscribed:
+            frames = venue.subscribe_books([here[symbol] for symbol in sorted(fresh)])
+            if not self._may_send(frames):
+                return  # whatever is wanted by then goes together
+            await self._socket.send_now(frames)
+            self.subscribed |= fresh
+        if stale := self.subscribed - here.keys():
+            listed = map(self._on.instruments.symbol, sorted(stale))
+            frames = venue.unsubscribe_books([one for one in listed if one is not None])
+            if self._may_send(frames):
+                await self._socket.send_now(frames)
+                self.subscribed -= stale
+
+    @property
+    def ready(self) -> bool:
+        """Whether subscriptions may be changed now; a new session begins with none."""
+        if self._socket.ready and self._socket.session_number != self._session:
+            self._session = self._socket.session_number
+            self.subscribed.clear()
+            limit = self._on.venue.limits.subscriptions
+            self._budget = Spread(limit) if limit is not None else None
+        return self._socket.ready
+
+    def _may_send(self, frames: list[str]) -> bool:
+        """Whether the venue's limit has room for a change now; if so, it is counted."""
+        if self._budget is None:
+            return True
+        now_s = self._on.clock.monotonic_s()
+        if self._budget.wait_s(now_s) > 0:
+            return False
+        for _ in frames:
+            self._budget.take(now_s)
+        return True
+
+
 class MarketData:
-    """The public socket's subscriptions and what it publishes."""
+    """The public sockets' subscriptions and what they publish."""
 
     def __init__(
-        self, wiring: Wiring, client: "redis.asyncio.Redis", keys: VenueKeys, public: Connection
+        self,
+        wiring: Wiring,
+        client: "redis.asyncio.Redis",
+        keys: VenueKeys,
+        sockets: Mapping[str, Connection],
     ) -> None:
         self._on = wiring
         self._client = client
         self._keys = keys
-        self._public = public
-        self._subscribed: set[str] = set()
-        self._session = 0
-        self._budget: Spread | None = None
+        self._books = [Books(name, socket, wiring) for name, socket in sockets.items()]
         self._latest: dict[str, BookTop] = {}
         self._dirty: set[str] = set()
         self._changed = asyncio.Event()
 
     def __repr__(self) -> str:
-        return f"MarketData({sorted(self._subscribed)})"
+        return f"MarketData({self._books})"
 
     def reference_price(self, symbol: str) -> Decimal | None:
         """Return the latest price known for a symbol; None without a book."""
@@ -66,49 +121,17 @@ class MarketData:
             await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _align(self) -> None:
-        if not self._public.ready:
+        ready = [books for books in self._books if books.ready]
+        if not ready:
             return
-        if self._public.session_number != self._session:
-            self._session = self._public.session_number
-            self._subscribed.clear()
-            self._budget = self._new_budget()
         since_ms = self._on.clock.now_ms() - WANTED_FOR_MS
         names = await answer_in_time(
             self._client.zrangebyscore(self._keys.wanted, since_ms, "+inf")
         )
-        wanted = {str(name) for name in names}
-        listed = {symbol for symbol in wanted if self._on.instruments.symbol(symbol)}
-        venue = self._on.venue
-        if fresh := listed - self._subscribed:
-            frames = venue.subscribe_books(self._instruments(fresh))
-            if not self._may_send(frames):
-                return  # whatever is wanted by then goes together
-            await self._public.send_now(frames)
-            self._subscribed |= fresh
-        if stale := self._subscribed - listed:
-            frames = venue.unsubscribe_books(self._instruments(stale))
-            if self._may_send(frames):
-                await self._public.send_now(frames)
-                self._subscribed -= stale
-
-    def _new_budget(self) -> Spread | None:
-        limit = self._on.venue.limits.subscriptions
-        return Spread(limit) if limit is not None else None
-
-    def _may_send(self, frames: list[str]) -> bool:
-        """Whether the venue's limit has room for a change now; if so, it is counted."""
-        if self._budget is None:
-            return True
-        now_s = self._on.clock.monotonic_s()
-        if self._budget.wait_s(now_s) > 0:
-            return False
-        for _ in frames:
-            self._budget.take(now_s)
-        return True
-
-    def _instruments(self, symbols: set[str]) -> list[Instrument]:
-        found = (self._on.instruments.symbol(symbol) for symbol in sorted(symbols))
-        return [instrument for instrument in found if instrument is not None]
+        found = (self._on.instruments.symbol(str(name)) for name in names)
+        wanted = [instrument for instrument in found if instrument is not None]
+        for books in ready:
+            await books.align(wanted)
 
     async def publish(self) -> None:
         """Write changed books until cancelled; while one write is on its way the next gathers."""

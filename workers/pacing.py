@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from router.enums import RequestKind
+from router.instruments import is_pair
 from workers.venue import Limits, RateLimit
 
 #: The venue counts arrivals, we departures: leave room for what the network squeezes together.
@@ -82,7 +83,10 @@ class Pacer:
 
     def _for(self, kind: RequestKind, symbol: str, batched: bool) -> list[Window]:
         found: list[Window] = []
-        if batched and (limit := self.limits.batches.get(kind)):
+        if self.limits.pairs and is_pair(symbol) and (limit := self.limits.pairs.get(kind)):
+            name = f"pairs {kind.value}"
+            found.append(self._window(name, symbol if limit.per_symbol else "", limit))
+        elif batched and (limit := self.limits.batches.get(kind)):
             found.append(
                 self._window(f"batch {kind.value}", symbol if limit.per_symbol else "", limit)
             )

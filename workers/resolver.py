@@ -109,7 +109,5 @@ async def _sync_clock(venue: Venue, rest: RestClient, clock: Clock) -> None:
 
 
 async def _instruments(venue: Venue, rest: RestClient) -> Instruments:
-    found = []
-    for request in venue.query_instruments():
-        found += venue.read_instruments(await rest.ask(request, signed=False))
-    return Instruments(found)
+    replies = await rest.ask_all(venue.query_instruments(), signed=False)
+    return Instruments([one for reply in replies for one in venue.read_instruments(reply)])

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import requests
@@ -11,6 +12,9 @@ from router.outcomes import Verdict
 from workers.clock import Clock
 from workers.metrics import AccountMetrics
 from workers.venue import Credentials, Proof, RestReply, RestRequest, UnexpectedReply, Venue
+
+#: OKX pages hold 100: more than any account may have open, and a minute of a very busy history.
+MOST_PAGES = 200
 
 
 class NotSent(Exception):
@@ -139,6 +143,27 @@ class RestClient:
             return await self.call(request, signed=signed)
         except (NotSent, NoAnswer) as error:
             raise UnexpectedReply(Verdict(Proof.UNKNOWN, "", str(error))) from error
+
+    async def ask_all(
+        self, queries: Sequence[RestRequest], *, signed: bool = True
+    ) -> list[RestReply]:
+        """Return the replies to these queries and to the pages that follow them.
+
+        Raises:
+            UnexpectedReply: If one of them could not be had: the others alone are no answer.
+        """
+        replies: list[RestReply] = []
+        for query in queries:
+            following: RestRequest | None = query
+            for _ in range(MOST_PAGES):
+                if following is None:
+                    break
+                replies.append(await self.ask(following, signed=signed))
+                following = self._venue.next_page(following, replies[-1])
+            if following is not None:
+                why = f"{query.path}: more than {MOST_PAGES} pages"
+                raise UnexpectedReply(Verdict(Proof.UNKNOWN, "", why))
+        return replies
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)

@@ -145,10 +145,9 @@ class Resync:
         return self._on.venue.read_balances(reply)
 
     async def _positions(self) -> tuple[PositionReport, ...]:
-        request = self._on.venue.query_positions()
-        if request is None:
-            return ()
-        return self._on.venue.read_positions(await self._on.rest.ask(request), self._on.instruments)
+        venue, known = self._on.venue, self._on.instruments
+        replies = await self._on.rest.ask_all(venue.query_positions())
+        return tuple(one for reply in replies for one in venue.read_positions(reply, known))
 
     def _take_holdings(
         self, balances: tuple[BalanceReport, ...], positions: tuple[PositionReport, ...]

@@ -97,13 +97,9 @@ class Startup:
         """Read the venue's instruments and publish them; keep trying until it answers."""
         while True:
             try:
-                found = [
-                    instrument
-                    for request in self._setup.venue.query_instruments()
-                    for instrument in self._setup.venue.read_instruments(
-                        await self._on.rest.ask(request, signed=False)
-                    )
-                ]
+                venue = self._setup.venue
+                replies = await self._on.rest.ask_all(venue.query_instruments(), signed=False)
+                found = [one for reply in replies for one in venue.read_instruments(reply)]
                 await self._check_account_mode()
                 break
             except UnexpectedReply as error:

@@ -1,11 +1,11 @@
 """What the venue states about an order, from whatever source: folded, told, its consequences."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from router.enums import Exists, RequestKind, WsOrderResultType
-from router.evidence import OrderReport
-from router.orders import OrderRecord, failed, fold
+from router.evidence import Fill, OrderReport
+from router.orders import OrderRecord, Told, add_fill, failed, fold, settle_end
 from router.state import Event, State
 from workers.wiring import Wiring
 
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class Statements:
-    """The one place where reports change orders."""
+    """The one place where reports and trades change orders."""
 
     def __init__(self, wiring: Wiring) -> None:
         self._on = wiring
@@ -37,6 +37,22 @@ class Statements:
         self.on_seen(record)
         if record.lacks_fills:
             self.on_missing_fills(record)
+
+    def take_fills(self, record: OrderRecord, fills: Iterable[Fill]) -> None:
+        """Tell the trades not told before, in the order they were made, then a waiting end."""
+        was_unknown = record.state is State.UNKNOWN
+        instrument = self._on.instruments.symbol(record.symbol)
+        if instrument is not None and instrument.kind == "inverse":
+            record.by_amount = False  # sized in quote value: base amounts do not say when it ends
+        told: list[Told] = []
+        for fill in sorted(fills, key=lambda one: (one.ts_ms, len(one.trade_id), one.trade_id)):
+            told += add_fill(record, fill)
+        told += settle_end(record, self._on.clock.now_ms())
+        if told:
+            self._on.teller.order(record, told)
+        if was_unknown:
+            self.tell_known(record)
+        self.on_seen(record)
 
     def tell_known(self, record: OrderRecord) -> None:
         """Tell that an order which was unknown exists, if the venue has shown it by now."""

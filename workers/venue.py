@@ -5,6 +5,7 @@ described, reply read. It opens no socket, reads no clock, keeps no policy. Amou
 events are base units; converting to contracts or quote units is the venue's business.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -138,6 +139,13 @@ class OrderPushed:
 
 
 @dataclass(frozen=True, slots=True)
+class FillPushed:
+    """A trade told apart from its order's state, before it or after; it names its symbol."""
+
+    fill: Fill
+
+
+@dataclass(frozen=True, slots=True)
 class BalancesPushed:
     """``complete``: a full snapshot, so an asset left out is zero."""
 
@@ -204,6 +212,7 @@ VenueEvent = (
     | SubscriptionRefused
     | Answer
     | OrderPushed
+    | FillPushed
     | BalancesPushed
     | PositionsPushed
     | BookPushed
@@ -240,6 +249,10 @@ class RestRequest:
     body: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     expires_ms: int = 0
+
+
+#: The requests that one question takes.
+Queries = list[RestRequest]
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +335,8 @@ class Limits:
     subscriptions: RateLimit | None = None  # and unsubscriptions and logins, by connection
     batches: Mapping[RequestKind, RateLimit] = field(default_factory=dict)
     """Orders in batches of two and more, where they are counted apart from single requests."""
+    pairs: Mapping[RequestKind, RateLimit] = field(default_factory=dict)
+    """Requests for spot pairs, where they are counted apart from those for contracts."""
 
 
 class Venue(Protocol):
@@ -335,10 +350,12 @@ class Venue(Protocol):
     limits: Limits
     visibility_lag_ms: int  # queries may miss a placed order this long; a setting may say more
 
-    # sockets; private None: pushes come on the trade socket; login None: these keys need none
-    def trade_socket(self) -> SocketPlan: ...
+    # sockets; trade None: orders go by REST alone; private None: pushes come on the trade socket;
+    # public: by name, one for each of those that share the books; login None: keys that need none
+    def trade_socket(self) -> SocketPlan | None: ...
     def private_socket(self) -> SocketPlan | None: ...
-    def public_socket(self) -> SocketPlan: ...
+    def public_sockets(self) -> Mapping[str, SocketPlan]: ...
+    def book_socket(self, instrument: Instrument) -> str: ...  # its name
     def login(self, credentials: Credentials, now_ms: int) -> str | None: ...
     def subscribe(
         self, channels: Sequence[str], credentials: Credentials, now_ms: int
@@ -359,24 +376,28 @@ class Venue(Protocol):
     def read_command(self, reply: RestReply, command: Command) -> Answer: ...
 
     # queries: describe, then read. Readers raise UnexpectedReply unless the venue answered.
-    def query_order(self, instrument: Instrument, client_id: str, venue_id: str) -> RestRequest: ...
+    # Of several requests for one question: an order is found if one of them finds it, and not
+    # found if all say so. Lists of orders and fills go on by ``Page.next``, those of positions and
+    # instruments by ``next_page``.
+    def query_order(self, instrument: Instrument, client_id: str, venue_id: str) -> Queries: ...
     def read_order(self, reply: RestReply, instruments: "Instruments") -> OrderReport | None: ...
-    def query_open_orders(self, instrument: Instrument | None = None) -> RestRequest: ...
-    def query_history(self, instrument: Instrument, since_ms: int) -> list[RestRequest]: ...
+    def query_open_orders(self, instrument: Instrument | None = None) -> Queries: ...
+    def query_history(self, instrument: Instrument, since_ms: int) -> Queries: ...
     def query_fills(
         self, instrument: Instrument, venue_id: str, since_ms: int, now_ms: int
-    ) -> list[RestRequest]: ...
+    ) -> Queries: ...
     def read_page(
         self, request: RestRequest, reply: RestReply, instruments: "Instruments"
     ) -> Page: ...
     def query_balances(self) -> RestRequest: ...
     def read_balances(self, reply: RestReply) -> tuple[BalanceReport, ...]: ...
-    def query_positions(self) -> RestRequest | None: ...  # None: it keeps none
+    def query_positions(self) -> Queries: ...  # []: it keeps none
     def read_positions(
         self, reply: RestReply, instruments: "Instruments"
     ) -> tuple[PositionReport, ...]: ...
-    def query_instruments(self) -> list[RestRequest]: ...
+    def query_instruments(self) -> Queries: ...
     def read_instruments(self, reply: RestReply) -> list[Instrument]: ...
+    def next_page(self, request: RestRequest, reply: RestReply) -> RestRequest | None: ...
     def query_time(self) -> RestRequest: ...
     def read_time(self, reply: RestReply) -> int: ...
     def query_account_mode(self) -> RestRequest | None: ...
@@ -388,7 +409,11 @@ class Instruments:
 
     def __init__(self, instruments: Sequence[Instrument] = ()) -> None:
         self._by_symbol = {one.symbol: one for one in instruments}
-        self._by_venue_symbol = {one.venue_symbol: one for one in instruments}
+        named = Counter(one.venue_symbol for one in instruments)
+        self._by_venue_symbol: dict[tuple[str, str], Instrument] = {
+            **{(one.venue_symbol, one.kind): one for one in instruments},
+            **{(one.venue_symbol, ""): one for one in instruments if named[one.venue_symbol] == 1},
+        }
 
     def __len__(self) -> int:
         return len(self._by_symbol)
@@ -400,9 +425,13 @@ class Instruments:
         """Return the instrument with our symbol; None if the venue does not list it."""
         return self._by_symbol.get(symbol)
 
-    def venue_symbol(self, name: str) -> Instrument | None:
-        """Return the instrument that the venue calls ``name``; None if it is unknown."""
-        return self._by_venue_symbol.get(name)
+    def venue_symbol(self, name: str, kind: str = "") -> Instrument | None:
+        """Return the instrument that the venue calls ``name``; None if it is unknown.
+
+        ``kind`` is that of the instrument, for venues that give a pair and a contract one name:
+        without it, such a name says nothing.
+        """
+        return self._by_venue_symbol.get((name, kind))
 
     def all(self) -> list[Instrument]:
         return list(self._by_symbol.values())

@@ -107,11 +107,11 @@ class LadderVenue:
             return said
         return LATE_SHOWS[rung] if self.clock.monotonic_ms() >= self.late_ms else Says.NOTHING
 
-    def query_order(self, instrument: object, client_id: str, venue_id: str) -> RestRequest:
-        return RestRequest("GET", "by_id")
+    def query_order(self, instrument: object, client_id: str, venue_id: str) -> list[RestRequest]:
+        return [RestRequest("GET", "by_id")]
 
-    def query_open_orders(self, instrument: Instrument | None = None) -> RestRequest:
-        return RestRequest("GET", "open")
+    def query_open_orders(self, instrument: Instrument | None = None) -> list[RestRequest]:
+        return [RestRequest("GET", "open")]
 
     def query_history(self, instrument: object, since_ms: int) -> list[RestRequest]:
         return [RestRequest("GET", "history")]

@@ -2,11 +2,15 @@
 
 from typing import Any, cast
 
+import pytest
+
+from router.evidence import OrderReport
 from router.outcomes import Rung
-from tests.workers.samples import record, report
+from strategy_sdk.testing import linear_perpetual
+from tests.workers.samples import SYMBOL, record, report
 from workers.clock import Clock
 from workers.inquiry import Inquiry
-from workers.venue import Instruments
+from workers.venue import Instruments, Proof, RestReply, RestRequest, UnexpectedReply, Verdict
 
 
 def inquiry() -> Inquiry:
@@ -21,3 +25,49 @@ def test_an_order_of_another_symbol_may_have_the_same_venue_id() -> None:
     found = inquiry()._pick(mine, [other, report("o1", venue_id="7")])
     assert found.rung is Rung.FOUND
     assert cast(Any, found.report).client_id == "c-o1"
+
+
+class TwoRequests:
+    """A venue and its REST client in one: an order takes two queries, each of which answers."""
+
+    def __init__(self, *answers: OrderReport | UnexpectedReply | None) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+
+    def query_order(self, *terms: object) -> list[RestRequest]:
+        return [RestRequest("GET", str(place)) for place in range(len(self.answers))]
+
+    async def ask(self, request: RestRequest) -> RestReply:
+        self.asked += 1
+        return RestReply(200, request.path)
+
+    def read_order(self, reply: RestReply, instruments: Instruments) -> OrderReport | None:
+        answer = self.answers[int(reply.text)]
+        if isinstance(answer, UnexpectedReply):
+            raise answer
+        return answer
+
+
+def wrong(proof: Proof) -> UnexpectedReply:
+    return UnexpectedReply(Verdict(proof, "", "no"))
+
+
+@pytest.mark.parametrize(
+    ("answers", "rung", "asked"),
+    [
+        ((report(), None), Rung.FOUND, 1),
+        ((None, report()), Rung.FOUND, 2),
+        ((wrong(Proof.UNKNOWN), report()), Rung.FOUND, 2),
+        ((None, None), Rung.NOT_FOUND, 2),
+        ((None, wrong(Proof.UNKNOWN)), Rung.NO_ANSWER, 2),
+        ((wrong(Proof.UNKNOWN), None), Rung.NO_ANSWER, 2),
+        ((wrong(Proof.THROTTLED), report()), Rung.NO_ANSWER, 1),
+    ],
+)
+async def test_an_order_is_not_found_only_if_every_request_says_so(
+    answers: tuple[Any, ...], rung: Rung, asked: int
+) -> None:
+    venue: Any = TwoRequests(*answers)
+    known = Instruments([linear_perpetual(SYMBOL)])
+    findings = await Inquiry(venue, venue, Clock(), lambda: known).by_id(record())
+    assert (findings.rung, venue.asked) == (rung, asked)

@@ -186,3 +186,14 @@ def test_switched_off_there_is_nothing_to_give_back() -> None:
 
 def test_a_spread_limit_shows_how_it_spreads() -> None:
     assert repr(Spread(RateLimit(480, 3_600.0, per_symbol=False))).startswith("Spread(")
+
+
+def test_pairs_count_apart_from_contracts_where_the_venue_does_so() -> None:
+    contracts = dict.fromkeys((CREATE, CANCEL), RateLimit(2, 1.0, per_symbol=False))
+    pairs = {CREATE: RateLimit(4, 1.0, per_symbol=False)}
+    paced = Pacer(Limits(contracts, (), batch_size=1, connects=CONNECTS, pairs=pairs))
+    now = [leave(paced, CREATE, f"{name}.V", 0.0) for name in ("AB", "CD", "AB-PERP") for _ in "12"]
+    # 95 % of 4 and of 2, whatever the symbol: three pairs and one contract leave at once.
+    assert [at_s == 0.0 for at_s in now] == [True, True, True, False, True, False]
+    assert leave(paced, CANCEL, "AB.V", 0.0) == 0.0, "what has no limit of its own for pairs"
+    assert leave(paced, CANCEL, "AB-PERP.V", 0.0) > 0.0, "counts with the contracts"

@@ -8,7 +8,15 @@ import pytest
 
 from workers.clock import Clock
 from workers.rest import NotSent, RestClient
-from workers.venue import Credentials, RestRequest, Venue
+from workers.venue import (
+    Credentials,
+    Proof,
+    RestReply,
+    RestRequest,
+    UnexpectedReply,
+    Venue,
+    Verdict,
+)
 
 
 class SigningVenue:
@@ -72,6 +80,54 @@ async def test_any_other_is_signed_and_sent(
         await rest.call(request)  # nobody listens there: no connection was made
     assert "expired" not in str(caught.value)
     assert venue.signed == [request]
+
+
+class PagingVenue(SigningVenue):
+    """Its replies name the page that follows; "" ends the list."""
+
+    def next_page(self, request: RestRequest, reply: RestReply) -> RestRequest | None:
+        return RestRequest("GET", reply.text) if reply.text else None
+
+
+async def paged(answers: dict[str, str], *queries: str) -> list[str]:
+    """Return what was read of these pages, each of which names the next."""
+    client = RestClient(
+        cast(Venue, PagingVenue()),
+        Credentials("key", "secret"),
+        StandingClock(),
+        threads=1,
+        connect_timeout_s=1,
+        read_timeout_s=1,
+    )
+
+    async def ask(request: RestRequest, *, signed: bool = True) -> RestReply:
+        if request.path not in answers:
+            raise UnexpectedReply(Verdict(Proof.UNKNOWN, "", "no answer"))
+        return RestReply(200, answers[request.path])
+
+    client.ask = ask  # type: ignore[method-assign]
+    try:
+        replies = await client.ask_all([RestRequest("GET", one) for one in queries])
+    finally:
+        client.close()
+    return [reply.text for reply in replies]
+
+
+async def test_all_pages_of_all_queries_are_read() -> None:
+    assert await paged({"/a": "/a2", "/a2": "/a3", "/a3": "", "/b": ""}, "/a", "/b") == [
+        "/a2",
+        "/a3",
+        "",
+        "",
+    ]
+    assert await paged({}) == []
+
+
+async def test_a_page_that_cannot_be_had_spoils_the_whole_answer() -> None:
+    with pytest.raises(UnexpectedReply, match="no answer"):
+        await paged({"/a": "/lost"}, "/a")
+    with pytest.raises(UnexpectedReply, match="more than"):
+        await paged({"/a": "/a"}, "/a")
 
 
 def test_a_client_shows_where_it_calls(rest: RestClient) -> None:

@@ -27,7 +27,7 @@ from workers.rest import RestClient
 from workers.resync import Resync
 from workers.statements import Statements
 from workers.teller import Teller
-from workers.venue import Venue
+from workers.venue import RestReply, RestRequest, Venue
 from workers.wiring import Wiring, end_tasks
 
 SYMBOL = "BTCUSDT-PERP.OKX"
@@ -240,9 +240,15 @@ def _compare(
     assert teller.events == ["resynced"]
 
 
+async def nothing_asked(queries: list[RestRequest]) -> list[RestReply]:
+    assert queries == []
+    return []
+
+
 async def test_a_venue_without_positions_is_not_asked_for_them() -> None:
     nothing: Any = None
-    venue = SimpleNamespace(query_positions=lambda: None)
-    wiring: Any = SimpleNamespace(venue=venue, orders=RULES, rest=None)
+    venue = SimpleNamespace(query_positions=list)
+    rest = SimpleNamespace(ask_all=nothing_asked)
+    wiring: Any = SimpleNamespace(venue=venue, orders=RULES, rest=rest, instruments=nothing)
     resync = Resync(wiring, nothing, nothing, nothing, nothing)
     assert await resync._positions() == ()

@@ -5,10 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from router.errors import ConfigError
+from router.instruments import Instrument
 from workers.venue import SocketPlan
 
+#: The name of the socket that brings all books, where there is but one.
+PUBLIC = "public"
 #: Options that every venue has.
 HEARTBEAT = ("ping_after_s", "dead_after_s")
+
+
+def the_one_public(instrument: Instrument) -> str:
+    """Return the name of the socket that brings all books."""
+    return PUBLIC
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,20 +9,28 @@ from decimal import Decimal
 from typing import Any, NoReturn, TypeVar
 
 from router.instruments import Instrument
-from workers.venue import Instruments, Proof, RestRequest, UnexpectedReply, Unreadable, Verdict
+from workers.venue import (
+    Instruments,
+    Proof,
+    RestReply,
+    RestRequest,
+    UnexpectedReply,
+    Unreadable,
+    Verdict,
+)
 from workers.venues.fields import Item, Malformed, UnknownInstrument, decimal, mapping
 from workers.venues.sizes import fill_base
 
 T = TypeVar("T")
 
 
-def listed(instruments: Instruments, name: str) -> Instrument:
-    """Return the instrument that the venue calls ``name``.
+def listed(instruments: Instruments, name: str, kind: str = "") -> Instrument:
+    """Return the instrument that the venue calls ``name``; ``kind`` where that is not all.
 
     Raises:
         UnknownInstrument: If it was not loaded.
     """
-    found = instruments.venue_symbol(name)
+    found = instruments.venue_symbol(name, kind)
     if found is None:
         raise UnknownInstrument(f"unknown instrument {name!r:.60}")
     return found
@@ -108,6 +116,10 @@ def page_after(request: RestRequest, key: str, last: str) -> RestRequest:
     if not last or last == before:
         no_answer(f"a page that ends with {last!r} again")
     return RestRequest(request.method, f"{start}&{key}={last}", request.body, request.headers)
+
+
+def no_next_page(request: RestRequest, reply: RestReply) -> None:
+    """Return that nothing follows, at venues whose positions and instruments are one page each."""
 
 
 def no_answer(why: str) -> NoReturn:

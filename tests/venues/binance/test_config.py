@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from router.settings import Settings, load
+from tests.venues.conformance.sample import sockets_of
 from workers.setup import account_setup
 
 CONFIG = Path(__file__).parents[3] / "config" / "binance"
@@ -46,7 +47,7 @@ def test_urls_lead_to_a_simulator(settings: Settings) -> None:
     local = settings.model_copy(update={"accounts": {"binance-futures": account}})
     venue = account_setup("binance-futures", local).venue
     assert venue.rest_url() == "http://127.0.0.1:8080"
-    assert venue.trade_socket().url.startswith("ws://127.0.0.1:8080/ws-fapi/v1")
+    assert sockets_of(venue)["trade"].url.startswith("ws://127.0.0.1:8080/ws-fapi/v1")
 
 
 def test_absence_is_proven_no_sooner_than_the_venue_allows(settings: Settings) -> None:

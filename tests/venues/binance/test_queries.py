@@ -63,11 +63,11 @@ def ok(text: str) -> RestReply:
 
 
 def test_an_order_is_asked_for_by_the_venues_id_where_it_is_known() -> None:
-    assert query(FUTURES.query_order(BTC, "abc", "")) == (
+    assert query(*FUTURES.query_order(BTC, "abc", "")) == (
         "/fapi/v1/order",
         {"symbol": "BTCUSDT", "origClientOrderId": "abc"},
     )
-    assert query(SPOT.query_order(ETH, "abc", "7")) == (
+    assert query(*SPOT.query_order(ETH, "abc", "7")) == (
         "/api/v3/order",
         {"symbol": "ETHUSDT", "orderId": "7"},
     )
@@ -143,7 +143,7 @@ def test_anything_else_proves_nothing_about_the_order(status: int, text: str) ->
 
 
 def test_open_orders_are_of_all_symbols() -> None:
-    request = FUTURES.query_open_orders()
+    [request] = FUTURES.query_open_orders()
     assert query(request) == ("/fapi/v1/openOrders", {})
     page = FUTURES.read_page(request, ok(f"[{ORDER}]"), CONTRACTS)
     assert [one.source for one in page.orders] == [Source.OPEN_ORDERS]
@@ -152,7 +152,7 @@ def test_open_orders_are_of_all_symbols() -> None:
 
 
 def test_an_order_of_an_unknown_instrument_hides_none_and_an_unreadable_one_says_so() -> None:
-    request = FUTURES.query_open_orders()
+    [request] = FUTURES.query_open_orders()
     strange = ORDER.replace("BTCUSDT", "NEWUSDT")
     assert len(FUTURES.read_page(request, ok(f"[{strange},{ORDER}]"), CONTRACTS).orders) == 1
     broken = ORDER.replace('"NEW"', "7")
@@ -246,13 +246,12 @@ def test_spot_balances() -> None:
     )
     with pytest.raises(UnexpectedReply):
         SPOT.read_balances(ok('{"canTrade":true}'))
-    assert SPOT.query_positions() is None
+    assert SPOT.query_positions() == []
     assert SPOT.read_positions(ok("[]"), PAIRS) == ()
 
 
 def test_positions_are_of_one_way_mode() -> None:
-    request = FUTURES.query_positions()
-    assert request is not None
+    [request] = FUTURES.query_positions()
     assert query(request)[0] == "/fapi/v3/positionRisk"
     short = POSITION.replace('"30"', '"-30"')
     expected = PositionReport(
@@ -315,12 +314,12 @@ def test_the_listen_key_stands_in_the_private_url() -> None:
 def test_every_query_is_a_get_without_a_body(venue: Venue) -> None:
     of = BTC if venue is FUTURES else ETH
     requests = [
-        venue.query_order(of, "a", ""),
-        venue.query_open_orders(),
+        *venue.query_order(of, "a", ""),
+        *venue.query_open_orders(),
         *venue.query_history(of, 0),
         *venue.query_fills(of, "7", 0, 1),
         venue.query_balances(),
-        venue.query_positions(),
+        *venue.query_positions(),
         *venue.query_instruments(),
         venue.query_time(),
         venue.query_account_mode(),

@@ -15,6 +15,7 @@ from router.errors import ConfigError
 from router.orders import OrderRecord, fold
 from router.state import State
 from tests.venues.binance.samples import BTC, CONTRACTS, ETH, FUTURES, KEYS, PAIRS, SPOT
+from tests.venues.conformance.sample import sockets_of
 from workers.venue import OrderPushed, SessionOver, Venue
 from workers.venues import load
 
@@ -73,8 +74,8 @@ def test_environments(
     assert venue.exchange is ExchangeType.BINANCE
     assert venue.account_type == account_type
     assert venue.rest_url() == rest
-    assert venue.trade_socket().url == trade
-    assert venue.public_socket().url == public
+    assert sockets_of(venue)["trade"].url == trade
+    assert venue.public_sockets()["public"].url == public
 
 
 def test_futures_push_on_the_routed_private_host() -> None:
@@ -85,12 +86,12 @@ def test_futures_push_on_the_routed_private_host() -> None:
     assert (plan.login, plan.channels) == (False, ())
     assert plan.ticket is not None
     assert plan.ticket.renew_every_s == 1200, "a third of the key's life"
-    assert FUTURES.trade_socket().channels == ()
+    assert sockets_of(FUTURES)["trade"].channels == ()
 
 
 def test_spot_pushes_on_the_trading_socket() -> None:
     assert SPOT.private_socket() is None
-    plan = SPOT.trade_socket()
+    plan = sockets_of(SPOT)["trade"]
     assert plan.channels == ("user-data",)
     assert plan.login
     assert SPOT.login(KEYS, 5) is None
@@ -98,12 +99,10 @@ def test_spot_pushes_on_the_trading_socket() -> None:
 
 @pytest.mark.parametrize("venue", [FUTURES, SPOT], ids=["futures", "spot"])
 def test_sockets_beat_by_ping_frames_and_are_replaced_before_24_hours(venue: Venue) -> None:
-    plans = [venue.trade_socket(), venue.public_socket(), venue.private_socket()]
-    for plan in plans:
-        if plan is not None:
-            assert plan.ping is None
-            assert (plan.ping_after_s, plan.dead_after_s) == (5.0, 10.0)
-            assert plan.rotate_after_s == 23 * 3600
+    for plan in sockets_of(venue).values():
+        assert plan.ping is None
+        assert (plan.ping_after_s, plan.dead_after_s) == (5.0, 10.0)
+        assert plan.rotate_after_s == 23 * 3600
 
 
 @pytest.mark.parametrize(
@@ -113,8 +112,8 @@ def test_sockets_beat_by_ping_frames_and_are_replaced_before_24_hours(venue: Ven
 )
 def test_at_a_simulator(venue: Venue, prefix: str) -> None:
     assert venue.rest_url() == "http://127.0.0.1:1"
-    assert venue.trade_socket().url.startswith(prefix)
-    assert venue.public_socket().url.startswith("ws://127.0.0.1:2/")
+    assert sockets_of(venue)["trade"].url.startswith(prefix)
+    assert venue.public_sockets()["public"].url.startswith("ws://127.0.0.1:2/")
     assert "127.0.0.1:1" in repr(venue)
 
 

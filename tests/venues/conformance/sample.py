@@ -114,13 +114,7 @@ class Sample:
     @cached_property
     def sockets(self) -> dict[str, SocketPlan]:
         """The sockets that the venue has, by name."""
-        venue = self.venue
-        plans = {
-            "trade": venue.trade_socket(),
-            "private": venue.private_socket(),
-            "public": venue.public_socket(),
-        }
-        return {name: plan for name, plan in plans.items() if plan is not None}
+        return sockets_of(self.venue)
 
     # --- its calls, in one place: what the port hands in beside the subject is added here --------
 
@@ -186,6 +180,13 @@ class Sample:
         """What the venue can be asked to do."""
         modify = (RequestKind.MODIFY,) if self.modifies else ()
         return (RequestKind.CREATE, RequestKind.CANCEL, *modify)
+
+
+def sockets_of(venue: Venue) -> dict[str, SocketPlan]:
+    """Return the sockets that a venue has, by name."""
+    plans = {"trade": venue.trade_socket(), "private": venue.private_socket()}
+    found = {name: plan for name, plan in plans.items() if plan is not None}
+    return found | dict(venue.public_sockets())
 
 
 def samples() -> Iterator[Sample]:

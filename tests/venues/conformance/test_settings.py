@@ -4,13 +4,12 @@ import pytest
 
 from router.enums import RequestKind
 from router.errors import ConfigError
-from tests.venues.conformance.sample import URLS, Sample
+from tests.venues.conformance.sample import URLS, Sample, sockets_of
 
 
 def addresses(sample: Sample, environment: str) -> set[str]:
     venue = sample.load(environment)
-    plans = (venue.trade_socket(), venue.private_socket(), venue.public_socket())
-    return {venue.rest_url(), *(plan.url for plan in plans if plan is not None)}
+    return {venue.rest_url(), *(plan.url for plan in sockets_of(venue).values())}
 
 
 def test_every_environment_is_reached_by_tls(sample: Sample) -> None:
@@ -30,9 +29,8 @@ def test_a_simulator_takes_the_place_of_every_host(sample: Sample, slash: str) -
     for environment in sample.environments:
         venue = sample.load(environment, **{name: url + slash for name, url in URLS.items()})
         assert venue.rest_url() == URLS["rest_url"]
-        plans = (venue.trade_socket(), venue.private_socket(), venue.public_socket())
-        for plan in plans:
-            assert plan is None or plan.url.startswith(URLS["ws_url"] + "/")
+        for plan in sockets_of(venue).values():
+            assert plan.url.startswith(URLS["ws_url"] + "/")
         assert "127.0.0.1:1" in repr(venue)
 
 
@@ -81,7 +79,8 @@ def test_limits_are_stated(sample: Sample) -> None:
     limits = sample.venue.limits
     for kind in (RequestKind.CREATE, RequestKind.CANCEL, RequestKind.MODIFY):
         assert kind in limits.requests or (limits.account and kind is not RequestKind.CANCEL)
-    for limit in (*limits.requests.values(), limits.connects):
+    limited = (limits.requests, limits.batches, limits.pairs)
+    for limit in (*(one for by_kind in limited for one in by_kind.values()), limits.connects):
         assert limit.count >= 1
         assert limit.period_s > 0
     assert limits.batch_size >= 1
@@ -90,3 +89,10 @@ def test_limits_are_stated(sample: Sample) -> None:
 def test_the_account_type_and_exchange_are_named(sample: Sample) -> None:
     assert sample.venue.account_type
     assert sample.venue.exchange.value == sample.venue_name
+
+
+def test_each_book_comes_by_a_socket_that_the_venue_has(sample: Sample) -> None:
+    public = sample.venue.public_sockets()
+    assert {sample.venue.book_socket(one) for one in sample.named.values()} <= set(public)
+    for plan in public.values():
+        assert (plan.login, plan.channels) == (False, ())

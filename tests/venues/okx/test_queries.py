@@ -38,9 +38,9 @@ def page(items: list[dict[str, str]]) -> RestReply:
 
 def test_order_query_names_the_venues_id_where_it_is_known() -> None:
     path = "/api/v5/trade/order?instId=BTC-USDT-SWAP"
-    assert VENUE.query_order(SWAP, "a1", "").path == f"{path}&clOrdId=a1"
-    assert VENUE.query_order(SWAP, "a1", "77").path == f"{path}&ordId=77"
-    assert VENUE.query_order(SWAP, "a1", "77").headers == {"x-simulated-trading": "1"}
+    assert VENUE.query_order(SWAP, "a1", "")[0].path == f"{path}&clOrdId=a1"
+    assert VENUE.query_order(SWAP, "a1", "77")[0].path == f"{path}&ordId=77"
+    assert VENUE.query_order(SWAP, "a1", "77")[0].headers == {"x-simulated-trading": "1"}
 
 
 def test_a_queried_order_has_no_fill_of_its_own() -> None:
@@ -87,7 +87,7 @@ def test_anything_else_answers_nothing(reply: RestReply, proof: Proof) -> None:
 
 
 def test_open_orders_are_read_page_by_page() -> None:
-    first = VENUE.query_open_orders()
+    [first] = VENUE.query_open_orders()
     assert first.path == "/api/v5/trade/orders-pending?limit=100"
     signed = VENUE.sign(first, Credentials("k", "s", "p"), 0)
     one = VENUE.read_page(signed, page([order(n) for n in range(300, 200, -1)]), INSTRUMENTS)
@@ -109,7 +109,7 @@ def test_a_page_that_repeats_itself_is_no_answer() -> None:
 
 
 def test_an_unreadable_order_spoils_its_page_and_a_foreign_one_does_not() -> None:
-    request = VENUE.query_open_orders()
+    [request] = VENUE.query_open_orders()
     items = [order(1, "BTC-USD-241227-50000-C"), order(2)]
     assert [one.venue_id for one in VENUE.read_page(request, page(items), INSTRUMENTS).orders] == [
         "2"
@@ -119,7 +119,7 @@ def test_an_unreadable_order_spoils_its_page_and_a_foreign_one_does_not() -> Non
 
 
 def test_a_new_state_among_pending_orders_is_an_open_order() -> None:
-    request = VENUE.query_open_orders()
+    [request] = VENUE.query_open_orders()
     found = VENUE.read_page(request, page([order(1, state="new_state")]), INSTRUMENTS)
     assert [one.state for one in found.orders] == [VenueState.OPEN]
 
@@ -197,7 +197,7 @@ def test_balances_and_positions() -> None:
     long = '{"instId":"BTC-USDT-SWAP","pos":"-3","posSide":"net","avgPx":"40000","uTime":"5"}'
     margin = '{"instId":"BTC-USDT","instType":"MARGIN","pos":"3","posSide":"net","avgPx":"4"}'
     option = '{"instId":"BTC-USD-241227-50000-C","pos":"3","posSide":"net"}'
-    positions = VENUE.query_positions()
+    [positions] = VENUE.query_positions()
     assert positions is not None
     assert positions.path == "/api/v5/account/positions"
     assert VENUE.read_positions(ok(f"{long},{margin},{option}"), INSTRUMENTS) == (

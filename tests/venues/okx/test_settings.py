@@ -21,14 +21,14 @@ from tests.venues.okx.sample import SAMPLE
 def test_environments(environment: str, rest: str, ws: str) -> None:
     venue = SAMPLE.load(environment)
     assert venue.rest_url() == rest
-    assert venue.public_socket().url == f"{ws}/ws/v5/public"
+    assert venue.public_sockets()["public"].url == f"{ws}/ws/v5/public"
     assert venue.account_type == ("demo" if "demo" in environment else "live")
     assert ("x-simulated-trading" in venue.query_time().headers) == ("demo" in environment)
 
 
 def test_the_path_of_the_sockets_may_be_in_the_address() -> None:
     venue = SAMPLE.load(rest_url="http://127.0.0.1:1", ws_url="ws://127.0.0.1:2/ws/v5")
-    assert venue.public_socket().url == "ws://127.0.0.1:2/ws/v5/public"
+    assert venue.public_sockets()["public"].url == "ws://127.0.0.1:2/ws/v5/public"
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,17 @@
 """Binance's two products as ``Venue``: each ties the codec's parts together, with no state."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 from router.enums import ExchangeType
-from router.evidence import PositionReport
 from router.instruments import Instrument
 from workers.venue import (
     Cancel,
     Command,
     Credentials,
     Instruments,
+    Queries,
     RestReply,
     RestRequest,
     SocketPlan,
@@ -24,7 +24,8 @@ from workers.venues.binance.settings import LIMITS, ROTATE_AFTER_S, Settings
 from workers.venues.commands import get, one_kind, spans
 from workers.venues.fields import json_object
 from workers.venues.keys import is_pem
-from workers.venues.options import Endpoint
+from workers.venues.options import PUBLIC, Endpoint, the_one_public
+from workers.venues.reading import no_next_page
 
 #: Trades are asked for by time less than 7 days at once, and kept 3 months: change log 2026-08.
 _WEEK_MS = 7 * 24 * 3600 * 1000 - 1
@@ -52,6 +53,7 @@ class Binance:
 
     # --- sockets --------------------------------------------------------------------------------
 
+    book_socket = staticmethod(the_one_public)
     login = staticmethod(signing.logon_frame)
     subscribe = staticmethod(session.subscribe)
     subscribe_books = staticmethod(partial(session.books, "SUBSCRIBE"))
@@ -62,8 +64,8 @@ class Binance:
         path = f"{self.api_path}?returnRateLimits=false"
         return self._plan(self._settings.api, path, login=True, channels=self.trade_channels)
 
-    def public_socket(self) -> SocketPlan:
-        return self._plan(self._settings.streams, self.books_path)
+    def public_sockets(self) -> Mapping[str, SocketPlan]:
+        return {PUBLIC: self._plan(self._settings.streams, self.books_path)}
 
     @staticmethod
     def _plan(
@@ -102,7 +104,9 @@ class Binance:
     read_command = staticmethod(answers.read_command)
     read_order = staticmethod(queries.read_order)
     read_page = staticmethod(queries.read_page)
+    read_positions = staticmethod(queries.read_positions)
     read_time = staticmethod(queries.read_time)
+    next_page = staticmethod(no_next_page)
 
     def rest_url(self) -> str:
         return self._settings.api.rest_url
@@ -110,15 +114,15 @@ class Binance:
     def rest_command(self, command: Command) -> RestRequest:
         return orders.rest_command(command, self._settings.product, f"{self.rest_root}/order")
 
-    def query_order(self, instrument: Instrument, client_id: str, venue_id: str) -> RestRequest:
+    def query_order(self, instrument: Instrument, client_id: str, venue_id: str) -> Queries:
         by = {"orderId": venue_id} if venue_id else {"origClientOrderId": client_id}
-        return self._get("order", symbol=instrument.venue_symbol, **by)
+        return [self._get("order", symbol=instrument.venue_symbol, **by)]
 
-    def query_open_orders(self, instrument: Instrument | None = None) -> RestRequest:
+    def query_open_orders(self, instrument: Instrument | None = None) -> Queries:
         """Return the query of the open orders: weight 40 for all, 1 for a symbol (spot 80, 6)."""
-        return self._get("openOrders", symbol=instrument and instrument.venue_symbol)
+        return [self._get("openOrders", symbol=instrument and instrument.venue_symbol)]
 
-    def query_history(self, instrument: Instrument, since_ms: int) -> list[RestRequest]:
+    def query_history(self, instrument: Instrument, since_ms: int) -> Queries:
         """Return the query of the orders created in the days after ``since_ms``.
 
         One canceled or expired without a fill is kept 3 days (futures) or 90 (spot), others 90.
@@ -128,7 +132,7 @@ class Binance:
 
     def query_fills(
         self, instrument: Instrument, venue_id: str, since_ms: int, now_ms: int
-    ) -> list[RestRequest]:
+    ) -> Queries:
         """Return the query of an order's trades; none while its id is unknown.
 
         A trade names its order by the venue's id alone: nothing could be found or ruled out.
@@ -136,7 +140,7 @@ class Binance:
         query = {"symbol": instrument.venue_symbol, "orderId": venue_id, "limit": queries.PAGE}
         return [self._get(self.fills_path, **query)] if venue_id else []
 
-    def query_instruments(self) -> list[RestRequest]:
+    def query_instruments(self) -> Queries:
         return [self._get("exchangeInfo")]
 
     def read_instruments(self, reply: RestReply) -> list[Instrument]:
@@ -155,7 +159,6 @@ class Futures(Binance):
     rest_root, api_path = "/fapi/v1", "/ws-fapi/v1"
     books_path, fills_path = "/public/stream", "userTrades"
     read_balances = staticmethod(queries.read_futures_balances)
-    read_positions = staticmethod(queries.read_positions)
     check_account_mode = staticmethod(queries.hedge_problem)
 
     def private_socket(self) -> SocketPlan:
@@ -166,7 +169,7 @@ class Futures(Binance):
 
     def query_fills(
         self, instrument: Instrument, venue_id: str, since_ms: int, now_ms: int
-    ) -> list[RestRequest]:
+    ) -> Queries:
         """Return the query by the order's id, or of each week in which it may have traded."""
         weeks = spans(since_ms, now_ms, _WEEK_MS, _MOST_WEEKS)
         if not venue_id or len(weeks) < 2:
@@ -180,8 +183,8 @@ class Futures(Binance):
     def query_balances(self) -> RestRequest:
         return get("/fapi/v3/balance", {}, {})
 
-    def query_positions(self) -> RestRequest | None:
-        return get("/fapi/v3/positionRisk", {}, {})
+    def query_positions(self) -> Queries:
+        return [get("/fapi/v3/positionRisk", {}, {})]
 
     def query_account_mode(self) -> RestRequest | None:
         return self._get("positionSide/dual")
@@ -202,13 +205,8 @@ class Spot(Binance):
     def query_balances(self) -> RestRequest:
         return self._get("account", omitZeroBalances="true")
 
-    def query_positions(self) -> RestRequest | None:
-        return None
-
-    def read_positions(
-        self, reply: RestReply, instruments: Instruments
-    ) -> tuple[PositionReport, ...]:
-        return ()
+    def query_positions(self) -> Queries:
+        return []
 
     def query_account_mode(self) -> RestRequest | None:
         return self.query_balances()

@@ -1,6 +1,6 @@
 """OKX v5 as one ``Venue``: ties the codec's parts together, with no state of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from router.enums import ExchangeType
@@ -10,6 +10,7 @@ from workers.venue import (
     Credentials,
     Instruments,
     Pong,
+    Queries,
     RestReply,
     RestRequest,
     SocketPlan,
@@ -20,6 +21,8 @@ from workers.venues.commands import get
 from workers.venues.fields import json_object
 from workers.venues.okx import answers, orders, pushes, queries, session, signing
 from workers.venues.okx.settings import LIMITS, Settings
+from workers.venues.options import PUBLIC, the_one_public
+from workers.venues.reading import no_next_page
 
 #: "Get transaction details (last 3 days)"; an hour less, for clocks and for the query's own way.
 _RECENT_FILLS_MS = (3 * 24 - 1) * 3600 * 1000
@@ -44,6 +47,7 @@ class Okx:
 
     # --- sockets --------------------------------------------------------------------------------
 
+    book_socket = staticmethod(the_one_public)
     login = staticmethod(signing.login_frame)
 
     def subscribe(
@@ -57,8 +61,8 @@ class Okx:
     def private_socket(self) -> SocketPlan:
         return replace(self.trade_socket(), channels=session.PRIVATE_CHANNELS)
 
-    def public_socket(self) -> SocketPlan:
-        return self._settings.endpoint.socket("/ws/v5/public", "ping")
+    def public_sockets(self) -> Mapping[str, SocketPlan]:
+        return {PUBLIC: self._settings.endpoint.socket("/ws/v5/public", "ping")}
 
     def subscribe_books(self, instruments: Sequence[Instrument]) -> list[str]:
         return session.books("subscribe", [one.venue_symbol for one in instruments])
@@ -94,6 +98,7 @@ class Okx:
     read_positions = staticmethod(queries.read_positions)
     read_instruments = staticmethod(queries.read_instruments)
     read_time = staticmethod(queries.read_time)
+    next_page = staticmethod(no_next_page)
 
     def rest_url(self) -> str:
         return self._settings.endpoint.rest_url
@@ -102,15 +107,15 @@ class Okx:
         request = orders.rest_command(command, self._settings.td_mode)
         return replace(request, headers={**request.headers, **self._headers})
 
-    def query_order(self, instrument: Instrument, client_id: str, venue_id: str) -> RestRequest:
+    def query_order(self, instrument: Instrument, client_id: str, venue_id: str) -> Queries:
         by = {"ordId": venue_id} if venue_id else {"clOrdId": client_id}
-        return self._get("trade/order", instId=instrument.venue_symbol, **by)
+        return [self._get("trade/order", instId=instrument.venue_symbol, **by)]
 
-    def query_open_orders(self, instrument: Instrument | None = None) -> RestRequest:
+    def query_open_orders(self, instrument: Instrument | None = None) -> Queries:
         name = instrument and instrument.venue_symbol
-        return self._get("trade/orders-pending", limit=queries.PAGE, instId=name)
+        return [self._get("trade/orders-pending", limit=queries.PAGE, instId=name)]
 
-    def query_history(self, instrument: Instrument, since_ms: int) -> list[RestRequest]:
+    def query_history(self, instrument: Instrument, since_ms: int) -> Queries:
         """Return the queries of ended orders created since then: 7 days, then 3 months.
 
         A canceled order without a fill stays 2 hours: "Get order history", read 2025-03.
@@ -121,7 +126,7 @@ class Okx:
 
     def query_fills(
         self, instrument: Instrument, venue_id: str, since_ms: int, now_ms: int
-    ) -> list[RestRequest]:
+    ) -> Queries:
         """Return the queries of trades since then: the last 3 days, and 3 months if need be."""
         query = _since(instrument, since_ms, ordId=venue_id)
         recent = self._get("trade/fills", **query)
@@ -132,12 +137,11 @@ class Okx:
     def query_balances(self) -> RestRequest:
         return self._get("account/balance")
 
-    def query_positions(self) -> RestRequest:
-        return self._get("account/positions")
+    def query_positions(self) -> Queries:
+        return [self._get("account/positions")]
 
-    def query_instruments(self) -> list[RestRequest]:
-        types = self._settings.inst_types
-        return [self._get("public/instruments", instType=one) for one in types]
+    def query_instruments(self) -> Queries:
+        return [self._get("public/instruments", instType=one) for one in self._settings.inst_types]
 
     def query_time(self) -> RestRequest:
         return self._get("public/time")

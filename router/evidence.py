@@ -44,7 +44,7 @@ class Fill:
     symbol: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # one a push; frozen would triple the cost of making one
 class OrderReport:
     """One statement of the venue about one order.
 

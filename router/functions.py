@@ -5,10 +5,11 @@ A ``Call`` is a value; the synchronous SDK and the asynchronous worker both send
 the same arguments after a lost reply: it then changes nothing and answers the same.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -43,8 +44,8 @@ class Call:
         return (self.name, len(self.keys), *self.keys, *self.args)
 
 
-def _flat(fields: Mapping[str, str]) -> list[str]:
-    return [part for pair in fields.items() for part in pair]
+def _flat(fields: Mapping[str, str]) -> Iterator[str]:
+    return chain.from_iterable(fields.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,38 +235,25 @@ def trim(
     )
 
 
-@dataclass(slots=True)
-class _OrderWrite:
-    """All that one batch writes into one order's hash, and where the order stands then."""
-
-    places: tuple[int, int, int]
-    oid: str
-    place: str
-    end_ms: int
-    fields: dict[str, str]
-
-    def operation(self) -> tuple[str | int, ...]:
-        return ("order", *self.places, self.oid, self.place, str(self.end_ms), *_flat(self.fields))
-
-
 class Batch:
     """Operations of one ``apply`` call, in order; keys are named once and by index."""
 
-    __slots__ = ("_index", "_keys", "_operations", "_orders")
+    __slots__ = ("_index", "_keys", "_operations", "_orders", "_settled")
 
     def __init__(self) -> None:
         self._keys: list[str] = []
         self._index: dict[str, int] = {}
-        self._operations: list[tuple[str | int, ...] | _OrderWrite] = []
-        self._orders: dict[str, _OrderWrite] = {}
+        self._operations: list[Sequence[str | int]] = []
+        self._orders: dict[str, dict[str, str]] = {}
+        self._settled: dict[str, list[str]] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._operations)
+        return bool(self._operations or self._orders or self._settled)
 
     @property
     def count(self) -> int:
-        """How many operations it holds."""
-        return len(self._operations)
+        """How many operations it holds; settlements of one stream are one."""
+        return len(self._operations) + len(self._orders) + len(self._settled)
 
     def __repr__(self) -> str:
         return f"Batch({self.count} operations, {len(self._keys)} keys)"
@@ -277,72 +265,67 @@ class Batch:
             index = self._index[key] = len(self._keys) + 3
         return index
 
-    def _add(self, *operation: str | int) -> None:
-        self._operations.append(operation)
-
-    def order(
-        self,
-        keys: AccountKeys,
-        strategy: str,
-        oid: str,
-        fields: Mapping[str, str],
-        *,
-        place: str,
-        end_ms: int = 0,
-    ) -> None:
-        """Write the order's fields; ``place``: "open", "ended" or "same".
+    def order(self, keys: AccountKeys, strategy: str, oid: str, fields: Mapping[str, str]) -> None:
+        """Write fields into the order's hash.
 
         A second write of one order joins the first: the batch is written whole, so nobody can see
         what stood between them.
         """
         key = keys.order(strategy, oid)
-        write = self._orders.get(key)
-        if write is None:
-            places = self._at(key), self._at(keys.open(strategy)), self._at(keys.ended(strategy))
-            write = self._orders[key] = _OrderWrite(places, oid, place, end_ms, dict(fields))
-            self._operations.append(write)
-            return
-        write.fields.update(fields)
-        if place != "same":
-            write.place, write.end_ms = place, end_ms
+        known = self._orders.get(key)
+        if known is None:
+            self._orders[key] = {**fields}
+        else:
+            known.update(fields)
+
+    def place(
+        self, keys: AccountKeys, strategy: str, oid: str, place: str, *, end_ms: int = 0
+    ) -> None:
+        """Count the order among the "open" or the "ended" ones of its strategy."""
+        places = self._at(keys.open(strategy)), self._at(keys.ended(strategy))
+        self._operations.append(("place", *places, oid, place, str(end_ms)))
 
     def result(self, keys: AccountKeys, strategy: str, fields: Mapping[str, str]) -> None:
         """Append to the strategy's results."""
-        self._add("result", self._at(keys.results(strategy)), strategy, *_flat(fields))
+        at = self._at(keys.results(strategy))
+        self._operations.append(("result", at, strategy, *_flat(fields)))
 
     def settle(self, stream: str, entry_id: str) -> None:
         """Acknowledge and delete an intent or control entry."""
-        self._add("settle", self._at(stream), entry_id)
+        ids = self._settled.get(stream)
+        if ids is None:
+            ids = self._settled[stream] = []
+        ids.append(entry_id)
 
     def client(self, keys: AccountKeys, client_id: str, value: str) -> None:
         """Set who holds a client id; "" removes it."""
-        self._add("client", self._at(keys.clients), client_id, value)
+        self._operations.append(("client", self._at(keys.clients), client_id, value))
 
     def idem(self, key: str, oid: str, ttl_ms: int | None) -> None:
         """Let an idempotency key expire in ``ttl_ms``; None keeps it."""
-        self._add("idem", self._at(key), oid, "" if ttl_ms is None else str(ttl_ms))
+        ttl = "" if ttl_ms is None else str(ttl_ms)
+        self._operations.append(("idem", self._at(key), oid, ttl))
 
     def hash(self, key: str, fields: Mapping[str, str]) -> None:
         """Set fields; a value of "" removes the field."""
-        self._add("hash", self._at(key), *_flat(fields))
+        self._operations.append(("hash", self._at(key), *_flat(fields)))
 
     def dead(self, key: str, fields: Mapping[str, str]) -> None:
         """Append to the dead-letter stream."""
-        self._add("dead", self._at(key), *_flat(fields))
+        self._operations.append(("dead", self._at(key), *_flat(fields)))
 
     def reply(self, key: str, text: str, ttl_ms: int = 60_000) -> None:
         """Answer a query."""
-        self._add("reply", self._at(key), str(ttl_ms), text)
+        self._operations.append(("reply", self._at(key), str(ttl_ms), text))
 
     def call(self, keys: AccountKeys, epoch: int, number: int) -> Call:
-        """Return the batch as one function call."""
-        operations = [
-            one.operation() if isinstance(one, _OrderWrite) else one for one in self._operations
-        ]
+        """Return the batch as one function call: the orders first, settlements last."""
+        orders = [("order", self._at(key), *_flat(one)) for key, one in self._orders.items()]
+        settled = [("settle", self._at(key), *ids) for key, ids in self._settled.items()]
         return Call(
             "or1_apply",
             (keys.epoch, keys.applied, keys.seq, *self._keys),
-            (epoch, number, orjson.dumps(operations)),
+            (epoch, number, orjson.dumps([*orders, *self._operations, *settled])),
         )
 
 

@@ -10,7 +10,6 @@ Invariants:
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import replace
 
 from router.enums import ExchangeType, OrderStatus
 from strategy_sdk.accounts import Accounts
@@ -176,7 +175,7 @@ class Cache:
             self._loaded.discard(order.oid)
             self._settle_marks(order)
             if order.status is not order.standing:
-                order = replace(order, status=order.standing)
+                order = order._replace(status=order.standing)
             self._put(order)
 
     def mark_canceling(self, oid: str) -> None:

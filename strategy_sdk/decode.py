@@ -5,7 +5,6 @@ text that is not what it should be; the caller logs and goes on.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -78,8 +77,7 @@ def _filled(order: Order, fields: Mapping[str, str]) -> Order:
     get = fields.get
     filled, average = Decimal(fields["filled"]), _decimal(get("avg_price"))
     last, at = _decimal(get("last_filled")), _decimal(get("last_filled_price"))
-    return replace(
-        order,
+    return order._replace(
         filled=filled,
         # An entry without it was written by Lua, which has no exact decimals.
         remaining=Decimal(fields["remaining"]) if "remaining" in fields else order.amount - filled,

@@ -33,7 +33,7 @@ ACCOUNT_OWNER = "@account"
 _LEAST, _MOST = Decimal("1e-18"), Decimal("1e18")  # any venue's numbers; beyond is a mistake
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen would triple the cost of making one
 class CreateForm:
     """The arguments of one create call, unchecked."""
 

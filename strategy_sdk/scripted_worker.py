@@ -281,9 +281,9 @@ class ScriptedWorker:
         """Write the order, its client id and key, and the results, in one batch."""
         batch = functions.Batch()
         now_ms = self.now_ms()
-        fields = record.hash_fields()
+        batch.order(self.keys, self.strategy, record.oid, record.hash_fields())
         place = "ended" if record.ended else "open"
-        batch.order(self.keys, self.strategy, record.oid, fields, place=place, end_ms=now_ms)
+        batch.place(self.keys, self.strategy, record.oid, place, end_ms=now_ms)
         owned = f"{self.strategy}/{record.oid}"
         batch.client(self.keys, record.client_id, f"{owned}/ended" if record.ended else owned)
         if record.idem:

@@ -25,12 +25,15 @@ from workers.clock import Clock
 from workers.connects import Connects
 from workers.session import Ask, Session, keep_ticket, watch_silence
 from workers.venue import (
+    Answer,
+    BalancesPushed,
     ClosingSoon,
     Command,
     Credentials,
     Instruments,
     LoggedIn,
     LoginRefused,
+    OrderPushed,
     Pong,
     SessionOver,
     SocketPlan,
@@ -60,7 +63,8 @@ class Dropped(Exception):
 NO_SOCKET = SocketPlan("", login=False, channels=(), ping=None, ping_after_s=1.0, dead_after_s=2.0)
 
 _CANNOT_OPEN = (OSError, ws_errors.WebSocketException, Dropped, TimeoutError, UnexpectedReply)
-
+#: Nearly all events; a look at each of the session's own kinds first would cost more than they do.
+_OF_ORDERS = frozenset((Answer, OrderPushed, BalancesPushed))
 
 Handle = Callable[[VenueEvent, int], None]
 Notify = Callable[[int, str], None]
@@ -324,6 +328,9 @@ class Connection:
         self._gave_way = False
 
     def _take(self, session: Session, event: VenueEvent) -> None:
+        if type(event) in _OF_ORDERS:
+            self._on_event(event, session.number)
+            return
         match event:
             case LoggedIn():
                 self._confirm(session, "login")

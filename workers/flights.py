@@ -53,12 +53,17 @@ class _Frame:
         """Return which request an item of the answer is for; None if it is for none of these."""
         if len(self.flights) == 1:
             return 0
-        if answer.client_id or answer.venue_id:
-            for place, flight in enumerate(self.flights):
-                if flight is not None and _is_named(flight.record, answer):
-                    return place
-            return None
-        return answer.index if 0 <= answer.index < len(self.flights) else None
+        likely = answer.index if 0 <= answer.index < len(self.flights) else None
+        if not answer.client_id and not answer.venue_id:
+            return likely
+        # Venues answer in the order of the request; looking at all of them each time costs more.
+        first = self.flights[likely] if likely is not None else None
+        if first is not None and _is_named(first.record, answer):
+            return likely
+        for place, flight in enumerate(self.flights):
+            if flight is not None and _is_named(flight.record, answer):
+                return place
+        return None
 
 
 def _is_named(record: OrderRecord, answer: Answer) -> bool:

@@ -61,10 +61,10 @@ class Outbox:
     @property
     def batch(self) -> functions.Batch:
         """The batch to add operations to; what is added before the next await is written whole."""
-        self._filled.set()
-        self._idle.clear()
         if not self._begun_s:
             self._begun_s = time.monotonic()
+            self._filled.set()
+            self._idle.clear()
         return self._batches[-1]
 
     async def run(self) -> None:

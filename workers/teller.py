@@ -43,30 +43,35 @@ class Teller:
         """Write the order as it is now and tell each event of it."""
         batch, now_ms = self._outbox.batch, self._now_ms()
         record.epoch = self.epoch
-        self._registry.note_venue_id(record)
         if self._registry.became_known(record):
             self._known(record, now_ms)
         fields = record.changed_fields()
+        if "eid" in fields:
+            self._registry.note_venue_id(record)
         for one in told:
             if one.fill is not None:
                 fields[FILL_FIELD + one.fill.trade_id] = (
                     f"{plain(one.fill.amount)}@{plain(one.fill.price)}"
                 )
-        place = "same"
-        if record.ended != record.stored_as_ended:
-            place = "ended" if record.ended else "open"
-            record.stored_as_ended = record.ended
-            self._mark_ids(record)
-            if not record.ended:
-                self._registry.note_revival(record)
-        if fields or place != "same":
-            batch.order(
-                self._keys, record.strategy, record.oid, fields, place=place, end_ms=record.ended_ms
-            )
-        if record.ended:
+        if fields:
+            batch.order(self._keys, record.strategy, record.oid, fields)
+        ended = record.ended
+        if ended != record.stored_as_ended:
+            record.stored_as_ended = ended
+            self._placed(record)
+        if ended:
             self._registry.note_end(record)
         for one in told:
             batch.result(self._keys, record.strategy, results.order_result(record, one, now_ms))
+
+    def _placed(self, record: OrderRecord) -> None:
+        """Count the order as ended, or as open again if it was revived; its ids follow."""
+        place = "ended" if record.ended else "open"
+        batch = self._outbox.batch
+        batch.place(self._keys, record.strategy, record.oid, place, end_ms=record.ended_ms)
+        self._mark_ids(record)
+        if not record.ended:
+            self._registry.note_revival(record)
 
     def _known(self, record: OrderRecord, now_ms: int) -> None:
         """Measure how long the order's fate was not known."""
@@ -89,7 +94,8 @@ class Teller:
             created_ms=record.created_ms,
         )
         batch = self._outbox.batch
-        batch.order(self._keys, record.strategy, record.oid, intent.fields(), place="open")
+        batch.order(self._keys, record.strategy, record.oid, intent.fields())
+        batch.place(self._keys, record.strategy, record.oid, "open")
         batch.client(self._keys, record.client_id, f"{record.strategy}/{record.oid}")
 
     def _mark_ids(self, record: OrderRecord) -> None:
@@ -134,9 +140,9 @@ class Teller:
 
     def poisoned(self, strategy: str, oid: str, fields: Mapping[str, str]) -> None:
         """End the order of an unreadable intent."""
-        self._outbox.batch.order(
-            self._keys, strategy, oid, fields, place="ended", end_ms=self._now_ms()
-        )
+        batch = self._outbox.batch
+        batch.order(self._keys, strategy, oid, fields)
+        batch.place(self._keys, strategy, oid, "ended", end_ms=self._now_ms())
 
     def forget(self, entry_id: str) -> None:
         """Take an entry off the control stream."""

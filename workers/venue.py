@@ -20,7 +20,7 @@ from router.outcomes import Verdict as Verdict
 # --- commands -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made for every order; frozen would triple the cost
 class Place:
     """Create one order. ``amount`` base units. ``expires_ms``: the venue must refuse it later.
 
@@ -115,7 +115,7 @@ class SubscriptionRefused:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made for every order; frozen would triple the cost
 class Answer:
     """The venue's answer to one item of one request.
 
@@ -133,7 +133,7 @@ class Answer:
     whole: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OrderPushed:
     report: OrderReport
 

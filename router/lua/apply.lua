@@ -11,9 +11,10 @@
 -- ARGV[1]  epoch   ARGV[2]  batch number, growing within the epoch
 -- ARGV[3]  operations: a JSON list of lists [kind, argument …], keys by their number, all else text
 --          (one argument: packing hundreds of them cost the worker more than all else together)
---   order   order-key open-key ended-key oid open|ended|same end_ms field value …
+--   order   order-key field value …
+--   place   open-key ended-key oid open|ended end_ms
 --   result  results-key strategy field value …       (seq is added)
---   settle  stream-key entry-id                      (acknowledged and deleted)
+--   settle  stream-key entry-id …                    (acknowledged and deleted)
 --   client  clients-key client-id value              (value "" removes it)
 --   idem    idem-key oid ttl_ms                      (ttl "" keeps it; only if it still names oid)
 --   hash    key field value …                        (a value of "" removes the field)
@@ -21,19 +22,23 @@
 --   reply   reply-key ttl_ms text
 --
 -- Returns {"applied", count, error …} | {"fenced", current epoch} | {"repeat", batch}
+
+-- Lua cannot unpack more than some thousand values at once.
+local MOST_IDS = 1000
+
 -- Each handler gets the keys and the operation's list: a[1] is its kind, arguments follow.
 local operations = {
   order = function(keys, a)
-    local key, oid = keys[a[2]], a[5]
-    if a[8] then
-      redis.call('HSET', key, unpack(a, 8))
-    end
-    if a[6] == 'open' then
-      redis.call('SADD', keys[a[3]], oid)
-      redis.call('ZREM', keys[a[4]], oid)
-    elseif a[6] == 'ended' then
-      redis.call('SREM', keys[a[3]], oid)
-      redis.call('ZADD', keys[a[4]], a[7], oid)
+    redis.call('HSET', keys[a[2]], unpack(a, 3))
+  end,
+  place = function(keys, a)
+    local open, ended, oid = keys[a[2]], keys[a[3]], a[4]
+    if a[5] == 'open' then
+      redis.call('SADD', open, oid)
+      redis.call('ZREM', ended, oid)
+    else
+      redis.call('SREM', open, oid)
+      redis.call('ZADD', ended, a[6], oid)
     end
   end,
   result = function(keys, a, turn)
@@ -42,9 +47,13 @@ local operations = {
     redis.call('XADD', keys[a[2]], '*', 'seq', string.format('%.0f', number), unpack(a, 4))
     turn.seqs[strategy] = number
   end,
-  settle = function(keys, a, turn)
-    local ids = turn.settled[a[2]] or {}
-    turn.settled[a[2]], ids[#ids + 1] = ids, a[3]
+  settle = function(keys, a)
+    local stream = keys[a[2]]
+    for from = 3, #a, MOST_IDS do
+      local to = math.min(from + MOST_IDS - 1, #a)
+      redis.call('XACK', stream, 'workers', unpack(a, from, to))
+      redis.call('XDEL', stream, unpack(a, from, to))
+    end
   end,
   client = function(keys, a)
     if a[4] == '' then
@@ -82,8 +91,8 @@ local operations = {
 
 -- How many numbers of keys follow an operation's kind, and the fewest entries of its list.
 local SHAPES = {
-  order = { 3, 7 }, result = { 1, 5 }, settle = { 1, 3 }, client = { 1, 4 }, idem = { 1, 4 },
-  hash = { 1, 4 }, dead = { 1, 4 }, reply = { 1, 4 },
+  order = { 1, 4 }, place = { 2, 6 }, result = { 1, 5 }, settle = { 1, 3 }, client = { 1, 4 },
+  idem = { 1, 4 }, hash = { 1, 4 }, dead = { 1, 4 }, reply = { 1, 4 },
 }
 
 local function parse(keys, json)
@@ -115,19 +124,10 @@ local function try(answer, what, key, step, ...)
   end
 end
 
--- Counters and settlements once for the whole batch: a command costs far more than an argument of it.
-local MOST_IDS = 1000
+-- Counters once for the whole batch: a command costs far more than an argument of it.
 local function finish(keys, turn, answer)
   for strategy, number in pairs(turn.seqs) do
     try(answer, 'seq', keys[3], redis.call, 'HSET', keys[3], strategy, string.format('%.0f', number))
-  end
-  for stream, ids in pairs(turn.settled) do
-    for from = 1, #ids, MOST_IDS do
-      local to = math.min(from + MOST_IDS - 1, #ids)
-      try(answer, 'settle', keys[stream], redis.call, 'XACK', keys[stream], 'workers',
-        unpack(ids, from, to))
-      try(answer, 'settle', keys[stream], redis.call, 'XDEL', keys[stream], unpack(ids, from, to))
-    end
   end
 end
 
@@ -150,9 +150,9 @@ local function apply(keys, args)
   end
   redis.call('HSET', keys[2], 'epoch', args[1], 'batch', args[2])
   local answer = {'applied', tostring(#batch)}
-  local turn = {seqs = {}, settled = {}}
-  for _, operation in ipairs(batch) do
-    try(answer, operation[1], keys[operation[2]], operations[operation[1]], keys, operation, turn)
+  local turn = {seqs = {}}
+  for _, a in ipairs(batch) do
+    try(answer, a[1], keys[a[2]], operations[a[1]], keys, a, turn)
   end
   finish(keys, turn, answer)
   return answer

@@ -126,9 +126,8 @@ class Scene:
                     fields[f"fill:{one.fill.trade_id}"] = f"{one.fill.amount}@{one.fill.price}"
             place = "ended" if record.ended else "open"
             now_ms = time.time_ns() // 1_000_000
-            batch.order(
-                self.keys, record.strategy, record.oid, fields, place=place, end_ms=record.ended_ms
-            )
+            batch.order(self.keys, record.strategy, record.oid, fields)
+            batch.place(self.keys, record.strategy, record.oid, place, end_ms=record.ended_ms)
             for one in told:
                 batch.result(self.keys, record.strategy, order_result(record, one, now_ms))
 

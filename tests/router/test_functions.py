@@ -218,14 +218,15 @@ def test_apply_writes_order_result_and_settlement_together(client: Any) -> None:
     oid = fields["oid"]
     [(_, entries)] = client.xreadgroup("workers", "e1", {KEYS.intents("alpha"): ">"})
     batch = functions.Batch()
-    batch.order(KEYS, "alpha", oid, {"state": "FILLED"}, place="ended", end_ms=5)
+    batch.order(KEYS, "alpha", oid, {"state": "FILLED"})
+    batch.place(KEYS, "alpha", oid, "ended", end_ms=5)
     batch.result(KEYS, "alpha", {"type": "order", "oid": oid})
     batch.settle(KEYS.intents("alpha"), entries[0][0])
     batch.client(KEYS, oid, f"alpha/{oid}/ended")
     batch.idem(KEYS.idem("alpha", "k"), oid, 60_000)
     batch.hash(KEYS.status, {"private": "connected"})
     batch.reply(KEYS.reply("q"), "{}")
-    assert call(client, batch.call(KEYS, 1, 1)) == ["applied", "7"]
+    assert call(client, batch.call(KEYS, 1, 1)) == ["applied", "8"]
     assert client.scard(KEYS.open("alpha")) == 0
     assert client.zscore(KEYS.ended("alpha"), oid) == 5
     assert client.xlen(KEYS.intents("alpha")) == 0
@@ -237,7 +238,7 @@ def test_one_key_of_a_wrong_type_does_not_take_the_others_with_it(client: Any) -
     acquire(client)
     client.set(KEYS.order("alpha", "bad"), "not a hash")
     batch = functions.Batch()
-    batch.order(KEYS, "alpha", "bad", {"state": "FILLED"}, place="ended", end_ms=1)
+    batch.order(KEYS, "alpha", "bad", {"state": "FILLED"})
     batch.result(KEYS, "alpha", {"type": "order", "oid": "good"})
     answer = call(client, batch.call(KEYS, 1, 1))
     assert answer[:2] == ["applied", "2"]

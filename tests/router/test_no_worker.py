@@ -133,7 +133,7 @@ def lively(client: Any) -> dict[str, str]:
         "venue_filled": "0.0004",
     }
     acquire(client)
-    batch.order(KEYS, "alpha", fields["oid"], changed, place="same")
+    batch.order(KEYS, "alpha", fields["oid"], changed)
     call(client, batch.call(KEYS, 1, 1))
     client.delete(KEYS.lease)
     return fields

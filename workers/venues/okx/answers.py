@@ -12,6 +12,8 @@ from workers.venues.commands import kind_of
 from workers.venues.fields import Item, json_object, said
 from workers.venues.okx.words import CODES, KIND_OF_OP
 
+_DONE = Verdict(Proof.DONE, "0")
+
 
 def read_operation(frame: Item, text: str) -> list[Answer | Unreadable]:
     """Return one answer for each item of an operation's reply.
@@ -48,7 +50,7 @@ def item_answer(
     venue_id = said(item, "ordId")
     code = said(item, "sCode") or said(frame, "code")
     if code == "0":
-        verdict = Verdict(Proof.DONE, code)
+        verdict = _DONE
     else:
         made = kind is RequestKind.CREATE and venue_id
         found = CODES.proof(code, kind, Proof.UNKNOWN if made or not code else Proof.REJECTED)

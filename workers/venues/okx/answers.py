@@ -26,9 +26,7 @@ def read_operation(frame: Item, text: str) -> list[Answer | Unreadable]:
         return [Unreadable("a reply without id or of an unknown op", text)]
     data = frame.get("data")
     if type(data) is list and data:
-        return [
-            item_answer(frame, item, kind, request_id, index) for index, item in enumerate(data)
-        ]
+        return [item_answer(frame, item, kind, request_id, at) for at, item in enumerate(data)]
     return [Answer(request_id, top_verdict(frame, kind, Proof.UNKNOWN), whole=True)]
 
 

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from commands import bench, demo, doctor, halt, orders, processes, status, tail, timeline
+from commands import bench, demo, doctor, halt, orders, processes, status, storm, tail, timeline
 from commands.output import print_error
 from router.errors import RouterError
 
@@ -23,6 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("demo")(demo.demo)
+app.command("storm")(storm.storm)
 app.command("worker")(processes.worker)
 app.command("jobs")(processes.jobs)
 app.command("simulator")(processes.simulator)

@@ -96,15 +96,37 @@ class Children:
         _signal_group(child.process.pid, signal.SIGKILL)
         child.process.wait()
 
+    def pause(self, name: str) -> None:
+        """Stop a process and its children where they stand, until ``resume``."""
+        _signal_group(self._running[name].process.pid, signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        """Let a paused process go on."""
+        _signal_group(self._running[name].process.pid, signal.SIGCONT)
+
+    def runs(self, name: str) -> bool:
+        """Whether there is such a process, be it paused."""
+        return name in self._running
+
+    def pid(self, name: str) -> int:
+        """Return the id of a running process."""
+        return self._running[name].process.pid
+
     def check(self) -> None:
         """Do nothing while all live.
 
         Raises:
             ChildEnded: If one ended by itself; the text has the end of its log.
         """
-        for child in self._running.values():
-            if not child.alive:
-                raise ChildEnded(child.name, child.process.returncode, child.last_lines(3))
+        for child in self.take_ended():
+            raise ChildEnded(child.name, child.process.returncode, child.last_lines(3))
+
+    def take_ended(self) -> list[Child]:
+        """Return those that ended by themselves, each once: they may be started again."""
+        ended = [child for child in self._running.values() if not child.alive]
+        for child in ended:
+            del self._running[child.name]
+        return ended
 
     def stop(self, names: Sequence[str] | None = None, timeout_s: float = 15.0) -> None:
         """End processes cleanly, then by force; all of them and the guard if none is named."""

@@ -5,13 +5,25 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from demo.faults import Act, ActByHand, Arm, CloseSockets, HalfOpen, KillWorker, Step
+from demo.faults import (
+    Act,
+    ActByHand,
+    Announce,
+    Arm,
+    CloseSockets,
+    ExpireStreams,
+    HalfOpen,
+    Step,
+    VenueAct,
+)
 from demo.venues import DemoVenue
 from simulator.client import ControlClient, ControlError, OrderRow
 
 log = logging.getLogger(__name__)
 
 _OPEN = ("live", "partially_filled")
+#: A handshake names no account, and the clock is everybody's.
+_OF_ALL_VENUES = ("refuse_connections", "clock_skew")
 
 
 class Conductor:
@@ -19,16 +31,16 @@ class Conductor:
 
     def __init__(
         self,
-        steps: list[Step],
+        steps: Sequence[Step],
         control: ControlClient,
         venues: Sequence[DemoVenue],
-        kill_worker: Callable[[], str],
+        on_processes: Callable[[Act], str],
         seed: int,
     ) -> None:
         self._waiting = list(steps)
         self._control = control
         self._venues = venues
-        self._kill_worker = kill_worker
+        self._on_processes = on_processes
         self._random = random.Random(seed)
         self.taken: list[tuple[float, str]] = []
         """When and what, with what came of it."""
@@ -50,6 +62,11 @@ class Conductor:
             counted[row["fault"]] = counted.get(row["fault"], 0) + int(row["hits"])
         return counted
 
+    @property
+    def waiting(self) -> int:
+        """How many steps are still to come."""
+        return len(self._waiting)
+
     def end(self) -> None:
         """Disarm everything and stop the markets, so that what is true can settle."""
         self._waiting.clear()
@@ -59,6 +76,10 @@ class Conductor:
                 self._control.market(symbol, venue=venue, freeze=True)
 
     def _do(self, act: Act) -> str:
+        """Return what came of it, "" for nothing worth a word."""
+        return self._at_venue(act) if isinstance(act, VenueAct) else self._on_processes(act)
+
+    def _at_venue(self, act: VenueAct) -> str:
         control = self._control
         match act:
             case Arm():
@@ -77,17 +98,18 @@ class Conductor:
             case HalfOpen(role):
                 control.half_open(role)
                 return ""
+            case Announce(after_ms):
+                control.notice(after_ms=after_ms)
+                return ""
+            case ExpireStreams():
+                control.expire_streams()
+                return ""
             case ActByHand(fills, cancels):
                 return "; ".join(self._by_hand(at, fills, cancels) for at in self._venues)
-            case KillWorker():
-                return self._kill_worker()
 
     def _matches(self, act: Arm) -> list[dict[str, Any]]:
-        """Return what a fault is armed for: one venue's messages each, where they can be told.
-
-        A handshake names no account.
-        """
-        if len(self._venues) == 1 or act.fault == "refuse_connections":
+        """Return what a fault is armed for: one venue's messages each, where they can be told."""
+        if len(self._venues) == 1 or act.fault in _OF_ALL_VENUES:
             return [act.match]
         return [{**act.match, "account": one.venue_account} for one in self._venues]
 

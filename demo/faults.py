@@ -10,8 +10,14 @@ from demo.options import FaultsWord
 _ROLES = ("trade", "private", "public")
 
 
+class Act:
+    """Something that a step does."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class Arm:
+class Arm(Act):
     """Arm one of the simulator's faults."""
 
     fault: str
@@ -22,21 +28,21 @@ class Arm:
 
 
 @dataclass(frozen=True, slots=True)
-class CloseSockets:
+class CloseSockets(Act):
     """Cut the accounts' sockets of one role."""
 
     role: str
 
 
 @dataclass(frozen=True, slots=True)
-class HalfOpen:
+class HalfOpen(Act):
     """Let the accounts' sockets of one role go deaf and dumb."""
 
     role: str
 
 
 @dataclass(frozen=True, slots=True)
-class ActByHand:
+class ActByHand(Act):
     """Fill some of each account's open orders, cancel one and place one, all by hand."""
 
     fills: int = 2
@@ -44,11 +50,23 @@ class ActByHand:
 
 
 @dataclass(frozen=True, slots=True)
-class KillWorker:
+class Announce(Act):
+    """Announce a service upgrade; the sockets are cut ``after_ms``."""
+
+    after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireStreams(Act):
+    """End what keeps private streams going, such as a listen key."""
+
+
+@dataclass(frozen=True, slots=True)
+class KillWorker(Act):
     """End the owner as a crash would; the standby takes over, a new standby is started."""
 
 
-Act = Arm | CloseSockets | HalfOpen | ActByHand | KillWorker
+VenueAct = Arm | CloseSockets | HalfOpen | ActByHand | Announce | ExpireStreams
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +137,29 @@ def _storm(seconds: float, draw: random.Random) -> list[Step]:
     steps = _default(seconds)
     at_s = draw.expovariate(1.5)
     while at_s < seconds * 0.85:
-        steps.append(_random_step(at_s, draw))
+        steps.append(step_at_venue(at_s, draw))
         at_s += draw.expovariate(1.5)
     for share in (0.3, 0.6):
         steps.append(Step(seconds * share, "the worker is killed", (KillWorker(),)))
     return sorted(steps, key=lambda step: step.at_s)
 
 
-def _random_step(at_s: float, draw: random.Random) -> Step:
+def step_at_venue(at_s: float, draw: random.Random) -> Step:
+    """Return a random fault at the venue, of all kinds that the simulator knows."""
+    kinds = _at_sockets(draw) if draw.random() < 0.6 else _beside_sockets(draw)
+    what, acts = draw.choice(kinds)
+    return Step(at_s, what, acts)
+
+
+_Kinds = tuple[tuple[str, tuple[Act, ...]], ...]
+
+
+def _at_sockets(draw: random.Random) -> _Kinds:
+    """What happens to requests, answers and pushes on the sockets."""
     count, processed = draw.randint(1, 4), draw.random() < 0.5
-    role = draw.choice(_ROLES)
     delay = {"delay_ms": draw.randint(20, 900)}
-    kinds: tuple[tuple[str, tuple[Act, ...]], ...] = (
+    late = {"delay_ms": draw.randint(100, 2_600)}
+    return (
         ("ACKs are lost", (Arm("lose_ack", count, match=_ORDER),)),
         ("ACKs are late", (Arm("delay_ack", count, match=_ORDER, params=delay),)),
         ("ACKs come twice", (Arm("duplicate_ack", count),)),
@@ -144,19 +173,43 @@ def _random_step(at_s: float, draw: random.Random) -> Step:
         ("trade socket lost after processing", (Arm("hangup_after", match=_ORDER),)),
         ("requests are swallowed", (Arm("swallow_request", 1, match=_ORDER),)),
         ("the venue rejects an order", (_rejection(),)),
+        ("pushes about market orders are lost", (_lost_end(),)),
+        ("requests are late", (Arm("delay_request", count, match=_ORDER, params=late),)),
+        ("the venue throttles", (Arm("throttle", 1, match=_ORDER),)),
+        ("an error bears no id", (Arm("id_less_error", 1, match=_ORDER),)),
+        ("an outcome is unknown", (_unknown(processed=processed),)),
+        ("pushes come after the ACK", (Arm("ack_before_push", count, params=delay),)),
+        ("garbage comes between frames", (Arm("garbage_frame", count),)),
+    )
+
+
+def _beside_sockets(draw: random.Random) -> _Kinds:
+    """What happens to sockets as a whole, to REST, and to what the venue says of its state."""
+    count, processed = draw.randint(1, 4), draw.random() < 0.5
+    role = draw.choice(_ROLES)
+    delay = {"delay_ms": draw.randint(20, 900)}
+    skew = {"offset_ms": draw.randint(-1_500, 1_500)}
+    return (
         ("REST answers 502", (_rest("rest_5xx", processed=processed),)),
         ("REST does not answer", (_rest("rest_timeout", processed=processed, hold_ms=2_500),)),
         ("REST answers HTML", (Arm("rest_html", 1, match={"transport": "rest"}),)),
         ("REST: outcome unknown", (_rest("rest_unknown", processed=processed),)),
         ("new orders show late", (Arm("visibility_lag", None, 2_000, params=delay),)),
-        ("pushes about market orders are lost", (_lost_end(),)),
+        ("queries fail", (Arm("rest_5xx", count, match={"op": "query"}),)),
+        ("queries show the past", (Arm("stale_snapshot", None, 2_000, params=delay),)),
+        ("the venue's clock is wrong", (Arm("clock_skew", None, 3_000, params=skew),)),
+        ("a login is refused", (Arm("refuse_login"), CloseSockets(role))),
+        ("a service upgrade is announced", (Announce(draw.randint(200, 3_000)),)),
+        ("private streams expire", (ExpireStreams(),)),
         (f"{role} socket cut", (CloseSockets(role),)),
         (f"{role} socket half-open", (HalfOpen(role),)),
         ("no connection for a second", (_no_connections(), CloseSockets(role))),
         ("orders are changed by hand", (ActByHand(1, 1),)),
     )
-    what, acts = draw.choice(kinds)
-    return Step(at_s, what, acts)
+
+
+def _unknown(*, processed: bool) -> Arm:
+    return Arm("ws_unknown", match=_ORDER, params={"processed": processed})
 
 
 def _lost_end() -> Arm:

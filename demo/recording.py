@@ -1,6 +1,8 @@
 """A strategy that writes down every callback and every call, one JSON line each, as it happens."""
 
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Any
 
 import orjson
@@ -11,6 +13,12 @@ from strategy_sdk.strategy import Strategy
 
 def _ms() -> float:
     return time.time_ns() / 1_000_000
+
+
+def recorded(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield what was written to ``path``, by all runs of a strategy; nothing if it never ran."""
+    if path.exists():
+        yield from map(orjson.loads, path.read_bytes().splitlines())
 
 
 class RecordedStrategy(Strategy):

@@ -8,9 +8,11 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from commands.output import table
+from commands.output import clock_time, table
+from commands.timeline import Moment, find_history
 from demo.told import Told
 from demo.verdict import Difference
+from router.keyspace import AccountKeys
 from simulator.client import Ledger
 
 
@@ -151,3 +153,22 @@ def _show_verdict(report: Report, out: Console) -> None:
             f"[bold green]The ledger's {orders} orders and {fills} fills are what the strategies "
             "were told: no difference.[/bold green]"
         )
+
+
+def show_timeline(
+    oid: str,
+    client: Any,
+    accounts: Sequence[AccountKeys],
+    out: Console,
+    also: Sequence[Moment] = (),
+) -> None:
+    """Print what Redis has of an order, moment by moment, among what else is known of it."""
+    found = find_history(client, list(accounts), oid)
+    moments = [*(found.moments if found is not None else ()), *also]
+    if not moments:
+        out.print(f"{oid}: Redis has no such order")
+        return
+    moments.sort(key=lambda one: (one.ts_ms, one.seq))
+    rows = [(clock_time(at.ts_ms), at.seq or "", at.what, at.detail) for at in moments]
+    whose = f" of {found.strategy}" if found is not None else ""
+    out.print(table(f"{oid}{whose}", ("time", "seq", "what", "detail"), rows))

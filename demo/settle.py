@@ -12,7 +12,7 @@ from simulator.client import ControlClient
 _PAUSE_S = 0.25
 _QUIET_ROUNDS = 3
 #: States in which a request awaits the venue.
-_UNDER_WAY = frozenset({State.INITIALIZED, State.PENDING, State.CANCELING, State.UNKNOWN})
+UNDER_WAY = frozenset({State.INITIALIZED, State.PENDING, State.CANCELING, State.UNKNOWN})
 
 
 def settle(
@@ -53,6 +53,6 @@ def _busy(client: Any, keys: AccountKeys) -> list[str]:
         found += [
             f"{one.strategy}: {oid} is {state}"
             for oid, state in zip(oids, states, strict=True)
-            if state in _UNDER_WAY
+            if state in UNDER_WAY
         ]
     return found

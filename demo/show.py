@@ -11,19 +11,18 @@ from types import FrameType
 
 from rich.console import Console
 
-from commands.output import clock_time, console, print_error, print_json, table
-from commands.timeline import find_history
+from commands.output import console, print_error, print_json
 from demo.board import Board
 from demo.children import ChildEnded
 from demo.conductor import Conductor
 from demo.faults import schedule
 from demo.options import DemoOptions
-from demo.report import Report, show
+from demo.report import Report, show, show_timeline
 from demo.settle import settle
-from demo.stack import Stack, strategy_ids
+from demo.stack import Stack
 from demo.told import Told, read_recording, read_results
 from demo.venues import OKX
-from demo.verdict import Difference, compare
+from demo.verdict import compare
 from router.keyspace import AccountKeys
 from router.settings import shown
 
@@ -39,7 +38,7 @@ def run(options: DemoOptions) -> int:
     out = console()
     good = False
     try:
-        with _terminable(), Stack(options, folder) as stack:
+        with terminable(), Stack(options, folder) as stack:
             report = _play(stack, out)
             good = report.good
             _say(report, stack, out)
@@ -66,7 +65,7 @@ def _play(stack: Stack, out: Console) -> Report:
         schedule(options.faults, options.seconds, options.seed),
         stack.control,
         options.venues,
-        lambda: _replace_owner(stack),
+        lambda _: _replace_owner(stack),
         options.seed,
     )
     board = Board(stack, conductor, out, quiet=options.as_json)
@@ -111,14 +110,14 @@ def _replace_owner(stack: Stack) -> str:
     if not name:
         return "nobody owns the account at the moment"
     stack.children.kill(name)
-    stack.start_worker(name)
+    stack.start_again(name)
     return name
 
 
 def gather(stack: Stack) -> list[Told]:
     """Return what every strategy was told."""
     found = []
-    for name in strategy_ids(stack.options.strategies):
+    for name in stack.strategies():
         entries = {keys.account: _results(stack, keys, name) for keys in stack.keys}
         if name in stack.records:
             told = read_recording(name, stack.records[name])
@@ -152,20 +151,11 @@ def _say(report: Report, stack: Stack, out: Console) -> None:
     for one in report.differences:
         if one.oid and one.oid not in shown and len(shown) < _TIMELINES:
             shown.add(one.oid)
-            _show_timeline(one, stack, out)
-
-
-def _show_timeline(one: Difference, stack: Stack, out: Console) -> None:
-    found = find_history(stack.client, stack.keys, one.oid)
-    if found is None:
-        out.print(f"{one.oid}: Redis has no such order")
-        return
-    rows = [(clock_time(at.ts_ms), at.seq or "", at.what, at.detail) for at in found.moments]
-    out.print(table(f"{one.oid} of {found.strategy}", ("time", "seq", "what", "detail"), rows))
+            show_timeline(one.oid, stack.client, stack.keys, out)
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
+def terminable() -> Iterator[None]:
     """Let SIGTERM end the demo as cleanly as Ctrl-C does."""
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -1,18 +1,25 @@
 """The demo's processes and files: Redis, simulator, workers, jobs, strategies."""
 
-import json
 import os
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import requests
 
 from commands.link import text_client
 from demo.children import ROOT, Children
+from demo.config import (
+    KEYS,
+    STORM_OPTIONS,
+    STORM_RULES,
+    accounts_toml,
+    router_toml,
+    simulator_toml,
+)
 from demo.options import DemoOptions
 from demo.plan import VARIABLE, Hours, Market, Plan, write_hours
 from demo.redis_server import RedisServer, free_port, start_server
@@ -24,58 +31,18 @@ from simulator.client import ControlClient
 
 _READY_S = 90.0
 _STARTS_IN_S = 0.5
-# The simulator's keys of its demo accounts: they open nothing else.
-_KEYS = {
-    "DEMO_KEY": "demo-key",
-    "DEMO_SECRET": "demo-secret",
-    "DEMO_PASSPHRASE": "demo-pass",
-}
-_ACCOUNT = """\
-[accounts.{account}]
-exchange = "{exchange}"
-environment = "demo"
-api_key = "env:DEMO_KEY"
-api_secret = "env:DEMO_SECRET"
-passphrase = "env:DEMO_PASSPHRASE"
-rest_url = "http://127.0.0.1:{port}"
-ws_url = "ws://127.0.0.1:{port}"
-options = {{ {options} }}
-"""
-_ROUTER = """\
-redis_url = "{redis_url}"
-prefix = "{prefix}"
-{orders}
-[jobs]
-queue = "{queue}"
-sweep_every_s = 2
-"""
-# A storm of half-open sockets and silent REST calls would be mostly waiting at the real pace.
-_STORM_ORDERS = """
-[orders]
-ack_timeout_ms = 2000
-[worker]
-rest_read_timeout_s = 1.5
-reconnect_most_s = 2.0
-"""
-_STORM_OPTIONS = {"ping_after_s": 1.0, "dead_after_s": 2.0}
-_SIMULATOR = """\
-venues = {venues}
-[ports]
-{ports}
-[market]
-seed = {seed}
-[limits]
-enabled = true
-"""
+_EXAMPLE = "robust-entry"
 
 
 class Stack:
     """Everything that runs, from Redis to the strategies. Use it as a context manager."""
 
+    appendfsync = "everysec"
+
     def __init__(self, options: DemoOptions, folder: Path) -> None:
         self.options = options
         self.folder = folder
-        self._server: RedisServer | None = None
+        self.server: RedisServer | None = None
         own = options.redis_url is None
         name = DEFAULT_PREFIX if own else f"demo-{secrets.token_hex(4)}"
         self.prefix = name
@@ -83,17 +50,18 @@ class Stack:
         self.keys = [self.keys_of(venue) for venue in options.venues]
         self.redis_url = options.redis_url or ""
         self.client: Any = None
-        self._ports = {venue.name: free_port() for venue in options.venues}
+        self.ports: dict[str, int] = {venue.name: free_port() for venue in options.venues}
         self._control_port = free_port()
         self.control = ControlClient(f"http://127.0.0.1:{self._control_port}")
         self.children = Children(folder, self._environment())
         self.begin_ms = 0
         self.records: dict[str, Path] = {}
+        self._starts: dict[str, tuple[Sequence[str], dict[str, str]]] = {}
 
     def __repr__(self) -> str:
         return f"Stack({self.folder}, {self.children!r})"
 
-    def __enter__(self) -> "Stack":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -120,24 +88,37 @@ class Stack:
         self.children.start(
             "simulator",
             [
-                *("simulator", "--config", "simulator.toml"),
-                *("--port", str(self._ports[OKX.name]), "--control-port", str(self._control_port)),
+                *("simulator", "--config", str(self.folder / "simulator.toml")),
+                *("--port", str(self.ports[OKX.name]), "--control-port", str(self._control_port)),
             ],
         )
-        self._await("the simulator", self._simulator_answers)
-        self.start_worker("worker")
-        if self.options.faults == "storm":
-            self.start_worker("standby")
-        self.children.start("jobs", ["jobs"])
-        self._await("the worker", self._worker_serves)
+        self.wait_for("the simulator", self._simulator_answers)
+        # The first one owns, the other stands by.
+        for name in ("worker", "standby") if self.options.faults == "storm" else ("worker",):
+            self._start(name, ["worker", *_accounts(self.options.venues)])
+        self._start("jobs", ["jobs"])
+        self.await_worker()
 
-    def start_worker(self, name: str) -> None:
-        """Start a worker process for all accounts; the first one owns, others stand by."""
-        self.children.start(name, ["worker", *_accounts(self.options.venues)])
+    def await_worker(self) -> None:
+        """Return once a worker serves each account.
 
-    def owner(self) -> str:
-        """Return the name of the process that owns OKX's account; "" if none does."""
-        pid = str(self.client.hget(self.keys_of(OKX).lease, "pid") or "")
+        Raises:
+            ConfigError: If that takes too long.
+        """
+        self.wait_for("the worker", self._worker_serves)
+
+    def start_again(self, name: str, **extra: str) -> None:
+        """Start a process anew that was killed, as it was started, with ``extra`` variables."""
+        arguments, handed = self._starts[name]
+        self.children.start(name, arguments, {**handed, **self.handed(name), **extra})
+
+    def handed(self, name: str) -> dict[str, str]:
+        """Return the variables that a process of this name gets besides the environment."""
+        return {}
+
+    def owner(self, venue: DemoVenue = OKX) -> str:
+        """Return the name of the process that owns the venue's account; "" if none does."""
+        pid = str(self.client.hget(self.keys_of(venue).lease, "pid") or "")
         return self.children.name_of(int(pid)) if pid else ""
 
     def start_strategies(self) -> None:
@@ -147,9 +128,10 @@ class Stack:
             ConfigError: If one does not come up.
         """
         hours = self.folder / "hours.json"
-        names = strategy_ids(self.options.strategies)
-        self._start_strategy(names[0], f"{_example()}:RobustEntry", {}, (OKX,))
-        traders = names[1:]
+        names = self.strategies()
+        if _EXAMPLE in names:
+            self._start_strategy(_EXAMPLE, f"{_example()}:RobustEntry", {}, (OKX,))
+        traders = [name for name in names if name != _EXAMPLE]
         for number, name in enumerate(traders):
             share = self.options.orders // len(traders)
             plan = Plan(
@@ -164,20 +146,24 @@ class Stack:
             target = f"{ROOT / 'demo' / 'strategies.py'}:{of_class}"
             handed = {VARIABLE: plan.model_dump_json()}
             self._start_strategy(name, target, handed, self.options.venues)
-        self._await("one of the strategies", self._strategies_are_up)
+        self.wait_for("one of the strategies", self._strategies_are_up)
         self.begin_ms = int((time.time() + _STARTS_IN_S) * 1000)
         write_hours(hours, self._hours())
 
     def stop_strategies(self) -> None:
         """End the strategies cleanly."""
-        self.children.stop(strategy_ids(self.options.strategies))
+        self.children.stop(self.strategies())
+
+    def strategies(self) -> list[str]:
+        """Return the ids of the strategies that trade."""
+        return strategy_ids(self.options.strategies)
 
     def _strategies_are_up(self) -> bool:
         registered = self.client.hkeys(self.keys_of(OKX).strategies)
         started = all(
             path.exists() and b'"started"' in path.read_bytes() for path in self.records.values()
         )
-        return started and set(strategy_ids(self.options.strategies)) <= set(registered)
+        return started and set(self.strategies()) <= set(registered)
 
     def _hours(self) -> Hours:
         begin_ms, length_ms = self.begin_ms, int(self.options.seconds * 1000)
@@ -189,21 +175,27 @@ class Stack:
         self, name: str, target: str, extra: dict[str, str], venues: Sequence[DemoVenue]
     ) -> None:
         arguments = ["run", target, "--strategy-id", name, *_accounts(venues)]
-        self.children.start(name, arguments, extra)
+        self._start(name, arguments, extra)
 
     # --- how
 
+    def _start(
+        self, name: str, arguments: Sequence[str], extra: dict[str, str] | None = None
+    ) -> None:
+        self._starts[name] = arguments, extra or {}
+        self.start_again(name)
+
     def _start_redis(self) -> None:
         if not self.redis_url:
-            self._server = start_server(self.folder / "redis")
-            if self._server.process is not None:
-                self.children.watch(self._server.process.pid)
-            self.redis_url = self._server.url
+            self.server = start_server(self.folder / "redis", self.appendfsync)
+            if self.server.process is not None:
+                self.children.watch(self.server.process.pid)
+            self.redis_url = self.server.url
         self.client = text_client(self.redis_url)
 
     def _leave_redis(self) -> None:
-        if self._server is not None:
-            self._server.stop()
+        if self.server is not None:
+            self.server.stop()
         elif self.client is not None:
             # Somebody else's server: take away what is ours.
             for pattern in (f"{self.prefix}:*", f"rq:*{self._queue}*"):
@@ -214,33 +206,24 @@ class Stack:
             self.client.close()
 
     def _write_config(self) -> None:
+        self.write_router_config(self.folder, self.redis_url, self.ports)
+        text = simulator_toml(self.ports, self.options.seed)
+        (self.folder / "simulator.toml").write_text(text, encoding="utf-8")
+
+    def write_router_config(self, folder: Path, redis_url: str, ports: Mapping[str, int]) -> None:
+        """Write what the router's processes read: where Redis and the venues are, and the rules."""
         storm = self.options.faults == "storm"
+        options = STORM_OPTIONS if storm else {}
         texts = {
-            "accounts.toml": "\n".join(self._account(venue) for venue in self.options.venues),
-            "router.toml": _ROUTER.format(
-                redis_url=self.redis_url,
-                prefix=self.prefix,
-                queue=self._queue,
-                orders=_STORM_ORDERS if storm else "",
-            ),
-            "simulator.toml": _SIMULATOR.format(
-                seed=self.options.seed,
-                venues=json.dumps(list(self._ports)),
-                ports=_toml({name: at for name, at in self._ports.items() if name != OKX.name}),
-            ),
+            "accounts.toml": accounts_toml(self.options.venues, ports, options),
+            "router.toml": router_toml(redis_url, self.prefix, self._queue, self.rules()),
         }
         for name, text in texts.items():
-            (self.folder / name).write_text(text, encoding="utf-8")
+            (folder / name).write_text(text, encoding="utf-8")
 
-    def _account(self, venue: DemoVenue) -> str:
-        """Return an account's table."""
-        options = {**venue.options, **(_STORM_OPTIONS if self.options.faults == "storm" else {})}
-        return _ACCOUNT.format(
-            account=venue.account,
-            exchange=venue.exchange,
-            port=self._ports[venue.name],
-            options=_toml(options, ", "),
-        )
+    def rules(self) -> str:
+        """Return the tables of ``router.toml`` that are not the defaults."""
+        return STORM_RULES if self.options.faults == "storm" else ""
 
     def _environment(self) -> dict[str, str]:
         """Return the children's environment: ours, without settings that would change the demo."""
@@ -249,9 +232,15 @@ class Stack:
             for name, value in os.environ.items()
             if not name.startswith(ENV_PREFIX) and name != "REDIS_URL"
         }
-        return {**inherited, **_KEYS, CONFIG_DIR_VARIABLE: str(self.folder)}
+        return {**inherited, **KEYS, CONFIG_DIR_VARIABLE: str(self.folder)}
 
-    def _await(self, what: str, ready: Callable[[], bool]) -> None:
+    def wait_for(self, what: str, ready: Callable[[], bool]) -> None:
+        """Return once it is ready.
+
+        Raises:
+            ChildEnded: If a process ended by itself meanwhile.
+            ConfigError: If it is not ready in time.
+        """
         deadline = time.monotonic() + _READY_S
         while not ready():
             self.children.check()
@@ -285,15 +274,11 @@ def _markets(venues: Sequence[DemoVenue]) -> tuple[Market, ...]:
     return tuple(market for _, market in sorted(found, key=lambda one: one[0]))
 
 
-def _toml(values: Mapping[str, object], between: str = "\n") -> str:
-    return between.join(f"{name} = {json.dumps(value)}" for name, value in values.items())
-
-
 def strategy_ids(count: int) -> list[str]:
     """Return the ids of the demo's strategies; the first is the guide's example."""
     rounds = ((f"maker-{n}", f"taker-{n}") for n in range(2, 12))
     traders = ["maker", "taker", *(name for pair in rounds for name in pair)]
-    return ["robust-entry", *traders[: count - 1]]
+    return [_EXAMPLE, *traders[: count - 1]]
 
 
 def _example() -> str:

@@ -6,10 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from demo.plan import SIGNAL_KEY, Hours, Market, Plan, read_hours, read_plan
-from demo.recording import RecordedStrategy
+from demo.recording import RecordedStrategy, recorded
 from strategy_sdk.constants import OrderSide, OrderType, TimeInForce
 from strategy_sdk.errors import RouterError
 from strategy_sdk.schema import BookL1, Order
@@ -17,6 +18,9 @@ from strategy_sdk.schema import BookL1, Order
 SIGNAL_SYMBOL = "ETHUSDT-PERP.OKX"
 _MOST_A_TURN = 4
 _ENDING_S = 2.0
+#: So many of its last signals does a strategy fire once more when it is started again.
+_ONCE_MORE = 5
+_KEY = "order:"
 
 
 class Trader(RecordedStrategy, ABC):
@@ -34,6 +38,7 @@ class Trader(RecordedStrategy, ABC):
         self._ended = False
 
     def on_start(self) -> None:
+        self._placed = max(0, _last_placed(self._plan.record) - _ONCE_MORE)
         self.record_to(str(self._plan.record))
         # Trading goes on when books do not come, for example in an outage.
         self.schedule(self._turn, "interval", seconds=0.25)
@@ -104,7 +109,7 @@ class Trader(RecordedStrategy, ABC):
     def place(self, create: Callable[..., str], *args: Any, **kwargs: Any) -> str | None:
         """Return the oid of a new order, written down; None if it was refused at once."""
         # The strategy's own n-th order; a repeated call with this key is no second order.
-        key = kwargs.setdefault("idempotency_key", f"order:{self._placed}")
+        key = kwargs.setdefault("idempotency_key", f"{_KEY}{self._placed}")
         scope = kwargs.get("idempotency_scope", "strategy")
         t_ms = time.time_ns() / 1_000_000
         try:
@@ -139,6 +144,13 @@ class Trader(RecordedStrategy, ABC):
         share = away_bps / 10_000
         raw = book.bid * (1 - share) if side.is_buy else book.ask * (1 + share)
         return self.price_to_precision(symbol, raw)
+
+
+def _last_placed(record: Path) -> int:
+    """Return the number of the last order that earlier runs wrote down; 0 without one."""
+    keys = (str(line.get("key", "")) for line in recorded(record))
+    numbers = (int(key.removeprefix(_KEY)) for key in keys if key.startswith(_KEY))
+    return max(numbers, default=0)
 
 
 class Maker(Trader):

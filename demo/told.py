@@ -11,8 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+from demo.recording import recorded
 from router.contracts import ResultType
 from router.enums import Exists, OrderStatus, RequestKind, WsOrderResultType
 
@@ -75,6 +74,8 @@ class Told:
     placed: int = 0
     seqs: dict[str, list[int]] = field(default_factory=dict)
     """``seq`` of every entry on the result stream of each account, as they stand there."""
+    starts: list[tuple[int, int]] = field(default_factory=list)
+    """How many order events and outcomes it had been told when it was started, each time."""
     gaps: list[str] = field(default_factory=list)
     """What is wrong with the recording itself."""
 
@@ -86,20 +87,19 @@ class Told:
 def read_recording(strategy: str, path: Path) -> Told:
     """Return what a demo strategy wrote down."""
     told = Told(strategy)
-    if not path.exists():
+    for line in recorded(path):
+        _take(told, line)
+    if not told.starts:
         told.gaps.append("the strategy never started")
-        return told
-    for line in path.read_bytes().splitlines():
-        _take(told, orjson.loads(line))
     return told
 
 
 def _take(told: Told, line: Mapping[str, Any]) -> None:
     match line["kind"]:
         case "order":
-            told.orders.append(_order(line, line["t_ms"]))
+            told.orders.append(order_told(line, line["t_ms"]))
         case "request":
-            told.requests.append(_request(line, line["t_ms"]))
+            told.requests.append(request_told(line, line["t_ms"]))
         case "status":
             told.statuses.append(line["event"])
         case "diff":
@@ -123,11 +123,13 @@ def _take_call(told: Told, line: Mapping[str, Any]) -> None:
             told.refused.append(line["error"])
         case "started":
             told.planned = line["planned"]
+            told.starts.append((len(told.orders), len(told.requests)))
         case "done":
             told.done, told.placed = True, line["placed"]
 
 
-def _order(line: Mapping[str, Any], at_ms: float) -> OrderTold:
+def order_told(line: Mapping[str, Any], at_ms: float) -> OrderTold:
+    """Return the order event in a line of a recording, or in the fields of a result."""
     return OrderTold(
         at_ms=at_ms,
         oid=line["oid"],
@@ -142,7 +144,8 @@ def _order(line: Mapping[str, Any], at_ms: float) -> OrderTold:
     )
 
 
-def _request(line: Mapping[str, Any], at_ms: float) -> RequestTold:
+def request_told(line: Mapping[str, Any], at_ms: float) -> RequestTold:
+    """Return the outcome in a line of a recording, or in the fields of a result."""
     return RequestTold(
         at_ms=at_ms,
         oid=line["oid"],
@@ -165,9 +168,9 @@ def read_results(
         at_ms = float(fields.get("ts_ms") or 0)
         match fields.get("type"):
             case ResultType.ORDER:
-                told.orders.append(_order(fields, at_ms))
+                told.orders.append(order_told(fields, at_ms))
             case ResultType.REQUEST:
-                told.requests.append(_request(fields, at_ms))
+                told.requests.append(request_told(fields, at_ms))
             case ResultType.STATUS:
                 told.statuses.append(fields["event"])
             case ResultType.DIFF:

@@ -19,6 +19,7 @@ class RequestRow(TypedDict):
     """One request as the simulator received it; a batch has one row for each item.
 
     ``expires_ms``: when its own expiry passes, by the venue's clock; None if it has none.
+    ``address``: the host that it came from.
     """
 
     n: int
@@ -35,6 +36,7 @@ class RequestRow(TypedDict):
     code: str
     replied: bool
     expires_ms: int | None
+    address: str
 
 
 class OrderRow(TypedDict):
@@ -92,6 +94,7 @@ class ConnectionRow(TypedDict):
     closed_ms: int | None
     close_code: int | None
     venue: str
+    address: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,12 @@ async def serve(
     )
     await stream.prepare(request)
     row = ConnectionRow(
-        secrets.token_hex(4), request.path, floor.clock.true_ms(), role, venue=floor.venue
+        secrets.token_hex(4),
+        request.path,
+        floor.clock.true_ms(),
+        role,
+        venue=floor.venue,
+        address=request.remote or "",
     )
     floor.ledger.connections.append(row)
     socket = Socket(transport, row, asyncio.get_running_loop())

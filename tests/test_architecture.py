@@ -22,6 +22,7 @@ PACKAGES = (
     "commands",
     "demo",
     "examples",
+    "storm",
     "benchmarks",
 )
 #: What each package may import of this project besides itself.
@@ -33,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "examples": {"strategy_sdk"},
     "commands": set(PACKAGES),
     "demo": set(PACKAGES),
+    "storm": set(PACKAGES),
     "benchmarks": set(PACKAGES),
 }
 #: Text in, values out: no I/O, no clock, no randomness, and no module that has them.

@@ -163,12 +163,12 @@ class Owner:
         self._teller = Teller(
             keys=keys,
             outbox=self._outbox,
-            registry=(registry := Registry(clock.now_ms() + _CLOCKS_DIFFER_MS)),
+            registry=(registry := Registry(clock.redis_ms() + _CLOCKS_DIFFER_MS)),
             exchange=venue.exchange,
             account_type=venue.account_type,
             epoch=lease.epoch,
             idempotency_ttl_ms=settings.orders.idempotency_ttl_ms,
-            now_ms=clock.now_ms,
+            now_ms=clock.redis_ms,
             metrics=metrics,
         )
         inquiry = Inquiry(venue, rest, clock, lambda: self._on.instruments)

@@ -228,7 +228,7 @@ class Desk:
             record = flight.record
             if record.state in (State.INITIALIZED, State.PENDING, State.UNKNOWN):
                 step(record, Event.SENT)
-            record.sent_ms = self._on.clock.now_ms()
+            record.sent_ms = self._on.clock.redis_ms()
 
     def unsent(self, flight: Flight) -> None:
         """Take back the note of a copy that provably never left."""

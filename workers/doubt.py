@@ -95,7 +95,7 @@ class Doubts:
         flight.sent_ms = flight.sent_ms or now_ms
         flight.first_sent_ms = flight.first_sent_ms or flight.sent_ms
         # What an earlier worker sent may have left it as late as now; the resolver counts from it.
-        flight.record.sent_ms = flight.record.sent_ms or clock.now_ms()
+        flight.record.sent_ms = flight.record.sent_ms or clock.redis_ms()
         absent_ms = absent_from(
             flight.sent_ms,
             expiry_ms=rules.expiry_ms,

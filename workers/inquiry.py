@@ -213,8 +213,7 @@ class Inquiry:
         )
 
     def _since_ms(self, record: OrderRecord) -> int:
-        created_ms = record.created_ms or self._clock.now_ms()
-        return created_ms + self._clock.venue_offset_ms - LOOK_BACK_MS
+        return self._in_venue_time(record.created_ms or self._clock.redis_ms()) - LOOK_BACK_MS
 
     def _is_ours(self, record: OrderRecord, report: OrderReport) -> bool:
         """Whether the report speaks of this order, not of an earlier one with the same id.
@@ -225,8 +224,11 @@ class Inquiry:
             return False
         if record.venue_id or not report.created_ms or not record.created_ms:
             return True
-        ours_ms = record.created_ms - self._clock.redis_offset_ms + self._clock.venue_offset_ms
-        return report.created_ms >= ours_ms - OLDER_ORDER_MS
+        return report.created_ms >= self._in_venue_time(record.created_ms) - OLDER_ORDER_MS
+
+    def _in_venue_time(self, redis_ms: int) -> int:
+        """Return a time of Redis's clock, as all that lies there, by the venue's clock."""
+        return redis_ms - self._clock.redis_offset_ms + self._clock.venue_offset_ms
 
 
 def _names(record: OrderRecord, client_id: str, venue_id: str) -> bool:

@@ -27,18 +27,24 @@ class Sorted:
     missing: list[OrderRecord] = field(default_factory=list)
 
 
+def due(live: Iterable[OrderRecord]) -> list[OrderRecord]:
+    """Return the orders that a snapshot asked for from now on must show: those that were sent.
+
+    No clock says so: an order of an earlier owner was sent by another host's.
+    """
+    return [record for record in live if record.state is not State.INITIALIZED]
+
+
 def sort_snapshot(
     reports: Iterable[OrderReport],
-    live: Iterable[OrderRecord],
+    due: Iterable[OrderRecord],
     find: Callable[[str, str, str], OrderRecord | None],
     owner_of_tag: Mapping[str, str],
-    *,
-    asked_ms: int,
 ) -> Sorted:
     """Return the snapshot sorted.
 
-    An order is missing if it is live, was sent before the snapshot was asked for (``asked_ms``,
-    our clock), and is not in it.
+    An order is missing if it was ``due`` when the snapshot was asked for, has not ended since, and
+    is not in it.
     """
     out = Sorted()
     present: set[str] = set()
@@ -51,13 +57,7 @@ def sort_snapshot(
             out.orphans.append((owner, report))
         else:
             out.external.append(report)
-    out.missing = [
-        record
-        for record in live
-        if record.oid not in present
-        and record.state is not State.INITIALIZED
-        and record.sent_ms <= asked_ms
-    ]
+    out.missing = [record for record in due if record.oid not in present and not record.ended]
     return out
 
 

@@ -36,12 +36,18 @@ def resolve(client: Any, settings: Settings, account: str, strategy: str, oid: s
     record = OrderRecord.from_hash(strategy, fields)
     setup = account_setup(account, settings)
     known = _known_instruments(client, settings, setup.venue, record.symbol)
-    findings = asyncio.run(_climb(setup, record, known))
+    clock = Clock(redis_offset_ms=_redis_ms(client) - Clock().now_ms())
+    findings = asyncio.run(_climb(setup, record, known, clock))
     evidence = _evidence(findings)
     if evidence:
         entry = {"kind": ControlKind.EVIDENCE, "strategy": strategy, "oid": oid}
         client.xadd(keys.control, entry | evidence)
     return findings.rung
+
+
+def _redis_ms(client: Any) -> int:
+    seconds, micros = client.time()
+    return int(seconds) * 1_000 + int(micros) // 1_000
 
 
 def _evidence(findings: Findings) -> dict[str, str]:
@@ -62,9 +68,11 @@ def _known_instruments(client: Any, settings: Settings, venue: Venue, symbol: st
     return Instruments([Instrument.model_validate_json(text)] if text else [])
 
 
-async def _climb(setup: AccountSetup, record: OrderRecord, known: Instruments) -> Findings:
+async def _climb(
+    setup: AccountSetup, record: OrderRecord, known: Instruments, clock: Clock
+) -> Findings:
     """Return FOUND, NOT_FOUND (then absence is proven) or NO_ANSWER."""
-    clock, worker = Clock(), setup.settings.worker
+    worker = setup.settings.worker
     rest = RestClient(
         setup.venue,
         setup.credentials,
@@ -92,7 +100,7 @@ async def _ask(inquiry: Inquiry, record: OrderRecord, settings: Settings, clock:
         clock_skew_ms=rules.clock_skew_ms,
         visibility_lag_ms=rules.visibility_lag_ms,
     )
-    await asyncio.sleep(max(0, from_ms - clock.now_ms()) / 1000)
+    await asyncio.sleep(max(0, from_ms - clock.redis_ms()) / 1000)
     findings = await inquiry.whole(record)
     for _ in range(MISSES_FOR_PROOF - 1):
         if findings.rung is not Rung.NOT_FOUND:

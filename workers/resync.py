@@ -99,7 +99,7 @@ class Resync:
         Raises:
             UnexpectedReply: If the venue could not be asked; nothing was changed.
         """
-        asked_ms = self._on.clock.now_ms()
+        due = reconcile.due(self._on.registry.live())
         balances, positions, reports = await asyncio.gather(
             self._balances(), self._positions(), self._on.inquiry.open_orders()
         )
@@ -107,10 +107,9 @@ class Resync:
         shared = self._take_holdings(balances, positions)
         snapshot = reconcile.sort_snapshot(
             reports,
-            self._on.registry.live(),
+            due,
             self._on.registry.find,
             self.tags,
-            asked_ms=asked_ms,
         )
         tags = (tag_of(report.client_id) for report in snapshot.external)
         self.unclaimed = {tag for tag in tags if tag}

@@ -156,7 +156,7 @@ def _row(call: Call, given: dict[str, str], connection: str, *, query: bool) -> 
     client_id = given.get("origClientOrderId", "")
     if call.operation.group == "place":
         client_id = given.get("newClientOrderId", "")
-    return call.venue.floor.ledger.request(
+    row = call.venue.floor.ledger.request(
         call.account.name if call.account is not None else "",
         call.transport,
         call.operation.op,
@@ -166,6 +166,8 @@ def _row(call: Call, given: dict[str, str], connection: str, *, query: bool) -> 
         connection,
         query=query,
     )
+    row.address = call.address
+    return row
 
 
 def _check_engine_window(call: Call) -> None:

@@ -17,6 +17,7 @@ class RequestRow:
     """One request received; a batch gives one row for each of its items.
 
     ``expires_ms``: when the request's own expiry passes, by the venue's clock; None if it has none.
+    ``address``: the host that it came from.
     """
 
     n: int
@@ -33,6 +34,7 @@ class RequestRow:
     code: str = ""
     replied: bool = False
     expires_ms: int | None = None
+    address: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return the row as the control API shows it."""
@@ -51,6 +53,7 @@ class ConnectionRow:
     closed_ms: int | None = None
     close_code: int | None = None
     venue: str = ""
+    address: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return the row as the control API shows it."""

@@ -190,6 +190,8 @@ class _Job:
         self.path = request.path
         self._body = body
         self.rows = owner.write_down(self)
+        for row in self.rows:
+            row.address = request.remote or ""
 
     def take(self, names: tuple[str, ...]) -> Fault | None:
         """Return the fault of ``names`` that meets this request, if any does."""

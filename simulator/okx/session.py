@@ -143,6 +143,8 @@ class Session:
         rows = self._trading.write_down(
             op, items or [{}], name, "ws", connection, request_id, expires=expires
         )
+        for row in rows:
+            row.address = self._socket.row.address
         if account is None:
             _close_rows(rows, "60011")
             self._error("60011", request_id=request_id)

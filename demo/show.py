@@ -25,7 +25,7 @@ from demo.told import Told, read_recording, read_results
 from demo.venues import OKX
 from demo.verdict import Difference, compare
 from router.keyspace import AccountKeys
-from router.settings import shown
+from router.redis_url import shown
 
 _TURN_S = 0.1
 _SHOW_EVERY_S = 0.3
@@ -156,7 +156,8 @@ def _say(report: Report, stack: Stack, out: Console) -> None:
 
 
 def _show_timeline(one: Difference, stack: Stack, out: Console) -> None:
-    found = find_history(stack.client, stack.keys, one.oid)
+    histories = (find_history(stack.client, keys, one.oid) for keys in stack.keys)
+    found = next((history for history in histories if history is not None), None)
     if found is None:
         out.print(f"{one.oid}: Redis has no such order")
         return

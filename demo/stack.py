@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 
-from commands.link import text_client
+from commands.link import text_clients
 from demo.children import ROOT, Children
 from demo.options import DemoOptions
 from demo.plan import VARIABLE, Hours, Market, Plan, write_hours
@@ -199,7 +199,10 @@ class Stack:
             if self._server.process is not None:
                 self.children.watch(self._server.process.pid)
             self.redis_url = self._server.url
-        self.client = text_client(self.redis_url)
+        clients = text_clients(self.redis_url)
+        if not clients.servers.one_for_all:
+            raise ConfigError("--redis-url", "the demo needs one server or Sentinels, no Cluster")
+        self.client = clients.of("")
 
     def _leave_redis(self) -> None:
         if self._server is not None:

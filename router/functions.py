@@ -43,6 +43,12 @@ class Call:
         return (self.name, len(self.keys), *self.keys, *self.args)
 
 
+REPLICA_WITHIN_MS = 500
+WAIT = ("WAIT", 1, REPLICA_WITHIN_MS)
+"""Asked after a call, on its connection: how many replicas have it (``durability``), in that time.
+Shorter than any timeout of a connection."""
+
+
 def _flat(fields: Mapping[str, str]) -> list[str]:
     return [part for pair in fields.items() for part in pair]
 

@@ -45,6 +45,7 @@ PURE = (
     "router/keyspace.py",
     "router/orders.py",
     "router/outcomes.py",
+    "router/redis_url.py",
     "router/results.py",
     "router/snapshot.py",
     "router/state.py",

@@ -6,13 +6,13 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
-import redis.asyncio
-
 from router.contracts import ControlKind
 from router.evidence import OrderReport, read_report
 from router.keyspace import AccountKeys, VenueKeys
 from router.orders import OrderRecord
+from router.settings import Durability
 from workers.checks import Checks
+from workers.clients import Clients
 from workers.clock import Clock
 from workers.connection import Connection
 from workers.connects import Connects
@@ -62,7 +62,7 @@ class AccountWorker:
     def __init__(
         self,
         setup: AccountSetup,
-        client: "redis.asyncio.Redis",
+        clients: Clients,
         connects: Connects,
         *,
         enqueue_unknown: Callable[[str, str, str], None],
@@ -72,14 +72,14 @@ class AccountWorker:
     ) -> None:
         self._setup = setup
         self._connects = connects
-        self._client = client
+        self._clients = clients
         self._enqueue_unknown = enqueue_unknown
         self._metrics = metrics or AccountMetrics(setup.venue.exchange, setup.name)
         self._keys = AccountKeys(setup.name, setup.settings.prefix)
         self.clock = Clock()
         self._load_functions = load_functions
         self.lease = Lease(
-            client,
+            clients.account,
             self._keys,
             self.clock,
             ttl_ms=setup.settings.worker.lease_ttl_ms,
@@ -114,7 +114,7 @@ class AccountWorker:
         )
         owner = Owner(
             self._setup,
-            self._client,
+            self._clients,
             self._keys,
             self.lease,
             rest,
@@ -140,7 +140,7 @@ class Owner:
     def __init__(
         self,
         setup: AccountSetup,
-        client: "redis.asyncio.Redis",
+        clients: Clients,
         keys: AccountKeys,
         lease: Lease,
         rest: RestClient,
@@ -150,7 +150,8 @@ class Owner:
     ) -> None:
         settings, venue = setup.settings, setup.venue
         self._setup = setup
-        self._client = client
+        self._clients = clients
+        self._client = clients.account
         self._keys = keys
         self._lease = lease
         self._clock = clock
@@ -158,7 +159,10 @@ class Owner:
         self._connects = connects
         self.on_unknown: Callable[[str, str, str], None] = lambda account, strategy, oid: None
         self.load_functions: Callable[[], Awaitable[None]] = no_functions
-        self._outbox = Outbox(client, keys, lease.epoch, metrics)
+        self._outbox = Outbox(
+            *(clients.account, keys, lease.epoch, metrics),
+            replicated=settings.durability is Durability.REPLICATED,
+        )
         self._teller = Teller(
             keys=keys,
             outbox=self._outbox,
@@ -225,7 +229,7 @@ class Owner:
             forgotten=self._recovery.noticed,
         )
         keys = VenueKeys(venue.exchange, settings.prefix)
-        self._market = MarketData(on, self._client, keys, self._public)
+        self._market = MarketData(on, self._clients.venue, keys, self._public)
         self._statements.on_seen = self._desk.seen
         self._statements.on_missing_fills = self._checks.fills_missing
         self._desk.doubt = self._doubts.begin
@@ -236,7 +240,8 @@ class Owner:
         self._desk.take_report = self._statements.take
         self._resync.holder = self._inbox.holder
         self._startup = Startup(
-            self._setup, on, self._client, self._keys, keys, self._intake, self._inbox, self._resync
+            *(self._setup, on, self._clients, self._keys, keys),
+            *(self._intake, self._inbox, self._resync),
         )
         self._startup.on_halt = self._desk.halt
         self._publisher = Publisher(

@@ -156,7 +156,7 @@ def register(
         (
             keys.strategies,
             keys.intents(strategy),
-            keys.control,
+            keys.arrivals,
             keys.results(strategy),
             keys.cursor(strategy),
         ),

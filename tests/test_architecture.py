@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 #: Text in, values out: no I/O, no clock, no randomness, and no module that has them.
 PURE = (
+    "router/access.py",
     "router/contracts.py",
     "router/enums.py",
     "router/errors.py",

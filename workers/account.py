@@ -461,18 +461,20 @@ class Owner:
 
     # --- control --------------------------------------------------------------------------------
 
-    async def _control(self, entries: list[tuple[str, Mapping[str, str]]]) -> None:
+    async def _control(self, stream: str, entries: list[tuple[str, Mapping[str, str]]]) -> None:
         for entry_id, fields in entries:
             kind = fields.get("kind", "")
             if kind == ControlKind.REGISTERED:
                 await self._registered()
+            elif stream != self._keys.control:
+                self._teller.dead_letter(stream, entry_id, fields, "strategies only register here")
             elif kind == ControlKind.HALT:
                 await self._startup.load_halt()
             elif kind == ControlKind.EVIDENCE:
                 await self._evidence(entry_id, fields)
             else:
-                self._teller.dead_letter(self._keys.control, entry_id, fields, "unknown kind")
-            self._teller.forget(entry_id)
+                self._teller.dead_letter(stream, entry_id, fields, "unknown kind")
+            self._teller.forget(stream, entry_id)
 
     async def _registered(self) -> None:
         """Read the strategies anew; one that Redis had forgotten gets its orders back first."""

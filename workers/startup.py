@@ -168,7 +168,7 @@ class Startup:
         self.on_holdings(positions, balances)
 
     async def _make_groups(self) -> None:
-        streams = [self._keys.control]
+        streams = [self._keys.control, self._keys.arrivals]
         streams += [self._keys.intents(name) for name in sorted(self._on.teller.strategies)]
         client = self._clients.account
         for stream in streams:

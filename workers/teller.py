@@ -138,9 +138,9 @@ class Teller:
             self._keys, strategy, oid, fields, place="ended", end_ms=self._now_ms()
         )
 
-    def forget(self, entry_id: str) -> None:
-        """Take an entry off the control stream."""
-        self._outbox.batch.settle(self._keys.control, entry_id)
+    def forget(self, stream: str, entry_id: str) -> None:
+        """Take a note to the owner off its stream."""
+        self._outbox.batch.settle(stream, entry_id)
 
     def reply(self, request_id: str, text: str) -> None:
         """Answer a query."""

@@ -5,7 +5,6 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
-import redis
 from rq import Worker
 
 from commands.findings import Finding, fail, ok, warn
@@ -15,6 +14,7 @@ from router.errors import ConfigError
 from router.keyspace import AccountKeys
 from router.settings import Settings
 from workers.clock import Clock
+from workers.jobs import connect
 from workers.rest import NoAnswer, NotSent, RestClient
 from workers.setup import credentials_of, venue_of
 from workers.venue import Credentials, UnexpectedReply, Venue
@@ -115,8 +115,11 @@ def check_strategies(
 
 def check_jobs(settings: Settings) -> Finding:
     """Return whether an rq worker serves our queue."""
-    # rq keeps bytes, so it gets a client of its own.
-    with closing(redis.Redis.from_url(settings.redis_url, retry=None, socket_timeout=5)) as client:
+    try:
+        client = connect(settings)  # rq keeps bytes
+    except ConfigError as error:
+        return fail("jobs", str(error), "set jobs.redis_url")
+    with closing(client):
         serving = [
             one for one in Worker.all(connection=client) if settings.jobs.queue in one.queue_names()
         ]

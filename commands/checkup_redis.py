@@ -1,6 +1,9 @@
 """The doctor's checks of the Redis server: version, durability, memory, functions, clock."""
 
+import re
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import redis.exceptions
@@ -8,15 +11,35 @@ import redis.exceptions
 from commands.findings import Finding, fail, ok, warn
 from commands.output import now_ms
 from router import functions
+from router.servers import Servers
+from router.settings import Durability, Settings
 
 _OLDEST = {"redis": (7, 0), "valkey": (7, 2)}
 _CLOCK_WARN_MS = 500
 _CLOCK_FAIL_MS = 5_000
+_REPLICA = re.compile(r"(slave|replica)\d+")
+_OPTIONS = {
+    "protocol": 2,
+    "decode_responses": True,
+    "retry": None,
+    "socket_connect_timeout": 2.0,
+    "socket_timeout": 10.0,
+}
 _LOAD = "start any worker; it loads them"
 
 
-def check_server(client: Any) -> Iterator[Finding]:
-    """Yield what is to say about a server that answers."""
+def check_servers(servers: Servers, settings: Settings) -> Iterator[Finding]:
+    """Yield what is to say about every server that has keys."""
+    masters = servers.masters()
+    for node in masters:
+        with closing(servers.client_at(node, **_OPTIONS)) as client:
+            found = list(_check_server(client, settings.durability))
+        for one in found:
+            at = f" at {node[0]}:{node[1]}" if node is not None and len(masters) > 1 else ""
+            yield replace(one, check=one.check + at)
+
+
+def _check_server(client: Any, durability: Durability) -> Iterator[Finding]:
     yield _version(client.info("server"))
     config = _config(client)
     if config is None:
@@ -26,7 +49,11 @@ def check_server(client: Any) -> Iterator[Finding]:
             "make sure of appendonly yes, appendfsync and maxmemory-policy noeviction",
         )
     else:
-        yield from (check(config) for check in (_aof, _fsync, _eviction))
+        yield _aof(config)
+        yield _fsync(config, durability)
+        yield _eviction(config)
+    if durability is Durability.REPLICATED:
+        yield from _replicas(client.info("replication"), config or {})
     yield _functions(client)
     yield _clock(client)
 
@@ -58,10 +85,17 @@ def _aof(config: dict[str, str]) -> Finding:
     )
 
 
-def _fsync(config: dict[str, str]) -> Finding:
+def _fsync(config: dict[str, str], durability: Durability) -> Finding:
     value = config.get("appendfsync", "?")
     if value == "always":
         return ok("appendfsync", value)
+    if durability is not Durability.FAST:
+        return fail(
+            "appendfsync",
+            f'{value}, but durability = "{durability}" promises that an admitted order is on the '
+            "disk",
+            "redis-cli CONFIG SET appendfsync always, and in redis.conf",
+        )
     if value == "everysec":
         return warn(
             "appendfsync",
@@ -69,6 +103,32 @@ def _fsync(config: dict[str, str]) -> Finding:
             'set "appendfsync always" where an admitted order must survive that',
         )
     return fail("appendfsync", value, 'set "appendfsync everysec" or "always"')
+
+
+def _replicas(info: dict[str, Any], config: dict[str, str]) -> Iterator[Finding]:
+    """Yield whether WAIT 1 can be answered, and whether a master that is alone stops writing."""
+    states = [
+        one.get("state") for name, one in info.items() if _REPLICA.match(name) and one is not None
+    ]
+    online = states.count("online")
+    if not online:
+        advice = 'start a replica, or set durability = "fsync"'
+        yield fail("replicas", 'none is online, but durability = "replicated"', advice)
+    elif online == 1:
+        advice = "a second one keeps orders flowing while the first is away"
+        yield warn("replicas", "one is online", advice)
+    else:
+        yield ok("replicas", f"{online} are online")
+    if config:
+        least = config.get("min-replicas-to-write", "0")
+        if least.isdigit() and int(least) >= 1:
+            yield ok("min-replicas-to-write", least)
+        else:
+            yield fail(
+                "min-replicas-to-write",
+                f"{least}: a master that is cut off goes on admitting what a failover forgets",
+                "redis-cli CONFIG SET min-replicas-to-write 1, and in redis.conf",
+            )
 
 
 def _eviction(config: dict[str, str]) -> Finding:

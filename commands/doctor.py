@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -14,13 +14,16 @@ from commands.checkup_account import (
     check_strategies,
     check_venue,
 )
-from commands.checkup_redis import check_server
+from commands.checkup_redis import check_servers
 from commands.findings import Finding, Grade, fail, ok, warn
 from commands.link import connected
 from commands.options import AccountFilter, AsJson, ConfigDir, RedisUrl, settings_from
 from commands.output import console, print_json
 from router.errors import ConfigError, Denied, RedisUnavailable
-from router.settings import Settings, shown
+from router.keyspace import AccountKeys
+from router.redis_url import shown
+from router.servers import ClientsByKey
+from router.settings import Settings
 
 _COLOURS = {Grade.OK: "green", Grade.WARN: "yellow", Grade.FAIL: "red"}
 _PARTS = ("config", "redis", "venue", "worker", "strategies", "jobs")
@@ -73,9 +76,9 @@ def _examine(
     if not parts & {"redis", "worker", "strategies", "jobs"}:
         return
     try:
-        with connected(settings.redis_url) as client:
+        with connected(settings.redis_url) as clients:
             yield ok("redis", f"{shown(settings.redis_url)} answers")
-            yield from _behind_redis(client, parts, names, settings, strategy)
+            yield from _behind_redis(clients, parts, names, settings, strategy)
     except (RedisUnavailable, Denied, ConfigError) as error:
         yield fail("redis", str(error), "start Redis or correct its address")
 
@@ -89,11 +92,16 @@ def _config(settings: Settings, names: list[str]) -> Iterator[Finding]:
 
 
 def _behind_redis(
-    client: Any, parts: set[str], names: list[str], settings: Settings, strategy: str | None
+    clients: ClientsByKey,
+    parts: set[str],
+    names: list[str],
+    settings: Settings,
+    strategy: str | None,
 ) -> Iterator[Finding]:
     if "redis" in parts:
-        yield from check_server(client)
+        yield from check_servers(clients.servers, settings)
     for name in names:
+        client = clients.of(AccountKeys(name, settings.prefix).epoch)
         if "worker" in parts:
             yield from check_owner(client, name, settings)
         if "strategies" in parts:

@@ -46,9 +46,10 @@ def resume(
 
 def _set(account: str, why: str | None, redis_url: str | None, config_dir: Path | None) -> None:
     settings = settings_from(redis_url, config_dir)
-    with connected(settings.redis_url) as client:
-        account_names(client, settings, account)
-        write(client, AccountKeys(account, settings.prefix), why)
+    keys = AccountKeys(account, settings.prefix)
+    with connected(settings.redis_url) as clients:
+        account_names(clients, settings, account)
+        write(clients.of(keys.halt), keys, why)
 
 
 def write(client: Any, keys: AccountKeys, why: str | None) -> None:

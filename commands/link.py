@@ -2,49 +2,45 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-import redis
 import redis.exceptions
 
-from router.errors import ConfigError, Denied, RedisUnavailable
-from router.settings import shown
+from router.errors import Denied, RedisUnavailable
+from router.redis_url import shown
+from router.servers import ClientsByKey, Servers
 
 _CONNECT_TIMEOUT_S = 2.0
 _ANSWER_TIMEOUT_S = 10.0
 
 
-def text_client(url: str) -> Any:
-    """Return a client whose replies are text and which never repeats a command by itself.
+def text_clients(url: str) -> ClientsByKey:
+    """Return clients whose replies are text and which never repeat a command by themselves.
 
     Raises:
         ConfigError: If the address is malformed.
     """
-    try:
-        return redis.Redis.from_url(
-            url,
-            protocol=2,  # stream replies are plain nested lists
-            decode_responses=True,
-            retry=None,
-            socket_connect_timeout=_CONNECT_TIMEOUT_S,
-            socket_timeout=_ANSWER_TIMEOUT_S,
-        )
-    except ValueError as error:
-        raise ConfigError("redis url", f"{shown(url)!r} cannot be used: {error}") from None
+    return ClientsByKey(
+        Servers(url),
+        protocol=2,  # stream replies are plain nested lists
+        decode_responses=True,
+        retry=None,
+        socket_connect_timeout=_CONNECT_TIMEOUT_S,
+        socket_timeout=_ANSWER_TIMEOUT_S,
+    )
 
 
 @contextmanager
-def connected(url: str) -> Iterator[Any]:
-    """Yield a client; what Redis raises inside the block comes out as one of our errors.
+def connected(url: str) -> Iterator[ClientsByKey]:
+    """Yield clients; what Redis raises inside the block comes out as one of our errors.
 
     Raises:
         RedisUnavailable: If Redis does not answer.
         Denied: If Redis refuses the user or the command.
     """
-    client = text_client(url)
+    clients = text_clients(url)
     try:
-        client.ping()
-        yield client
+        clients.of("").ping()
+        yield clients
     except redis.exceptions.AuthenticationError as error:
         raise Denied("REDIS_LOGIN", f"{shown(url)} refused user or password: {error}") from None
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:
@@ -55,4 +51,4 @@ def connected(url: str) -> Iterator[Any]:
     except redis.exceptions.ResponseError as error:
         raise Denied("REDIS_REFUSED", f"{shown(url)}: {error}") from None
     finally:
-        client.close()
+        clients.close()

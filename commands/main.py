@@ -8,7 +8,19 @@ import sys
 
 import typer
 
-from commands import bench, demo, doctor, halt, orders, processes, status, storm, tail, timeline
+from commands import (
+    acl,
+    bench,
+    demo,
+    doctor,
+    halt,
+    orders,
+    processes,
+    status,
+    storm,
+    tail,
+    timeline,
+)
 from commands.output import print_error
 from router.errors import RouterError
 
@@ -35,6 +47,7 @@ app.command("tail")(tail.tail)
 app.command("halt")(halt.halt)
 app.command("resume")(halt.resume)
 app.command("doctor")(doctor.doctor)
+app.command("acl")(acl.acl)
 app.command("bench", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
     bench.bench
 )

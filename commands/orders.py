@@ -40,9 +40,10 @@ def orders(
     """List open orders."""
     settings = settings_from(redis_url, config_dir)
     found: list[dict[str, str]] = []
-    with connected(settings.redis_url) as client:
-        for name in account_names(client, settings, account):
+    with connected(settings.redis_url) as clients:
+        for name in account_names(clients, settings, account):
             keys = AccountKeys(name, settings.prefix)
+            client = clients.of(keys.epoch)
             for one in strategy_names(client, keys):
                 if strategy in (None, one):
                     oids = _oids(client, keys, one, limit, ended=everything)

@@ -26,11 +26,10 @@ def status(
 ) -> None:
     """Show who owns each account, how it is connected and what its strategies have under way."""
     settings = settings_from(redis_url, config_dir)
-    with connected(settings.redis_url) as client:
-        views = [
-            account_view(client, AccountKeys(name, settings.prefix))
-            for name in account_names(client, settings, account)
-        ]
+    with connected(settings.redis_url) as clients:
+        names = account_names(clients, settings, account)
+        accounts = [AccountKeys(name, settings.prefix) for name in names]
+        views = [account_view(clients.of(keys.epoch), keys) for keys in accounts]
     if as_json:
         print_json({"accounts": [account_json(view) for view in views]})
         return

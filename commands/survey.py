@@ -9,6 +9,7 @@ from redis.exceptions import ResponseError
 
 from router.errors import ConfigError
 from router.keyspace import GROUP, AccountKeys, index
+from router.servers import ClientsByKey
 from router.settings import Settings
 from router.snapshot import Snapshot
 from router.state import State
@@ -71,13 +72,14 @@ class AccountView:
     """What the owner measured, at most seconds ago; None if it published nothing lately."""
 
 
-def account_names(client: Any, settings: Settings, only: str | None = None) -> list[str]:
+def account_names(clients: ClientsByKey, settings: Settings, only: str | None = None) -> list[str]:
     """Return the accounts that are configured or were ever served.
 
     Raises:
         ConfigError: If ``only`` is none of them.
     """
-    known = sorted({*settings.accounts, *client.smembers(index(settings.prefix))})
+    everybody = index(settings.prefix)
+    known = sorted({*settings.accounts, *clients.of(everybody).smembers(everybody)})
     if only is None:
         return known
     if only not in known:

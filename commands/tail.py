@@ -18,6 +18,7 @@ from commands.output import clock_time, print_json
 from commands.survey import account_names, strategy_names
 from router.contracts import ResultType
 from router.keyspace import AccountKeys
+from router.servers import ClientsByKey
 from router.settings import Settings
 
 _BLOCK_MS = 1_000
@@ -38,8 +39,8 @@ def tail(
 ) -> None:
     """Follow what strategies are told."""
     settings = settings_from(redis_url, config_dir)
-    with connected(settings.redis_url) as client:
-        streams = Streams(client, settings, account, strategy)
+    with connected(settings.redis_url) as clients:
+        streams = Streams(clients, settings, account, strategy)
         try:
             _print(streams.begin(last), as_json=as_json)
             while follow:
@@ -52,9 +53,13 @@ class Streams:
     """The result streams that are followed, new strategies included."""
 
     def __init__(
-        self, client: Any, settings: Settings, account: str | None, strategy: str | None
+        self,
+        clients: ClientsByKey,
+        settings: Settings,
+        account: str | None,
+        strategy: str | None,
     ) -> None:
-        self._client = client
+        self._clients = clients
         self._settings = settings
         self._account = account
         self._strategy = strategy
@@ -69,7 +74,7 @@ class Streams:
         self._find("0-0")
         found = []
         for stream, name in self._names.items():
-            newest = self._client.xrevrange(stream, count=max(last, 1))
+            newest = self._clients.of(stream).xrevrange(stream, count=max(last, 1))
             if newest:
                 self._places[stream] = newest[0][0]
             found.append((name, list(reversed(newest)) if last else []))
@@ -81,15 +86,21 @@ class Streams:
         if not self._places:
             time.sleep(_BLOCK_MS / 1000)  # nobody is registered yet
             return []
-        reply = self._client.xread(dict(self._places), count=_COUNT, block=_BLOCK_MS)
-        for stream, entries in reply:
+        together: dict[int, dict[str, str]] = {}  # one read names streams of one slot only
+        for stream, place in self._places.items():
+            together.setdefault(self._clients.servers.place(stream), {})[stream] = place
+        found = []
+        for places in together.values():
+            client = self._clients.of(next(iter(places)))
+            found += client.xread(places, count=_COUNT, block=_BLOCK_MS // len(together))
+        for stream, entries in found:
             self._places[stream] = entries[-1][0]
-        return [(self._names[stream], entries) for stream, entries in reply]
+        return [(self._names[stream], entries) for stream, entries in found]
 
     def _find(self, start: str) -> None:
-        for name in account_names(self._client, self._settings, self._account):
+        for name in account_names(self._clients, self._settings, self._account):
             keys = AccountKeys(name, self._settings.prefix)
-            for one in strategy_names(self._client, keys):
+            for one in strategy_names(self._clients.of(keys.epoch), keys):
                 if self._strategy in (None, one) and keys.results(one) not in self._places:
                     self._places[keys.results(one)] = start
                     self._names[keys.results(one)] = f"{name}/{one}"

@@ -52,10 +52,11 @@ def order(
 ) -> None:
     """Show one order's whole history as a timeline."""
     settings = settings_from(redis_url, config_dir)
-    with connected(settings.redis_url) as client:
-        names = account_names(client, settings, account)
+    with connected(settings.redis_url) as clients:
+        names = account_names(clients, settings, account)
         accounts = [AccountKeys(name, settings.prefix) for name in names]
-        found = find_history(client, accounts, oid)
+        histories = (find_history(clients.of(keys.epoch), keys, oid) for keys in accounts)
+        found = next((one for one in histories if one is not None), None)
     if found is None:
         raise InvalidArgument(
             "OID",
@@ -89,18 +90,17 @@ def describe(fields: dict[str, str]) -> str:
     return ", ".join(part.strip() for part in parts)
 
 
-def find_history(client: Any, accounts: list[AccountKeys], oid: str) -> History | None:
-    """Return the history of an order by oid or client id; None if no account has it."""
-    for keys in accounts:
-        strategy, real = _holder(client, keys, oid)
-        if strategy:
-            fields = client.hgetall(keys.order(strategy, real))
-            told = _from_results(client, keys.results(strategy), real)
-            moments = [*_from_hash(fields), *_trades(fields, told), *map(_told, told)]
-            # The order of results is their seq; a moment of the hash goes before them.
-            moments.sort(key=lambda one: (one.ts_ms, one.seq))
-            return History(keys.account, strategy, fields, tuple(moments))
-    return None
+def find_history(client: Any, keys: AccountKeys, oid: str) -> History | None:
+    """Return the history of an order by oid or client id; None if the account has none."""
+    strategy, real = _holder(client, keys, oid)
+    if not strategy:
+        return None
+    fields = client.hgetall(keys.order(strategy, real))
+    told = _from_results(client, keys.results(strategy), real)
+    moments = [*_from_hash(fields), *_trades(fields, told), *map(_told, told)]
+    # The order of results is their seq; a moment of the hash goes before them.
+    moments.sort(key=lambda one: (one.ts_ms, one.seq))
+    return History(keys.account, strategy, fields, tuple(moments))
 
 
 def _holder(client: Any, keys: AccountKeys, oid: str) -> tuple[str, str]:

@@ -163,7 +163,8 @@ def show_timeline(
     also: Sequence[Moment] = (),
 ) -> None:
     """Print what Redis has of an order, moment by moment, among what else is known of it."""
-    found = find_history(client, list(accounts), oid)
+    histories = (find_history(client, keys, oid) for keys in accounts)
+    found = next((history for history in histories if history is not None), None)
     moments = [*(found.moments if found is not None else ()), *also]
     if not moments:
         out.print(f"{oid}: Redis has no such order")

@@ -24,7 +24,7 @@ from demo.told import Told, read_recording, read_results
 from demo.venues import OKX
 from demo.verdict import compare
 from router.keyspace import AccountKeys
-from router.settings import shown
+from router.redis_url import shown
 
 _TURN_S = 0.1
 _SHOW_EVERY_S = 0.3

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import requests
 
-from commands.link import text_client
+from commands.link import text_clients
 from demo.children import ROOT, Children
 from demo.config import (
     KEYS,
@@ -191,7 +191,10 @@ class Stack:
             if self.server.process is not None:
                 self.children.watch(self.server.process.pid)
             self.redis_url = self.server.url
-        self.client = text_client(self.redis_url)
+        clients = text_clients(self.redis_url)
+        if not clients.servers.one_for_all:
+            raise ConfigError("--redis-url", "the demo needs one server or Sentinels, no Cluster")
+        self.client = clients.of("")
 
     def _leave_redis(self) -> None:
         if self.server is not None:

@@ -44,6 +44,12 @@ class Call:
         return (self.name, len(self.keys), *self.keys, *self.args)
 
 
+REPLICA_WITHIN_MS = 500
+WAIT = ("WAIT", 1, REPLICA_WITHIN_MS)
+"""Asked after a call, on its connection: how many replicas have it (``durability``), in that time.
+Shorter than any timeout of a connection."""
+
+
 def _flat(fields: Mapping[str, str]) -> Iterator[str]:
     return chain.from_iterable(fields.items())
 
@@ -151,7 +157,7 @@ def register(
         (
             keys.strategies,
             keys.intents(strategy),
-            keys.control,
+            keys.arrivals,
             keys.results(strategy),
             keys.cursor(strategy),
         ),

@@ -131,8 +131,14 @@ class AccountKeys:
 
     @property
     def control(self) -> str:
-        """Stream. Wakes the owner: registered, setting, query, evidence, halt."""
+        """Stream. Wakes the owner: evidence by the jobs, halt by the commands. What it says is
+        believed, so no strategy may write here (``router/access.py``)."""
         return self._key("control")
+
+    @property
+    def arrivals(self) -> str:
+        """Stream. Wakes the owner when a strategy registers. By register; the owner deletes."""
+        return self._key("arrivals")
 
     def reply(self, request_id: str) -> str:
         """List. The answer to one query; expires after a minute."""

@@ -8,6 +8,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
@@ -61,10 +62,16 @@ class WorkerSettings(BaseModel):
 
 
 class JobSettings(BaseModel):
-    """What the rq jobs do, and when."""
+    """What the rq jobs do, and when.
+
+    ``redis_url``: where rq keeps its queue; "" for where the orders are. On a Cluster it must be
+    set to one server or to Sentinels: rq's keys lie in many slots. The queue may be lost at any
+    time, since the sweep finds every unknown order anew.
+    """
 
     model_config = _STRICT
 
+    redis_url: str = ""
     queue: str = "order-router"
     resolve_first_s: float = Field(1.0, gt=0)
     resolve_most_s: float = Field(60.0, gt=0)
@@ -108,6 +115,20 @@ class AccountSettings(BaseModel):
     options: dict[str, str | int | float | bool] = {}
 
 
+class Durability(StrEnum):
+    """What must have happened to an admitted order before its strategy is told.
+
+    ``doctor`` checks that the servers are set up for it.
+    """
+
+    FAST = "fast"
+    """The server has it: ``appendfsync everysec``. A power loss can take the last second."""
+    FSYNC = "fsync"
+    """It is on the server's disk: ``appendfsync always``."""
+    REPLICATED = "replicated"
+    """That, and a replica has it: ``WAIT 1`` after each batch."""
+
+
 class Settings(BaseSettings):
     """Everything that can be set."""
 
@@ -117,6 +138,7 @@ class Settings(BaseSettings):
 
     redis_url: str = DEFAULT_REDIS_URL
     prefix: str = Field(DEFAULT_PREFIX, pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
+    durability: Durability = Durability.FAST
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     orders: OrderSettings = OrderSettings()
     worker: WorkerSettings = WorkerSettings()
@@ -190,11 +212,6 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConfigError(str(path), f"cannot be read: {error}") from None
-
-
-def shown(url: str) -> str:
-    """Return a Redis address without its password, fit for a message."""
-    return re.sub(r"//([^:@/]*):[^@/]*@", r"//\1:***@", url)
 
 
 def secret(reference: str, where: str, environ: Mapping[str, str] = os.environ) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import redis
 
-from commands.link import text_client
+from commands.link import text_clients
 from router.keyspace import AccountKeys
 
 _EVERY_S = 0.05
@@ -20,7 +20,7 @@ class Watch:
     def __init__(
         self, url: str, accounts: Sequence[AccountKeys], strategies: Sequence[str]
     ) -> None:
-        self._client: Any = text_client(url)
+        self._client: Any = text_clients(url).of("")
         self._accounts = accounts
         self._strategies = strategies
         self._stop = threading.Event()

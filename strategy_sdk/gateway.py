@@ -24,7 +24,7 @@ from router import functions
 from router.contracts import Registration, ResultsGap
 from router.errors import ConfigError, Denied, RedisUnavailable
 from router.ids import strategy_tag
-from router.settings import Settings
+from router.settings import Durability, Settings
 from strategy_sdk.accounts import Account
 from strategy_sdk.decode import fields_of
 from strategy_sdk.link import Link, LinkLost
@@ -63,6 +63,7 @@ class Gateway:
         """Called when a registration that this run had made was gone."""
         self._known: set[str] = set()
         self._timing = timing
+        self._replicated = settings.durability is Durability.REPLICATED
         self._caps = functions.Caps(
             intents=settings.orders.max_intents_per_strategy,
             open_orders=settings.orders.max_open_orders_per_strategy,
@@ -250,7 +251,10 @@ class Gateway:
         return ("HSET", account.keys.cursor(self.strategy), self.instance, entry_id)
 
     def fetch(self, *command: str | int | float) -> Any:
-        """Return the answer to a plain read or a signal without consequences for orders."""
+        """Return the answer to a plain read or a signal without consequences for orders.
+
+        It names keys of one place only (``Link.place``).
+        """
         return self._call(*command)
 
     # --- how
@@ -275,11 +279,13 @@ class Gateway:
 
     def _fcall_all(self, calls: Sequence[functions.Call], maybe: str) -> list[Any]:
         """Return the functions' answers; ``maybe`` says what a lost answer leaves open."""
-        commands = [("FCALL", *call.fcall()) for call in calls]
+        commands: list[tuple[Any, ...]] = [("FCALL", *call.fcall()) for call in calls]
+        if self._replicated:
+            commands.append(functions.WAIT)
         try:
             replies = self.link.call_many(commands)
             if any(functions.is_missing(reply) for reply in replies):
-                self._load_functions()
+                self._load_functions(calls[0].keys[0])
                 replies = self.link.call_many(commands)
         except AuthenticationError as refusal:
             raise _refused(refusal) from refusal
@@ -292,12 +298,20 @@ class Gateway:
         for reply in replies:
             if isinstance(reply, ResponseError):
                 raise _refused(reply) from reply
+        if self._replicated and not replies.pop():
+            # No error to the caller: it is admitted, may be at the venue already, and goes on.
+            _LOG.error(
+                "no replica of Redis has the last call of %s (%s) after %d ms; should Redis fail "
+                "over now, it is forgotten",
+                *(self, calls[0].name, functions.REPLICA_WITHIN_MS),
+            )
         return replies
 
-    def _load_functions(self) -> None:
+    def _load_functions(self, key: str) -> None:
+        """Load the functions on the server that has ``key``: on a Cluster one may be new."""
         _LOG.warning("the server lacks the function library %s; loading it", functions.LIBRARY)
         try:
-            self.link.call("FUNCTION", "LOAD", functions.source())
+            self.link.call("FUNCTION", "LOAD", functions.source(), at=key)
         except ResponseError as refusal:
             if "already exists" in str(refusal):
                 return  # another process was faster

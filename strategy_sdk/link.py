@@ -8,29 +8,22 @@ ten times and cannot say whether anything was sent.
 import random
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import hiredis
 from redis import ConnectionPool
-from redis.exceptions import (
-    AuthenticationError,
-    ClusterDownError,
-    MasterDownError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-    TryAgainError,
-)
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
+from router.servers import ServedElsewhere, Servers
 from strategy_sdk.timing import Timing
 
 _pack: Callable[[tuple[Any, ...]], bytes] = hiredis.pack_command
 Command = Sequence[str | int | float]
 Replies = list[Any]
-#: A failover is under way: the command was refused, not run; another try may reach the new master.
-_MOVING = (ReadOnlyError, MasterDownError, ClusterDownError, TryAgainError)
+OpenPool = Callable[[str], ConnectionPool]
+"""Returns how to connect to the server that has a key."""
 
 
 class Wire(Protocol):
@@ -50,10 +43,10 @@ class LinkLost(Exception):
         self.sent = sent
 
 
-def open_pool(url: str, timing: Timing) -> ConnectionPool:
-    """Return how to connect to ``url``, with redis-py's retries off; connects nothing."""
-    return ConnectionPool.from_url(
-        url,
+def open_pool(servers: Servers, key: str, timing: Timing) -> ConnectionPool:
+    """Return how to connect to the server that has ``key``, with redis-py's retries off."""
+    return servers.pool(
+        key,
         protocol=2,  # replies are plain nested lists
         decode_responses=True,
         encoding_errors="replace",  # one unreadable entry must not stop the reader
@@ -73,31 +66,59 @@ def backoff_s(
         delay = min(most, delay * 2)
 
 
-class Link:
-    """Answers calls from any thread, each on a connection of its own for as long as it takes."""
+def key_of(command: Command) -> str:
+    """Return the first key that a command names."""
+    match command[0]:
+        case "FCALL":
+            return str(command[3])
+        case "XREAD":
+            return str(command[command.index("STREAMS") + 1])
+        case _:
+            return str(command[1])
 
-    def __init__(self, pool: ConnectionPool, timing: Timing) -> None:
-        self._pool = pool
+
+class Link:
+    """Answers calls from any thread, each on a connection of its own for as long as it takes.
+
+    ``place``: returns what keys have in common that one server has together (``Servers.place``);
+    the commands of one call name keys of one place. Left out, all keys are on one server.
+    """
+
+    def __init__(
+        self, open_pool: OpenPool, timing: Timing, place: Callable[[str], int] | None = None
+    ) -> None:
+        self._open_pool = open_pool
+        self._place = place
+        self._pools: dict[int, ConnectionPool] = {}
         self._retry_for_s = timing.retry_for_s
-        self._idle: deque[Wire] = deque()
+        self._idle: defaultdict[int, deque[Wire]] = defaultdict(deque)
         self._closed = threading.Event()
 
     def __repr__(self) -> str:
-        return f"Link({len(self._idle)} idle connections)"
+        return f"Link({sum(map(len, self._idle.values()))} idle connections)"
 
-    def call(self, *command: str | int | float) -> Any:
-        """Return the answer to one command.
+    @property
+    def one_place(self) -> bool:
+        """Whether all keys are on one server."""
+        return self._place is None
+
+    def place(self, key: str) -> int:
+        """Return where a key is: what is at one place may be named in one command."""
+        return 0 if self._place is None else self._place(key)
+
+    def call(self, *command: str | int | float, at: str = "") -> Any:
+        """Return the answer to one command; ``at``: a key at its place, if it names none itself.
 
         Raises:
             LinkLost: If none came within the retry time.
             ResponseError: If Redis refused the command.
         """
-        reply = self.call_many([command])[0]
+        reply = self.call_many([command], at=at)[0]
         if isinstance(reply, ResponseError):
             raise reply
         return reply
 
-    def call_many(self, commands: Sequence[Command]) -> Replies:
+    def call_many(self, commands: Sequence[Command], *, at: str = "") -> Replies:
         """Return the answers to all commands, sent in one write; refusals stand in their place.
 
         Raises:
@@ -105,12 +126,13 @@ class Link:
         """
         if not commands:
             return []
+        key = at or ("" if self._place is None else key_of(commands[0]))
         give_up_at = time.monotonic() + self._retry_for_s
         pauses = backoff_s(0.01, 0.2)
         sent = False
         while True:
             try:
-                return self._attempt(commands)
+                return self._attempt(key, commands)
             except LinkLost as lost:
                 sent = sent or lost.sent
                 if self._closed.is_set() or time.monotonic() >= give_up_at:
@@ -120,34 +142,40 @@ class Link:
     def close(self) -> None:
         """Close the idle connections; a call under way ends with its try."""
         self._closed.set()
-        while self._idle:
-            self._idle.pop().disconnect()
+        self.drop_idle()
 
-    def _attempt(self, commands: Sequence[Command]) -> Replies:
-        sent = False
+    def drop_idle(self) -> None:
+        """Close the connections that nobody uses now."""
+        for idle in list(self._idle.values()):
+            _drop(idle)
+
+    def _attempt(self, key: str, commands: Sequence[Command]) -> Replies:
+        sent, idle = False, self._idle[self.place(key)]
         try:
-            connection = self._take()
+            connection = self._take(key)
             sent = True  # from the first byte on it may have arrived
             replies = self.exchange(connection, commands)
         except AuthenticationError:
             raise
         except RedisError as error:  # refusals of the command itself stand among the replies
-            self._drop_idle()  # they most likely died with this one
+            _drop(idle)  # they most likely died with this one
+            if isinstance(error, ServedElsewhere):  # what was refused did not run
+                sent = len(commands) > 1
             raise LinkLost(sent, error) from error
-        moving = next((reply for reply in replies if isinstance(reply, _MOVING)), None)
-        if moving is not None:
-            connection.disconnect()
-            raise LinkLost(len(commands) > 1, moving) from moving
         if self._closed.is_set():
             connection.disconnect()
         else:
-            self._idle.append(connection)
+            idle.append(connection)
         return replies
 
-    def new_connection(self) -> Wire:
-        """Return a connected connection that only the caller uses."""
+    def new_connection(self, key: str) -> Wire:
+        """Return a connection, to the server that has ``key``, that only the caller uses."""
+        place = self.place(key)
+        pool = self._pools.get(place)
+        if pool is None:
+            pool = self._pools.setdefault(place, self._open_pool(key))
         # Not by the pool, which counts connections made and refuses the 101st, dead ones included.
-        connection: Wire = self._pool.connection_class(**self._pool.connection_kwargs)
+        connection: Wire = pool.connection_class(**pool.connection_kwargs)
         connection.connect()
         return connection
 
@@ -165,17 +193,18 @@ class Link:
                 replies.append(refusal)
         return replies
 
-    def _take(self) -> Wire:
+    def _take(self, key: str) -> Wire:
         try:
-            return self._idle.pop()
+            return self._idle[self.place(key)].pop()
         except IndexError:
-            return self.new_connection()
+            return self.new_connection(key)
 
-    def _drop_idle(self) -> None:
-        while True:
-            try:
-                self._idle.pop().disconnect()
-            except IndexError:
-                return
-            except RedisError:
-                continue
+
+def _drop(idle: deque[Wire]) -> None:
+    while True:
+        try:
+            idle.pop().disconnect()
+        except IndexError:
+            return
+        except RedisError:
+            continue

@@ -68,10 +68,14 @@ class Books:
         """Whether each subscribed symbol had a first book."""
         return all(self._cache.bookl1(one.symbol) is not None for one in self.streams())
 
-    def streams(self) -> list[Subscription]:
-        """Return what to read now."""
+    def streams(self, place: int | None = None) -> list[Subscription]:
+        """Return what to read now: all, or what is at one place (``Link.place``)."""
+        link = self._gateway.link
         with self._lock:
-            return list(self._by_stream.values())
+            found = list(self._by_stream.values())
+        if place is None or link.one_place:
+            return found
+        return [one for one in found if link.place(one.stream) == place]
 
     def of_stream(self, stream: str) -> Subscription | None:
         """Return the subscription that reads ``stream``; None once it has ended."""
@@ -182,7 +186,12 @@ class Books:
             self._read_first(waiting)
 
     def _read_first(self, waiting: dict[str, str]) -> None:
-        places = [one for one in self.streams() if one.stream in waiting]
+        link = self._gateway.link
+        for at in sorted({link.place(stream) for stream in waiting}):
+            self._read_first_at(at, waiting)
+
+    def _read_first_at(self, at: int, waiting: dict[str, str]) -> None:
+        places = [one for one in self.streams(at) if one.stream in waiting]
         if not places:
             return
         block_ms = int(self._timing.block_s * 1000)

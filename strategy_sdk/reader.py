@@ -22,7 +22,7 @@ from strategy_sdk.accounts import Account
 from strategy_sdk.decode import fields_of
 from strategy_sdk.dispatch import Dispatcher
 from strategy_sdk.gateway import Gateway, Registered
-from strategy_sdk.link import Link, Wire
+from strategy_sdk.link import Link, Wire, key_of
 from strategy_sdk.market_data import Books, Subscription
 from strategy_sdk.sequence import Sequence, Verdict
 from strategy_sdk.timing import Timing
@@ -57,7 +57,10 @@ class Place:
 
 
 class Reader:
-    """Reads and tells; used by one thread, but for ``restart``."""
+    """Reads and tells; used by one thread, but for ``restart``.
+
+    ``place``: it reads the streams there only (``Link.place``): one command names no others.
+    """
 
     def __init__(
         self,
@@ -67,7 +70,9 @@ class Reader:
         dispatcher: Dispatcher,
         timing: Timing,
         log: logging.Logger,
+        place: int = 0,
     ) -> None:
+        self._place = place
         self._link = link
         self._gateway = gateway
         self._books = books
@@ -87,6 +92,11 @@ class Reader:
     def __repr__(self) -> str:
         places = ", ".join(f"{one.account.id} at {one.handled}" for one in self._places.values())
         return f"Reader({places})"
+
+    @property
+    def has_streams(self) -> bool:
+        """Whether there is anything to read: without an account or a book there is not."""
+        return bool(self._places or self._books.streams(self._place))
 
     def start(self, account: Account, registered: Registered, loaded_at: str) -> None:
         """Read the account's results from the place that an earlier run stored."""
@@ -127,7 +137,9 @@ class Reader:
             self.on_gap(*self._missed[0])
             del self._missed[0]
         places = list(self._places.values())
-        books = self._books.streams()
+        books = self._books.streams(self._place)
+        if not places and not books:
+            return False
         commands: list[tuple[Any, ...]] = [
             self._gateway.cursor_command(one.account, one.handled)
             for one in places
@@ -193,7 +205,7 @@ class Reader:
         """Return the answers; only the last command's refusal is an error."""
         try:
             if self._connection is None:
-                self._connection = self._link.new_connection()
+                self._connection = self._link.new_connection(key_of(commands[0]))
             replies = self._link.exchange(self._connection, commands)
         except AuthenticationError as refusal:
             self.close()
@@ -287,7 +299,9 @@ class Reader:
 
     def _read_books_again(self, books: dict[str, Entry]) -> dict[str, Entry]:
         """Return those of the waiting books that changed since they were read."""
-        waiting: list[Subscription] = [one for one in self._books.streams() if one.stream in books]
+        waiting: list[Subscription] = [
+            one for one in self._books.streams(self._place) if one.stream in books
+        ]
         if not waiting:
             return {}
         ids = [books[one.stream][0] for one in waiting]

@@ -12,8 +12,9 @@ from redis import ConnectionPool
 
 from router import settings as router_settings
 from router.contracts import ResultsGap
-from router.errors import ConfigError, RedisUnavailable, RouterError
+from router.errors import ConfigError, RouterError
 from router.ids import check_name
+from router.servers import Servers
 from router.settings import Settings
 from strategy_sdk.accounts import Account, Accounts, AccountsArgument
 from strategy_sdk.alive import SignsOfLife
@@ -24,10 +25,11 @@ from strategy_sdk.desk import OrderDesk
 from strategy_sdk.dispatch import Dispatcher
 from strategy_sdk.gateway import Gateway, Registered
 from strategy_sdk.instruments import Instruments
-from strategy_sdk.link import Link, backoff_s, open_pool
+from strategy_sdk.link import Link, open_pool
 from strategy_sdk.loading import load_account
 from strategy_sdk.market_data import Books
 from strategy_sdk.reader import Reader
+from strategy_sdk.reading import Reading
 from strategy_sdk.schedule import Schedule
 from strategy_sdk.strategy import Strategy
 from strategy_sdk.timing import Timing
@@ -64,13 +66,12 @@ class Runner:
         self.strategy_id = strategy_id
         self.log = logging.getLogger(f"strategy.{strategy_id}")
         self.accounts = Accounts.read(accounts, self._settings)
-        url = redis_url or self._settings.redis_url
-        self._link = Link(pool or open_pool(url, self._timing), self._timing)
+        self._link = _link(redis_url or self._settings.redis_url, pool, self._timing)
         self._stopping = stop_event or threading.Event()
         self._build(instance)
         self._thread: threading.Thread | None = None
         self._started = threading.Event()
-        self._pauses: Iterator[float] | None = None
+        self._ended: BaseException | None = None
         self.error: BaseException | None = None
         """What ended the run in its own thread; None if it ended well or still runs."""
 
@@ -88,8 +89,8 @@ class Runner:
         self._dispatcher = Dispatcher(
             self._strategy, self.strategy_id, self.cache, self.callbacks, log
         )
-        self.reader = Reader(self._link, self.gateway, self.books, self._dispatcher, timing, log)
-        self.reader.on_gap = self._results_lost
+        self._readings = [self._reading(place, these) for place, these in self._places().items()]
+        self.reader = self._readings[0].reader
         self._alive = SignsOfLife(
             self.gateway, accounts, self.books, self._instruments, timing, log
         )
@@ -103,6 +104,28 @@ class Runner:
             stopping=self._stopping,
             log=log,
         )
+
+    def _places(self) -> dict[int, list[Account]]:
+        """Return where there is something to read, and the accounts whose results are there."""
+        found: dict[int, list[Account]] = {}
+        for account in self.accounts.all:
+            place = self._link.place(account.keys.results(self.strategy_id))
+            found.setdefault(place, []).append(account)
+        for account in self.accounts.all:
+            books = self.accounts.venue(account.exchange).wanted
+            found.setdefault(self._link.place(books), [])
+        return found
+
+    def _reading(self, place: int, accounts: list[Account]) -> Reading:
+        reader = Reader(
+            *(self._link, self.gateway, self.books, self._dispatcher, self._timing, self.log),
+            place=place,
+        )
+        reader.on_gap = self._results_lost
+        return Reading(reader, accounts, self.gateway, self._timing, self._stopping, self.log)
+
+    def _reader_of(self, account: Account) -> Reader:
+        return next(one.reader for one in self._readings if account in one.accounts)
 
     def __repr__(self) -> str:
         return f"Runner({self.strategy_id}, {self.accounts!r})"
@@ -162,10 +185,13 @@ class Runner:
         """
         self.open()
         try:
-            while not self._stopping.is_set():
-                self.turn()
+            for number, reading in enumerate(self._readings[1:], 2):
+                reading.start(f"{self.strategy_id}-reader-{number}", self._end_with)
+            self._readings[0].run()
         finally:
             self.close()
+        if self._ended is not None:
+            raise self._ended
 
     def open(self) -> None:
         """Register, load the cache, run ``on_start``; on any error, leave nothing behind."""
@@ -175,7 +201,8 @@ class Runner:
                 registered = self.gateway.register(account, wake=True)
                 self._alive.warn_of_a_twin(account, registered)
                 self.books.clock_offset_ms = registered.now_ms - self._now_ms()
-                self.reader.start(account, registered, self._load(account))
+                loaded = self._load(account)
+                self._reader_of(account).start(account, registered, loaded)
             self._alive.start()
             with self.callbacks.lock:
                 self._strategy.on_start()
@@ -186,22 +213,23 @@ class Runner:
         self._started.set()
 
     def turn(self, *, block: bool = True) -> bool:
-        """Read and tell once; after an outage, come back with growing pauses."""
-        try:
-            came = self.reader.turn(block=block)
-        except RedisUnavailable as error:
-            self._reconnect(error)
-            return False
-        self._pauses = None
+        """Read and tell once, all in this thread; after an outage, come back."""
+        came = False
+        for reading in self._readings:
+            came |= reading.turn(block=block)
         return came
 
     def close(self) -> None:
         """Run ``on_stop``, store the place in the results, end the threads and connections."""
         try:
+            self._stopping.set()
+            for reading in self._readings:
+                reading.join()
             self._schedule.stop()
             self.callbacks.run(self._strategy.on_stop)
             self.callbacks.end()
-            self.reader.store()
+            for reading in self._readings:
+                reading.reader.store()
         except RouterError as error:
             self.log.warning("the last results handled will be told once more: %s", error)
         finally:
@@ -214,8 +242,14 @@ class Runner:
         self._schedule.stop()
         self._link.close()  # first, so that no call under way is repeated any more
         self._alive.stop()
-        self.reader.close()
+        for reading in self._readings:
+            reading.reader.close()
         self._strategy._detach()
+
+    def _end_with(self, error: BaseException) -> None:
+        """End the run: what ended one reader, such as SystemExit, ends them all."""
+        self._ended = error
+        self._stopping.set()
 
     def _now_ms(self) -> int:
         return self._context.clock.timestamp_ms()
@@ -234,7 +268,7 @@ class Runner:
             *(gap.first_seq, gap.last_seq, account.id, gap.reason),
         )
         try:
-            self.reader.loaded(account, self._load(account))
+            self._reader_of(account).loaded(account, self._load(account))
             self._dispatcher.results_lost(account, gap)
             self.gateway.forget_gap(account)
         except ConfigError as error:  # a right was taken away; results are told all the same
@@ -243,24 +277,7 @@ class Runner:
     def _forgotten(self, account: Account, registered: Registered) -> None:
         # "0-0": the results' stream is new, too, so every entry in it is unread.
         if registered.cursor == "0-0":
-            self.reader.restart(account)
-
-    def _reconnect(self, error: RedisUnavailable) -> None:
-        self.log.warning("Redis is away, orders cannot be sent: %s", error)
-        if self._pauses is None:  # they go on growing until a read has worked
-            timing = self._timing
-            self._pauses = backoff_s(timing.reconnect_first_s, timing.reconnect_most_s)
-        for pause_s in self._pauses:
-            if self._stopping.wait(pause_s):
-                return
-            try:
-                for account in self.accounts.all:
-                    self.gateway.register(account, wake=True)
-            except RouterError as trouble:
-                self.log.debug("Redis is still away: %s", trouble)
-            else:
-                self.log.warning("Redis is back; going on with %r", self.reader)
-                return
+            self._reader_of(account).restart(account)
 
 
 def run(
@@ -301,6 +318,15 @@ def run(
     )
     with _stopped_by_signals(runner):
         runner.run()
+
+
+def _link(url: str, pool: ConnectionPool | None, timing: Timing) -> Link:
+    """Return the link to the servers at ``url``, or by the pool alone where one is given."""
+    if pool is not None:
+        return Link(lambda key: pool, timing)
+    servers = Servers(url)
+    place = None if servers.one_for_all else servers.place
+    return Link(lambda key: open_pool(servers, key, timing), timing, place)
 
 
 @contextlib.contextmanager

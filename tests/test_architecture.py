@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 #: Text in, values out: no I/O, no clock, no randomness, and no module that has them.
 PURE = (
+    "router/access.py",
     "router/contracts.py",
     "router/enums.py",
     "router/errors.py",
@@ -47,6 +48,7 @@ PURE = (
     "router/keyspace.py",
     "router/orders.py",
     "router/outcomes.py",
+    "router/redis_url.py",
     "router/results.py",
     "router/snapshot.py",
     "router/state.py",

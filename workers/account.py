@@ -6,13 +6,13 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
-import redis.asyncio
-
 from router.contracts import ControlKind
 from router.evidence import Fill, OrderReport, read_report
 from router.keyspace import AccountKeys, VenueKeys
 from router.orders import OrderRecord
+from router.settings import Durability
 from workers.checks import Checks
+from workers.clients import Clients
 from workers.clock import Clock
 from workers.connection import NO_SOCKET, Connection
 from workers.connects import Connects
@@ -63,7 +63,7 @@ class AccountWorker:
     def __init__(
         self,
         setup: AccountSetup,
-        client: "redis.asyncio.Redis",
+        clients: Clients,
         connects: Connects,
         *,
         enqueue_unknown: Callable[[str, str, str], None],
@@ -73,14 +73,14 @@ class AccountWorker:
     ) -> None:
         self._setup = setup
         self._connects = connects
-        self._client = client
+        self._clients = clients
         self._enqueue_unknown = enqueue_unknown
         self._metrics = metrics or AccountMetrics(setup.venue.exchange, setup.name)
         self._keys = AccountKeys(setup.name, setup.settings.prefix)
         self.clock = Clock()
         self._load_functions = load_functions
         self.lease = Lease(
-            client,
+            clients.account,
             self._keys,
             self.clock,
             ttl_ms=setup.settings.worker.lease_ttl_ms,
@@ -115,7 +115,7 @@ class AccountWorker:
         )
         owner = Owner(
             self._setup,
-            self._client,
+            self._clients,
             self._keys,
             self.lease,
             rest,
@@ -141,7 +141,7 @@ class Owner:
     def __init__(
         self,
         setup: AccountSetup,
-        client: "redis.asyncio.Redis",
+        clients: Clients,
         keys: AccountKeys,
         lease: Lease,
         rest: RestClient,
@@ -151,7 +151,8 @@ class Owner:
     ) -> None:
         settings, venue = setup.settings, setup.venue
         self._setup = setup
-        self._client = client
+        self._clients = clients
+        self._client = clients.account
         self._keys = keys
         self._lease = lease
         self._clock = clock
@@ -159,7 +160,10 @@ class Owner:
         self._connects = connects
         self.on_unknown: Callable[[str, str, str], None] = lambda account, strategy, oid: None
         self.load_functions: Callable[[], Awaitable[None]] = no_functions
-        self._outbox = Outbox(client, keys, lease.epoch, metrics)
+        self._outbox = Outbox(
+            *(clients.account, keys, lease.epoch, metrics),
+            replicated=settings.durability is Durability.REPLICATED,
+        )
         self._teller = Teller(
             keys=keys,
             outbox=self._outbox,
@@ -228,7 +232,7 @@ class Owner:
             forgotten=self._recovery.noticed,
         )
         keys = VenueKeys(venue.exchange, settings.prefix)
-        self._market = MarketData(on, self._client, keys, books)
+        self._market = MarketData(on, self._clients.venue, keys, books)
         self._statements.on_seen = self._desk.seen
         self._statements.on_missing_fills = self._checks.fills_missing
         self._desk.doubt = self._doubts.begin
@@ -239,7 +243,8 @@ class Owner:
         self._desk.take_report = self._statements.take
         self._resync.holder = self._inbox.holder
         self._startup = Startup(
-            self._setup, on, self._client, self._keys, keys, self._intake, self._inbox, self._resync
+            *(self._setup, on, self._clients, self._keys, keys),
+            *(self._intake, self._inbox, self._resync),
         )
         self._startup.on_halt = self._desk.halt
         self._publisher = Publisher(
@@ -461,18 +466,20 @@ class Owner:
 
     # --- control --------------------------------------------------------------------------------
 
-    async def _control(self, entries: list[tuple[str, Mapping[str, str]]]) -> None:
+    async def _control(self, stream: str, entries: list[tuple[str, Mapping[str, str]]]) -> None:
         for entry_id, fields in entries:
             kind = fields.get("kind", "")
             if kind == ControlKind.REGISTERED:
                 await self._registered()
+            elif stream != self._keys.control:
+                self._teller.dead_letter(stream, entry_id, fields, "strategies only register here")
             elif kind == ControlKind.HALT:
                 await self._startup.load_halt()
             elif kind == ControlKind.EVIDENCE:
                 await self._evidence(entry_id, fields)
             else:
-                self._teller.dead_letter(self._keys.control, entry_id, fields, "unknown kind")
-            self._teller.forget(entry_id)
+                self._teller.dead_letter(stream, entry_id, fields, "unknown kind")
+            self._teller.forget(stream, entry_id)
 
     async def _registered(self) -> None:
         """Read the strategies anew; one that Redis had forgotten gets its orders back first."""

@@ -26,7 +26,8 @@ BLOCK_MS = 1_000
 _LEASE_PAUSE_S = 0.05
 Entry = tuple[str, Mapping[str, str]]
 OnIntents = Callable[[str, list[Entry]], Awaitable[None]]
-OnControl = Callable[[list[Entry]], Awaitable[None]]
+OnControl = Callable[[str, list[Entry]], Awaitable[None]]
+"""Takes notes to the owner with the stream that they came by: not everybody may write to each."""
 
 
 class Intake:
@@ -58,6 +59,7 @@ class Intake:
         self._may_read = may_read
         self._look_every_s = look_every_s
         self._forgotten = forgotten
+        self._notes = (keys.control, keys.arrivals)
         self._strategies: dict[str, str] = {}  # stream → strategy
         self._line = Line(client)
         self._packed: dict[tuple[str, int | None], bytes] = {}
@@ -162,7 +164,7 @@ class Intake:
         return await self._line.ask(packed)
 
     def _pack(self, start: str, block_ms: int | None) -> bytes:
-        streams = [self._keys.control, *self._strategies]
+        streams = [*self._notes, *self._strategies]
         block = [] if block_ms is None else ["BLOCK", block_ms]
         packed = pack(
             (
@@ -175,8 +177,8 @@ class Intake:
 
     async def _take(self, reply: Any) -> None:
         for stream, entries in text_entries(reply):
-            if stream == self._keys.control:
-                await self._on_control(entries)
+            if stream in self._notes:
+                await self._on_control(stream, entries)
             elif stream in self._strategies:
                 await self._on_intents(self._strategies[stream], entries)
         # All that one read brought leaves together, whichever strategies it is from.

@@ -11,7 +11,7 @@ with an expiry stands for the chain, so that one that was lost with its process 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
@@ -25,10 +25,12 @@ from rq.scheduler import RQScheduler
 from rq.worker.base import StopRequested
 
 from router import settings as settings_module
-from router.errors import RedisUnavailable
+from router.errors import ConfigError, RedisUnavailable
 from router.keyspace import AccountKeys, index
 from router.outcomes import Rung
-from router.settings import JobSettings, Settings, shown
+from router.redis_url import shown
+from router.servers import ClientsByKey, Servers
+from router.settings import JobSettings, Settings
 from router.state import State
 from workers import exposition
 from workers.job_metrics import JobMetrics, QueueCollector, measured_job
@@ -43,16 +45,39 @@ _OVERDUE_S = 60.0
 _KEEP_FAILED_S = 86_400
 
 
-def connect(settings: Settings) -> "redis.Redis":
-    """Return a client for rq: bytes, no repeats by itself."""
-    return redis.Redis.from_url(settings.redis_url, retry=None, socket_timeout=10.0)
+def queue_servers(settings: Settings) -> Servers:
+    """Return where rq keeps its queue.
+
+    Raises:
+        ConfigError: If that would be a Cluster.
+    """
+    servers = Servers(settings.jobs.redis_url or settings.redis_url)
+    if not servers.one_for_all:
+        raise ConfigError(
+            "jobs.redis_url",
+            "rq keeps its queue in many slots, so it does not run on a Cluster; name one server or "
+            'Sentinels for it, for example jobs.redis_url = "redis://127.0.0.1:6380/0"',
+        )
+    return servers
 
 
-def text_client(settings: Settings) -> Any:
-    """Return a client whose replies are text."""
-    return redis.Redis.from_url(
-        settings.redis_url, retry=None, socket_timeout=10.0, decode_responses=True
-    )
+def connect(settings: Settings) -> Any:
+    """Return a client for rq: bytes, no repeats by itself; raise as ``queue_servers`` does."""
+    return queue_servers(settings).client("", retry=None, socket_timeout=10.0)
+
+
+def text_clients(settings: Settings) -> ClientsByKey:
+    """Return clients of the servers that have the orders; their replies are text."""
+    servers = Servers(settings.redis_url)
+    return ClientsByKey(servers, retry=None, socket_timeout=10.0, decode_responses=True)
+
+
+def _accounts(clients: ClientsByKey, settings: Settings) -> Iterator[tuple[Any, AccountKeys]]:
+    """Yield a client and the keys of every account that was ever served."""
+    everybody = index(settings.prefix)
+    for name in sorted(clients.of(everybody).smembers(everybody)):
+        keys = AccountKeys(name, settings.prefix)
+        yield clients.of(keys.epoch), keys
 
 
 # --- resolving ------------------------------------------------------------------------------------
@@ -74,11 +99,12 @@ def enqueue_resolve(
     Return False, and do nothing, if the first attempt is asked for while a chain is under way.
     """
     delay_s = pause_s(settings.jobs, attempt)
-    with closing(connect(settings)) as client:
-        key = AccountKeys(account, settings.prefix).resolving(strategy, oid)
+    key = AccountKeys(account, settings.prefix).resolving(strategy, oid)
+    with closing(text_clients(settings)) as clients:
         expires_ms = int((delay_s + _OVERDUE_S) * 1000)
-        if not client.set(key, attempt, px=expires_ms, nx=attempt == 0):
+        if not clients.of(key).set(key, attempt, px=expires_ms, nx=attempt == 0):
             return False
+    with closing(connect(settings)) as client:
         Queue(settings.jobs.queue, connection=client).enqueue_in(
             timedelta(seconds=delay_s),
             resolve_unknown,
@@ -93,10 +119,11 @@ def enqueue_resolve(
 def resolve_unknown(account: str, strategy: str, oid: str, attempt: int = 0) -> str:
     """Climb the ladder once for an unknown order; return what was found, or "known"."""
     settings = settings_module.load()
-    with closing(text_client(settings)) as client:
-        rung = resolve(client, settings, account, strategy, oid)
+    with closing(text_clients(settings)) as clients:
+        rung = resolve(clients, settings, account, strategy, oid)
         if rung is None:
-            client.delete(AccountKeys(account, settings.prefix).resolving(strategy, oid))
+            key = AccountKeys(account, settings.prefix).resolving(strategy, oid)
+            clients.of(key).delete(key)
             return "known"
     if rung is Rung.NO_ANSWER:
         enqueue_resolve(settings, account, strategy, oid, attempt=attempt + 1)
@@ -107,14 +134,13 @@ def sweep() -> int:
     """Enqueue a resolver for each unknown order that has none; return how many are unknown."""
     settings = settings_module.load()
     unknown = 0
-    with closing(text_client(settings)) as client:
-        for account in client.smembers(index(settings.prefix)):
-            keys = AccountKeys(account, settings.prefix)
+    with closing(text_clients(settings)) as clients:
+        for client, keys in _accounts(clients, settings):
             for strategy in _strategies(client, keys):
                 for oid in client.smembers(keys.open(strategy)):
                     if client.hget(keys.order(strategy, oid), "state") == State.UNKNOWN:
                         unknown += 1
-                        enqueue_resolve(settings, account, strategy, oid)
+                        enqueue_resolve(settings, keys.account, strategy, oid)
     return unknown
 
 
@@ -125,9 +151,8 @@ def tidy() -> dict[str, int]:
     """Archive orders that ended long ago; trim results handled, too old or too many."""
     settings = settings_module.load()
     done = {"archived": 0, "trimmed": 0}
-    with closing(text_client(settings)) as client:
-        for account in client.smembers(index(settings.prefix)):
-            keys = AccountKeys(account, settings.prefix)
+    with closing(text_clients(settings)) as clients:
+        for client, keys in _accounts(clients, settings):
             for strategy in _strategies(client, keys):
                 done["archived"] += archive_ended(client, keys, strategy, settings.jobs)
                 done["trimmed"] += trim_results(client, keys, strategy, settings)
@@ -149,12 +174,11 @@ def run(settings: Settings) -> None:
         ConfigError: If the metrics cannot be served at their address.
     """
     with closing(connect(settings)) as client:
+        at = shown(settings.jobs.redis_url or settings.redis_url)
         try:
             client.ping()
         except redis.RedisError as error:
-            raise RedisUnavailable(
-                f"Redis does not answer at {shown(settings.redis_url)}: {error}"
-            ) from error
+            raise RedisUnavailable(f"Redis does not answer at {at}: {error}") from error
         queue = Queue(settings.jobs.queue, connection=client)
         registry = exposition.registry(QueueCollector(queue))
         with exposition.served(settings.metrics, registry):

@@ -33,13 +33,21 @@ class Line:
             ConnectionError, TimeoutError: If none came in time; it may have been carried out.
             ResponseError: If Redis refused it.
         """
+        return (await self._ask(packed, 1))[0]
+
+    async def ask_both(self, first: bytes, second: bytes) -> tuple[Any, Any]:
+        """Return the answers to two packed commands, sent in one write; raise as ``ask`` does."""
+        answer, other = await self._ask(first + second, 2)
+        return answer, other
+
+    async def _ask(self, packed: bytes, count: int) -> list[Any]:
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 if self._connection is None:
                     pool: Any = self._client.connection_pool
                     self._connection = await pool.get_connection()
                 await self._connection.send_packed_command([packed], check_health=False)
-                return await self._connection.read_response()
+                return [await self._connection.read_response() for _ in range(count)]
         except BaseException:
             # What was asked may still be answered; nobody may read that as another answer.
             await self.close()

@@ -43,6 +43,7 @@ COUNTERS: dict[str, tuple[tuple[str, ...], str]] = {
     "throttled": ((), "Answers by which the venue asked for a pause."),
     "dead_letters": ((), "Messages that could not be processed."),
     "refused_writes": ((), "Writes of an apply that Redis refused."),
+    "unreplicated": ((), "Applies that no replica had in time (durability = replicated)."),
     "unknown_resolved": (("truth",), "Orders whose lost outcome became known."),
     "resync_failures": ((), "Attempts to reconcile that failed."),
     "socket_connects": (("socket",), "Sessions that became ready, planned replacements included."),
@@ -113,6 +114,7 @@ class AccountMetrics:
         self.throttled = self.counters["throttled"]
         self.dead_letters = self.counters["dead_letters"]
         self.refused_writes = self.counters["refused_writes"]
+        self.unreplicated = self.counters["unreplicated"]
         self.rest_calls = self.counters["rest_calls"]
         self.unknown_resolved = self.counters["unknown_resolved"]
         self.resync_failures = self.counters["resync_failures"]

@@ -36,8 +36,11 @@ class Outbox:
         keys: AccountKeys,
         epoch: int,
         metrics: AccountMetrics | None = None,
+        *,
+        replicated: bool = False,
     ) -> None:
         self._line = Line(client)
+        self._wait = pack(functions.WAIT) if replicated else b""
         self._metrics = metrics or AccountMetrics()
         self._begun_s = 0.0  # when the oldest operation not yet on its way was added; 0.0: none
         self._keys = keys
@@ -115,7 +118,7 @@ class Outbox:
     async def _try(self, batch: functions.Batch, epoch: int) -> Any:
         packed = pack(("FCALL", *batch.call(self._keys, epoch, self._number).fcall()))
         try:
-            reply = await persistently(lambda: self._line.ask(packed))
+            reply = await persistently(lambda: self._ask(packed))
         except redis.exceptions.ResponseError as error:
             if not functions.is_missing(error):
                 raise
@@ -126,6 +129,21 @@ class Outbox:
                 raise LeaseLost(self._keys.account, self.epoch, int(reply[1]))
         await self.forgotten(epoch)
         return None
+
+    async def _ask(self, packed: bytes) -> Any:
+        """Return an apply's answer, once a replica has it where that is promised."""
+        if not self._wait:
+            return await self._line.ask(packed)
+        reply, replicas = await self._line.ask_both(packed, self._wait)
+        if not replicas:
+            # Nothing to take back: what was written is true, and the venue can tell it again.
+            self._metrics.unreplicated.add()
+            log.error(
+                "%s: no replica has the last outcomes; a failover now forgets them until the venue "
+                "is asked again",
+                self._keys.account,
+            )
+        return reply
 
     async def _lost(self, epoch: int) -> None:
         raise LeaseLost(self._keys.account, epoch, 0)

@@ -7,63 +7,62 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
+from typing import Any
 
-import redis
-import redis.asyncio
 import redis.exceptions
 
 from router import functions
 from router.errors import ConfigError, LeaseLost, RedisUnavailable
-from router.settings import Settings, shown
+from router.redis_url import shown
+from router.servers import Servers
+from router.settings import Settings
 from workers import exposition
 from workers.account import AccountWorker
+from workers.clients import Clients
 from workers.clock import Clock
 from workers.connects import Connects
-from workers.jobs import enqueue_resolve
+from workers.jobs import enqueue_resolve, queue_servers
 from workers.metrics import AccountMetrics
-from workers.outbox import NO_ANSWER, answer_in_time
+from workers.outbox import NO_ANSWER
 from workers.setup import AccountSetup, account_setup
 from workers.venue import Venue
 
 log = logging.getLogger(__name__)
 
 _AGAIN_S = 0.5
+_ONE_CALL = {"retry": None, "socket_timeout": 5.0, "socket_connect_timeout": 2.0}
 
 
-def connect(settings: Settings) -> "redis.asyncio.Redis":
-    """Return a client that never repeats a command by itself (we repeat what is idempotent).
-
-    It has no socket timeout: redis-py 8.1 keeps one by ``asyncio.wait_for``, which on Python 3.11
-    makes a task for each write and can swallow a cancellation. Callers bound their calls with
-    ``asyncio.timeout`` (``answer_in_time``), which does neither.
-    """
-    return redis.asyncio.Redis.from_url(
-        settings.redis_url,
-        retry=None,
-        socket_timeout=None,
-        socket_connect_timeout=2.0,
-        health_check_interval=0,
-        decode_responses=True,
-        encoding_errors="replace",  # whatever was pushed by hand must not end a read
-    )
-
-
-async def load_functions(client: "redis.asyncio.Redis", url: str) -> None:
-    """Load the functions library; where memory is full, the one that is there must do.
+async def load_functions(servers: Servers) -> None:
+    """Load the functions library on every server that has keys; replicas get it from them.
 
     Raises:
         RedisUnavailable: If Redis does not answer at this address.
-        ConfigError: If the server has no functions (older than Redis 7) or forbids loading them.
+        ConfigError: If a server has no functions (older than Redis 7) or forbids loading them.
     """
+    await asyncio.to_thread(_load_functions, servers)
+
+
+def _load_functions(servers: Servers) -> None:
+    url = shown(servers.url)
     try:
-        await answer_in_time(client.function_load(functions.source(), replace=True))
+        for node in servers.masters():
+            with closing(servers.client_at(node, **_ONE_CALL)) as client:
+                _load_at(client, url)
     except NO_ANSWER as error:
         raise RedisUnavailable(
             f"Redis does not answer at {url}: {error}. Start it or give --redis-url"
         ) from error
+
+
+def _load_at(client: Any, url: str) -> None:
+    """Load the functions on one server; where its memory is full, those that it has must do."""
+    try:
+        client.function_load(functions.source(), replace=True)
     except redis.exceptions.OutOfMemoryError as error:
-        if not await answer_in_time(client.function_list(functions.LIBRARY)):
+        if not client.function_list(functions.LIBRARY):
             raise RedisUnavailable(
                 f"Redis at {url} has no memory left for the functions ({error}). Free memory or "
                 "raise maxmemory"
@@ -78,6 +77,8 @@ class WorkerProcess:
 
     def __init__(self, settings: Settings, accounts: Sequence[str]) -> None:
         self._settings = settings
+        self._servers = Servers(settings.redis_url)
+        queue_servers(settings)  # before the first unknown order needs a resolver
         self.setups = [account_setup(name, settings) for name in accounts]
         self.workers: dict[str, AccountWorker] = {}
         self._connects: dict[str, Connects] = {}
@@ -106,33 +107,29 @@ class WorkerProcess:
             await self._run()
 
     async def _run(self) -> None:
-        client = connect(self._settings)
-        try:
-            await load_functions(client, shown(self._settings.redis_url))
-            tasks = [asyncio.create_task(self._account(setup)) for setup in self.setups]
-            stopping = asyncio.create_task(self._stop.wait())
-            await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (stopping, *tasks):
-                if not task.done():
-                    task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-            for result in results:
-                if isinstance(result, Exception):
-                    raise result
-        finally:
-            await client.aclose()
+        await load_functions(self._servers)
+        tasks = [asyncio.create_task(self._account(setup)) for setup in self.setups]
+        stopping = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (stopping, *tasks):
+            if not task.done():
+                task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
 
     async def _account(self, setup: AccountSetup) -> None:
         known_epoch = 0
         while True:
-            client = connect(self._settings)
+            clients = Clients.open(self._servers, setup)
             worker = AccountWorker(
                 setup,
-                client,
+                clients,
                 self._connects_to(setup.venue),
                 enqueue_unknown=self._enqueue,
                 metrics=self.metrics[setup.name],
-                load_functions=partial(load_functions, client, shown(self._settings.redis_url)),
+                load_functions=partial(load_functions, self._servers),
                 known_epoch=known_epoch,
             )
             self.workers[setup.name] = worker
@@ -145,7 +142,7 @@ class WorkerProcess:
             except (redis.exceptions.RedisError, OSError) as error:
                 log.error("%s: %s; starting over", setup.name, error)
                 await asyncio.sleep(_AGAIN_S)
-                await self._load_missing(client, error)
+                await self._load_missing(error)
             except Exception:
                 # It ends this epoch, not the other accounts; unresolved requests are pending.
                 self.defects += 1
@@ -153,13 +150,13 @@ class WorkerProcess:
                 await asyncio.sleep(_AGAIN_S)
             finally:
                 known_epoch = worker.lease.known
-                await client.aclose()
+                await clients.aclose()
 
-    async def _load_missing(self, client: "redis.asyncio.Redis", error: Exception) -> None:
-        """Load the functions where the server lost them with its data."""
+    async def _load_missing(self, error: Exception) -> None:
+        """Load the functions where the server lost them with its data, or a new one lacks them."""
         if functions.is_missing(error):
             try:
-                await load_functions(client, shown(self._settings.redis_url))
+                await load_functions(self._servers)
             except RedisUnavailable as trouble:
                 log.warning("%s", trouble)
 

@@ -13,6 +13,7 @@ from router.instruments import Instrument
 from router.keyspace import AccountKeys, VenueKeys
 from router.orders import OrderRecord
 from router.outcomes import MISSES_FOR_PROOF, Rung, absent_from
+from router.servers import ClientsByKey
 from router.settings import Settings
 from router.state import State
 from workers.clock import Clock
@@ -24,18 +25,21 @@ from workers.venue import Instruments, UnexpectedReply, Venue
 PROVEN_ABSENT = "proven absent at the venue by the resolver"
 
 
-def resolve(client: Any, settings: Settings, account: str, strategy: str, oid: str) -> Rung | None:
+def resolve(
+    clients: ClientsByKey, settings: Settings, account: str, strategy: str, oid: str
+) -> Rung | None:
     """Return what one climb says, handed to the owner; None if the outcome is known by now.
 
     ``NOT_FOUND`` is proof of absence here; ``NO_ANSWER`` means: ask again later.
     """
     keys = AccountKeys(account, settings.prefix)
+    client = clients.of(keys.epoch)
     fields = client.hgetall(keys.order(strategy, oid))
     if not fields or fields.get("state") != State.UNKNOWN:
         return None
     record = OrderRecord.from_hash(strategy, fields)
     setup = account_setup(account, settings)
-    known = _known_instruments(client, settings, setup.venue, record.symbol)
+    known = _known_instruments(clients, settings, setup.venue, record.symbol)
     clock = Clock(redis_offset_ms=_redis_ms(client) - Clock().now_ms())
     findings = asyncio.run(_climb(setup, record, known, clock))
     evidence = _evidence(findings)
@@ -62,9 +66,12 @@ def _evidence(findings: Findings) -> dict[str, str]:
             assert_never(findings.rung)
 
 
-def _known_instruments(client: Any, settings: Settings, venue: Venue, symbol: str) -> Instruments:
+def _known_instruments(
+    clients: ClientsByKey, settings: Settings, venue: Venue, symbol: str
+) -> Instruments:
     """Return the order's instrument as the owner published it: the venue need not be asked."""
-    text = client.hget(VenueKeys(venue.exchange, settings.prefix).instruments, symbol)
+    key = VenueKeys(venue.exchange, settings.prefix).instruments
+    text = clients.of(key).hget(key, symbol)
     return Instruments([Instrument.model_validate_json(text)] if text else [])
 
 

@@ -5,13 +5,13 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterable
 
-import redis.asyncio
 import redis.exceptions
 
 from router import ids
 from router.contracts import Registration
 from router.errors import ConfigError
 from router.keyspace import GROUP, AccountKeys, VenueKeys, index
+from workers.clients import Clients
 from workers.inbox import Inbox
 from workers.intake import Intake
 from workers.outbox import persistently
@@ -33,7 +33,7 @@ class Startup:
         self,
         setup: AccountSetup,
         wiring: Wiring,
-        client: "redis.asyncio.Redis",
+        clients: Clients,
         keys: AccountKeys,
         venue_keys: VenueKeys,
         intake: Intake,
@@ -42,7 +42,7 @@ class Startup:
     ) -> None:
         self._setup = setup
         self._on = wiring
-        self._client = client
+        self._clients = clients
         self._keys = keys
         self._venue_keys = venue_keys
         self._intake = intake
@@ -114,9 +114,9 @@ class Startup:
         accounts = index(self._setup.settings.prefix)
         try:
             await persistently(
-                lambda: self._client.hset(self._venue_keys.instruments, mapping=texts)  # type: ignore[arg-type]
+                lambda: self._clients.venue.hset(self._venue_keys.instruments, mapping=texts)  # type: ignore[arg-type]
             )
-            await persistently(lambda: self._client.sadd(accounts, self._setup.name))
+            await persistently(lambda: self._clients.index.sadd(accounts, self._setup.name))
         except redis.exceptions.OutOfMemoryError as error:
             # Those of the last owner stand; live orders need us more than strategies need news.
             log.error("%s: instruments were not published: %s", self._setup.name, error)
@@ -131,7 +131,7 @@ class Startup:
 
     async def load_strategies(self) -> None:
         """Read who is registered; their intents, results, tags and grace."""
-        raw = await persistently(lambda: self._client.hgetall(self._keys.strategies))
+        raw = await persistently(lambda: self._clients.account.hgetall(self._keys.strategies))
         grace_ms = [self._setup.settings.orders.reconcile_grace_ms]
         tags = dict(self.remembered)
         for name, text in raw.items():
@@ -154,26 +154,27 @@ class Startup:
 
     async def load_halt(self) -> None:
         """Read whether the account is halted: a halt outlives the owner that was told of it."""
-        halted = await persistently(lambda: self._client.get(self._keys.halt))
+        halted = await persistently(lambda: self._clients.account.get(self._keys.halt))
         self.on_halt(halted or "")
 
     async def _load_holdings(self) -> None:
         """Read the positions and balances that the last owner published."""
-        positions = await persistently(lambda: self._client.hvals(self._keys.positions))
-        balances = await persistently(lambda: self._client.hvals(self._keys.balances))
+        positions = await persistently(lambda: self._clients.account.hvals(self._keys.positions))
+        balances = await persistently(lambda: self._clients.account.hvals(self._keys.balances))
         self.on_holdings(positions, balances)
 
     async def _make_groups(self) -> None:
-        streams = [self._keys.control]
+        streams = [self._keys.control, self._keys.arrivals]
         streams += [self._keys.intents(name) for name in sorted(self._on.teller.strategies)]
+        client = self._clients.account
         for stream in streams:
             with contextlib.suppress(redis.exceptions.ResponseError):  # BUSYGROUP: it is there
                 await persistently(
-                    lambda at=stream: self._client.xgroup_create(at, GROUP, "0", mkstream=True)  # type: ignore[misc]
+                    lambda at=stream: client.xgroup_create(at, GROUP, "0", mkstream=True)  # type: ignore[misc]
                 )
 
     async def _load_orders(self) -> None:
         for strategy in sorted(self._on.teller.strategies):
             key = self._keys.open(strategy)
-            for oid in await persistently(lambda at=key: self._client.smembers(at)):  # type: ignore[misc]
+            for oid in await persistently(lambda at=key: self._clients.account.smembers(at)):  # type: ignore[misc]
                 await self._inbox.find(strategy, oid)

@@ -144,9 +144,9 @@ class Teller:
         batch.order(self._keys, strategy, oid, fields)
         batch.place(self._keys, strategy, oid, "ended", end_ms=self._now_ms())
 
-    def forget(self, entry_id: str) -> None:
-        """Take an entry off the control stream."""
-        self._outbox.batch.settle(self._keys.control, entry_id)
+    def forget(self, stream: str, entry_id: str) -> None:
+        """Take a note to the owner off its stream."""
+        self._outbox.batch.settle(stream, entry_id)
 
     def reply(self, request_id: str, text: str) -> None:
         """Answer a query."""

@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  strategies  hash    {a}:strategies
 -- KEYS[2]  intents     stream  {a}:intents:<strategy>
--- KEYS[3]  control     stream  {a}:control
+-- KEYS[3]  arrivals    stream  {a}:arrivals
 -- KEYS[4]  results     stream  {a}:results:<strategy>
 -- KEYS[5]  cursor      hash    {a}:cursor:<strategy>
 -- ARGV[1]  strategy   ARGV[2]  instance   ARGV[3]  registration, JSON with "tag"

@@ -20,6 +20,7 @@ from simulator.client import ControlClient, Ledger
 from simulator.server import RunningSimulator
 from strategy_sdk import Runner, Strategy, Timing
 from strategy_sdk.schema import Order
+from tests.redis_servers import KeyedRedis
 from tests.scenarios.venues import OKX, VenueUnderTest
 from workers.process import WorkerProcess
 
@@ -505,9 +506,10 @@ def stack_settings(
     accounts: Mapping[str, AccountSettings],
     redis_url: str,
     orders: OrderSettings = FAST,
+    others: Mapping[str, Any] | None = None,
     **worker: Any,
 ) -> Settings:
-    """Return settings of a stack."""
+    """Return settings of a stack; ``others``: as ``durability`` or ``jobs``."""
     quick: dict[str, Any] = {
         "lease_ttl_ms": 10_000,
         "reconnect_first_s": 0.05,
@@ -521,6 +523,7 @@ def stack_settings(
         orders=orders,
         worker=WorkerSettings(**quick | worker),
         accounts=dict(accounts),
+        **(others or {}),
     )
 
 
@@ -533,22 +536,30 @@ def running_stack(
     beside: Sequence[VenueUnderTest] = (),
     orders: OrderSettings = FAST,
     options: Mapping[str, Any] | None = None,
+    others: Mapping[str, Any] | None = None,
+    names: Sequence[str] = (),
     **worker: Any,
 ) -> Iterator[Stack]:
     """Yield a stack with an account of its own at ``venue`` and no process started yet.
 
-    It has one account more for each venue in ``beside``. ``options`` are those of all accounts at
-    their venues, such as ``dead_after_s``.
+    It has one account more for each venue in ``beside``; ``names``: of the accounts, if it matters.
+    ``options`` are those of all accounts at their venues, such as ``dead_after_s``; ``others`` are
+    settings such as ``durability``.
     """
     accounts, settings = {}, {}
-    for one in (venue, *beside):
-        account = f"{one.name}-t{next(_numbers)}-{os.getpid()}"
+    for number, one in enumerate((venue, *beside)):
+        fresh = f"{one.name}-t{next(_numbers)}-{os.getpid()}"
+        account = names[number] if number < len(names) else fresh
         simulator.control.create_account(account, venue=one.name)
         accounts[account] = one
         settings[account] = account_settings(account, simulator, one, options)
-    client = redis.Redis.from_url(redis_url, decode_responses=True, retry=None)
+    client: Any = (
+        redis.Redis.from_url(redis_url, decode_responses=True, retry=None)
+        if redis_url.startswith("redis://")
+        else KeyedRedis(redis_url)
+    )
     stack = Stack(
-        accounts, stack_settings(settings, redis_url, orders, **worker), simulator, client
+        accounts, stack_settings(settings, redis_url, orders, others, **worker), simulator, client
     )
     try:
         yield stack

@@ -407,4 +407,9 @@ def test_e11_poison_on_the_control_stream_is_kept_and_harms_nobody(stack: Stack)
     strategy.wait_for(oid, "accepted")
     until(lambda: stack.redis.xlen(control) == 0, "every note was read")
     assert [row["id"] for _, row in stack.redis.xrange(stack.keys.dead)] == poison
+    forged = {"kind": "evidence", "strategy": "alpha", "oid": oid, "absent": "trust me"}
+    stack.redis.xadd(stack.keys.arrivals, forged)  # where strategies may write
+    until(lambda: stack.redis.xlen(stack.keys.arrivals) == 0, "it was read")
+    assert len(stack.redis.xrange(stack.keys.dead)) == len(poison) + 1
+    assert strategy.of(oid)[-1] == "accepted"
     stack.check(strategy)

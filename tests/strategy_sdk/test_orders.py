@@ -290,8 +290,9 @@ def test_a_strategy_that_redis_forgot_registers_again_and_goes_on(
 def test_redis_out_of_reach_says_that_nothing_was_sent(start: Start, redis_client: Any) -> None:
     alpha = start(timing=replace(QUICK, retry_for_s=0.1, alive_every_s=600))
     alpha.tick_sz(SYMBOL)
-    alpha.runner.gateway.link._drop_idle()
-    alpha.runner.gateway.link._pool.connection_kwargs["port"] = free_port()
+    link = alpha.runner.gateway.link
+    link.drop_idle()
+    link._pools[0].connection_kwargs["port"] = free_port()
     with pytest.raises(RedisUnavailable, match=r"cannot be reached.*Nothing was sent"):
         alpha.buy()
 
@@ -362,5 +363,5 @@ def test_lost_connections_are_replaced_without_end(alpha: Recorder, worker: Scri
     link = alpha.runner.gateway.link
     for _ in range(150):  # redis-py's pool refuses after 100
         link.call("PING")
-        link._drop_idle()
+        link.drop_idle()
     assert alpha.buy()

@@ -181,7 +181,7 @@ def test_the_grace_is_registered_and_never_negative(alpha: Recorder, redis_clien
         alpha.set_reconnect_reconcile_grace_ms(ExchangeType.OKX, -1)
     alpha.set_reconnect_reconcile_grace_ms(ExchangeType.OKX, 1200)
     assert '"okx":1200' in redis_client.hget(KEYS.strategies, "alpha")
-    [*_, (_, newest)] = redis_client.xrange(KEYS.control)
+    [*_, (_, newest)] = redis_client.xrange(KEYS.arrivals)
     assert newest == {"kind": "registered", "strategy": "alpha"}
 
 

@@ -7,17 +7,17 @@ from typing import Any, cast
 import pytest
 
 from router.keyspace import AccountKeys
-from router.settings import Settings
+from router.servers import Servers
 from workers import outbox
+from workers.clients import connect
 from workers.intake import Intake
-from workers.process import connect
 
 
 async def test_a_silent_server_holds_no_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox, "ANSWER_WITHIN_S", 0.05)
     nothing = cast(Any, None)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        client = connect(Settings(redis_url=f"redis://127.0.0.1:{silent.getsockname()[1]}/0"))
+        client = connect(Servers(f"redis://127.0.0.1:{silent.getsockname()[1]}/0"), "")
         intake = Intake(
             client,
             AccountKeys("okx-main"),

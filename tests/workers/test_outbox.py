@@ -8,10 +8,10 @@ from typing import Any
 import redis
 
 from router.keyspace import AccountKeys
-from router.settings import Settings
+from router.servers import Servers
+from workers.clients import connect
 from workers.metrics import AccountMetrics
 from workers.outbox import MOST_OPERATIONS, Outbox, answer_in_time
-from workers.process import connect
 
 KEYS = AccountKeys("okx-main")
 
@@ -19,7 +19,7 @@ KEYS = AccountKeys("okx-main")
 @asynccontextmanager
 async def running(url: str) -> AsyncIterator[tuple[Outbox, AccountMetrics]]:
     """Yield an outbox of epoch 1 that writes."""
-    client, metrics = connect(Settings(redis_url=url)), AccountMetrics()
+    client, metrics = connect(Servers(url), ""), AccountMetrics()
     await answer_in_time(client.set(KEYS.epoch, "1"))
     outbox = Outbox(client, KEYS, 1, metrics)
     writing = asyncio.create_task(outbox.run())

@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from router.keyspace import AccountKeys
-from router.settings import MetricsSettings, Settings
+from router.servers import Servers
+from router.settings import MetricsSettings
 from router.snapshot import Snapshot
 from tests.workers.fake_venue import until
+from workers.clients import connect
 from workers.clock import Clock
 from workers.metrics import AccountMetrics, Standing
-from workers.process import connect
 from workers.publisher import Publisher
 
 KEYS = AccountKeys("okx-main")
@@ -20,7 +21,7 @@ EVERY_S = 0.01
 
 @asynccontextmanager
 async def publishing(url: str, metrics: AccountMetrics) -> AsyncIterator["asyncio.Task[None]"]:
-    client = connect(Settings(redis_url=url))
+    client = connect(Servers(url), "")
     publisher = Publisher(client, KEYS, metrics, Clock(), MetricsSettings(publish_every_s=EVERY_S))
     task = asyncio.create_task(publisher.run())
     try:

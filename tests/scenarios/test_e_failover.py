@@ -1,0 +1,128 @@
+"""E. Redis fails over, by Sentinel and in a Cluster: all come back, nothing is done twice."""
+
+import itertools
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from decimal import Decimal
+
+import pytest
+
+from router.settings import JobSettings
+from simulator.server import RunningSimulator
+from tests.redis_servers import Cluster, Sentinels, running_cluster, running_sentinels, wait_for
+from tests.scenarios.stack import DEADLINE_S, SYMBOL, Recorder, running_stack, until
+from tests.scenarios.test_e_redis_away import gap_free, insist
+from tests.scenarios.venues import OKX, USDM, VenueUnderTest
+
+REPLICATED = {"durability": "replicated"}
+
+
+@pytest.fixture
+def sentinels() -> Iterator[Sentinels]:
+    with running_sentinels(replicas=2) as found:
+        yield found
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    with running_cluster() as found:
+        yield found
+
+
+def submitting(strategy: Recorder, count: int, oids: list[str]) -> threading.Thread:
+    """Return a thread that places orders, each under a key of its own, until Redis took them."""
+
+    def submit() -> None:
+        oids.extend(insist(strategy, f"k{number}") for number in range(count))
+
+    thread = threading.Thread(target=submit)
+    thread.start()
+    return thread
+
+
+def once_each(strategy: Recorder, oids: list[str]) -> bool:
+    return all(strategy.of(oid).count(name) == 1 for oid in oids for name in set(strategy.of(oid)))
+
+
+def test_sentinel_replaces_a_master_in_mid_stream(
+    sentinels: Sentinels, simulator: RunningSimulator
+) -> None:
+    with running_stack(sentinels.url, simulator, others=REPLICATED) as stack:
+        worker, strategy = stack.start_worker(), stack.start_strategy()
+        oids: list[str] = []
+        thread = submitting(strategy, 60, oids)
+        until(lambda: len(stack.ledger().requests) > 15, "orders flow")
+        old = sentinels.master
+        old.kill()
+        wait_for(lambda: sentinels.replaced(old), "a replica is the master")
+        thread.join(DEADLINE_S)
+        assert len(set(oids)) == 60
+        for oid in oids:
+            strategy.wait_for(oid, "accepted")
+        assert strategy.buy(idempotency_key="k0") == oids[0]
+        stack.control.fill_order(oids[0], account=stack.account)
+        strategy.wait_for(oids[0], "filled")
+        strategy.cancel_order_ws(SYMBOL, oids[1])
+        strategy.wait_for(oids[1], "canceled")
+        stack.check(strategy)
+        assert len(stack.ledger().orders) == 60
+        assert once_each(strategy, oids)
+        assert gap_free(stack)
+        assert worker.serving
+
+
+# --- Cluster --------------------------------------------------------------------------------------
+
+
+def name_at(cluster: Cluster, master: int, venue: VenueUnderTest) -> str:
+    """Return a name of an account whose slot this master has."""
+    names = (f"{venue.name}-c{number}-{os.getpid()}" for number in itertools.count())
+    return next(name for name in names if cluster.master_of(f"or:{{{name}}}:epoch") == master)
+
+
+def on_cluster(cluster: Cluster) -> dict[str, object]:
+    """Return a stack's names and settings: two accounts at two masters; the queue elsewhere."""
+    names = name_at(cluster, 0, OKX), name_at(cluster, 1, USDM)
+    jobs = JobSettings(redis_url="redis://127.0.0.1:1/0")
+    return {"names": names, "others": {"jobs": jobs}}
+
+
+def test_a_cluster_serves_accounts_in_several_slots_and_replaces_a_master(
+    cluster: Cluster, simulator: RunningSimulator
+) -> None:
+    with (
+        ExitStack() as running,
+        running_stack(cluster.url, simulator, beside=(USDM,), **on_cluster(cluster)) as stack,  # type: ignore[arg-type]
+    ):
+        here, there = stack.accounts
+        worker = stack.start_worker()
+        stack.wait_connected()
+        strategy = stack.start_strategy()
+        strategy.subscribe_bookl1([one.symbol for one in stack.accounts.values()])
+
+        def buy(account: str) -> str:
+            symbol = stack.accounts[account].symbol
+            return strategy.buy(symbol=symbol, account_type=account, idempotency_key=None)
+
+        first = {account: buy(account) for account in stack.accounts}
+        for oid in first.values():
+            strategy.wait_for(oid, "accepted")
+        replica = cluster.add_replica(0, running)
+        cluster.masters[0].kill()
+        while_away = buy(there)  # the other server's account notices nothing
+        strategy.wait_for(while_away, "accepted")
+        oids: list[str] = []
+        thread = submitting(strategy, 3, oids)
+        thread.join(DEADLINE_S)
+        for oid in oids:
+            strategy.wait_for(oid, "accepted")
+        stack.control.fill_order(first[here], account=here, amount=Decimal("0.0004"))
+        strategy.wait_for(first[here], "partially_filled")
+        stack.check(strategy)
+        assert len(stack.ledger(here).orders) == 4
+        assert len(stack.ledger(there).orders) == 2
+        assert once_each(strategy, [*oids, while_away])
+        assert worker.serving
+        assert replica.process is not None

@@ -264,10 +264,16 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _write_to_self(self) -> None:
         pass
 
-    def close(self) -> None:
-        """End every process."""
+    def end_processes(self) -> None:
+        """Kill all processes but the director's."""
         for process in list(self._processes):
-            self.kill(process)
+            if process is not self.director:
+                self.kill(process)
+
+    def close(self) -> None:
+        """End every process, and the loop."""
+        self.end_processes()
+        self.kill(self.director)
         self._timers.clear()
         self.carriers.close()
         super().close()

@@ -1,17 +1,18 @@
 """One seed's world, put together: Redis, venue, network, processes."""
 
+import asyncio
 import contextlib
 import os
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import requests
 
 import workers.process
+import workers.resolver
 from router.settings import (
     AccountSettings,
     MetricsSettings,
@@ -67,6 +68,7 @@ def settings() -> Settings:
                 passphrase="env:SIMULATED_PASSPHRASE",
                 rest_url="http://venue.invalid",
                 ws_url="ws://venue.invalid/ws/v5",
+                options={"inst_types": "SWAP", "ping_after_s": 0.7, "dead_after_s": 1.4},
             )
         },
     )
@@ -98,8 +100,13 @@ class Scene:
             self.log.append(f"{self.loop.now_s:9.4f} {what}: {text.decode(errors='replace')}")
 
     @contextlib.contextmanager
-    def standing_in(self) -> Iterator[None]:
-        """Let the product's modules see this world."""
+    def standing_in(
+        self, *, enqueue_resolve: Callable[..., bool], run: Callable[..., Any]
+    ) -> Iterator[None]:
+        """Let the product's modules see this world.
+
+        The two arguments stand in for what starts and runs a resolver.
+        """
         link, connect = self.venue_link, workers.process.connect
         table = standins.world(
             self.loop,
@@ -110,12 +117,13 @@ class Scene:
                 )
             },
         )
-        workers.process.connect = clients.worker_client(self.redis, connect)
-        try:
-            with standins.standing_in(table):
-                yield
-        finally:
-            workers.process.connect = connect
+        places = (
+            (workers.process, "connect", clients.worker_client(self.redis, connect)),
+            (workers.process, "enqueue_resolve", enqueue_resolve),
+            (workers.resolver, "asyncio", StandIn(asyncio, run=run)),
+        )
+        with standins.standing_in(table), standins.in_place(places):
+            yield
 
     # --- processes ----------------------------------------------------------------------------------
 
@@ -144,8 +152,3 @@ class Scene:
 
         self.loop.start_strand(process, run)
         return process
-
-
-def server_store(path: Path) -> Store:
-    """Return the store on a running server."""
-    return Store(path)

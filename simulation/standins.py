@@ -8,7 +8,7 @@ import contextlib
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -46,6 +46,19 @@ def standing_in(table: Mapping[str, StandIn]) -> Iterator[None]:
         yield
     finally:
         for module, name, value in changed:
+            setattr(module, name, value)
+
+
+@contextlib.contextmanager
+def in_place(places: Iterable[tuple[Any, str, Any]]) -> Iterator[None]:
+    """Let single names of modules mean something else."""
+    before = [(module, name, getattr(module, name)) for module, name, _ in places]
+    try:
+        for module, name, value in places:
+            setattr(module, name, value)
+        yield
+    finally:
+        for module, name, value in before:
             setattr(module, name, value)
 
 

@@ -4,6 +4,7 @@ Sessions and REST calls are those of ``simulator/okx``; only sockets and request
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -29,7 +30,9 @@ VENUE_SYMBOL = "BTC-USDT-SWAP"
 KEY, SECRET, PASSPHRASE = "key", "secret", "pass"
 _ROLES = {"private": "trade", "public": "public"}
 _TICK_S = 0.2
-_RICH = {"USDT": 1_000_000_000, "BTC": 10_000}
+#: Contracts at each price, few enough for orders to be filled in parts.
+_LEVEL = Decimal(20)
+_RICH = {"USDT": Decimal(1_000_000_000), "BTC": Decimal(10_000)}
 
 
 class Venue:
@@ -145,10 +148,14 @@ def _config(account: str, seed: str) -> SimulatorConfig:
                 api_key=KEY,
                 secret=SECRET,
                 passphrase=PASSPHRASE,
-                balances={name: total for name, total in _RICH.items()},
+                balances=_RICH,
             ),
         ),
-        instruments=tuple(one for one in default.instruments if one.symbol == VENUE_SYMBOL),
+        instruments=tuple(
+            one.model_copy(update={"level_size": _LEVEL})
+            for one in default.instruments
+            if one.symbol == VENUE_SYMBOL
+        ),
         market=MarketConfig(
             seed=int.from_bytes(seed.encode()[-6:]), tick_ms=0, volatility_bps=2.0, levels=5
         ),

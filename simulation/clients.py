@@ -17,6 +17,8 @@ from simulation.standins import running
 from simulation.strands import TIMED_OUT, Strand
 
 URL = "unix:///simulated/redis"
+#: A strategy has other things to do, so results come to it several at a time.
+_BUSY_S = 0.01
 
 
 def worker_client(
@@ -130,7 +132,7 @@ class StrategyWire:
         running(server.loop).wait(server.network.delay_s() * 2)
         if server.network.refuses():
             raise Lost("the simulated server cannot be reached")
-        link = self._link = server.open(server.loop.current, 2)
+        link = self._link = server.open(server.loop.current, 2, _BUSY_S)
         link.on_reply, link.on_cut = self._came, self._stir
 
     def disconnect(self) -> None:

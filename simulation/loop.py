@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from router.errors import RouterError
 from simulation.strands import Carriers, Killed, Strand
 
 #: Far beyond any server's own clock, so that its real time never ends a key of ours.
@@ -36,6 +37,8 @@ class Process:
     def __init__(self, name: str, seed: str) -> None:
         self.name = name
         self.ready: deque[asyncio.Handle] = deque()
+        self.waits = False
+        """Whether it is among those that the scheduler may choose."""
         self.paused = False
         self.dead = False
         self.random = random.Random(f"{seed}/{name}")
@@ -93,6 +96,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.problems: list[str] = []
         """What no part of the product caught: defects."""
         self._processes = [self.director]
+        self._waiting: list[Process] = []
         self._random = random.Random(f"{seed}/scheduler")
         self._timers: list[tuple[float, int, Process, asyncio.Handle]] = []
         self._numbers = itertools.count(1)
@@ -131,7 +135,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def post(self, process: Process, act: Callable[..., object], *args: Any) -> None:
         """Let the process do something at its next turn."""
         if not process.dead:
-            process.ready.append(asyncio.Handle(act, args, self, None))
+            self._let_run(process, asyncio.Handle(act, args, self, None))
 
     def at(self, when_s: float, process: Process, act: Callable[..., object], *args: Any) -> None:
         """Let the process do something at this time: a message arrives there."""
@@ -141,11 +145,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def pause(self, process: Process, for_s: float) -> None:
         """Let the process stand still, as SIGSTOP would."""
         process.paused = True
-        self.at(self.now_s + for_s, self.director, self._resume, process)
+        self.at(self.now_s + for_s, self.director, self.resume, process)
 
-    @staticmethod
-    def _resume(process: Process) -> None:
-        process.paused = False
+    def resume(self, process: Process) -> None:
+        """Let a paused process go on, as SIGCONT would."""
+        if not process.dead:
+            process.paused = False
+            self._choosable(process)
 
     def kill(self, process: Process) -> None:
         """End the process as SIGKILL would: nothing more of it reaches anybody."""
@@ -158,9 +164,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 act()
             for strand in process.strands:
                 strand.kill()
-            for task in list(process.tasks.values()):
+            while process.tasks:  # whose ``finally`` may begin others
+                _, task = process.tasks.popitem()
                 _bury(task)
-        process.tasks.clear()
         process.ready.clear()
         self._processes.remove(process)
 
@@ -191,7 +197,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
         handle = asyncio.Handle(callback, args, self, context)
-        self.current.ready.append(handle)
+        self._let_run(self.current, handle)
         return handle
 
     def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:
@@ -229,34 +235,52 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.start_strand(self.current, work)
         return future
 
+    def _let_run(self, process: Process, handle: asyncio.Handle) -> None:
+        process.ready.append(handle)
+        if not process.waits:
+            self._choosable(process)
+
+    def _choosable(self, process: Process) -> None:
+        if process.ready and not process.waits and not process.paused and not process.dead:
+            process.waits = True
+            self._waiting.append(process)
+
     def _run_once(self) -> None:
-        self._release_due()
-        runnable = [one for one in self._processes if one.ready and not one.paused]
-        if not runnable:
-            if not self._timers:
-                raise Stuck
-            self.now_s = max(self.now_s, self._timers[0][0])
-            return
-        process = runnable[0] if len(runnable) == 1 else self._random.choice(runnable)
+        process = self._choose()
         self.current = process
         ready = process.ready
         for _ in range(len(ready)):
             handle = ready.popleft()
             if not handle.cancelled():
                 handle._run()
-                process.burn()
+                if process.fuse is not None:
+                    process.burn()
             if process.dead or process.paused or self._stopping:
                 break
         self.current = self.director
+        self._choosable(process)
         self.turns += 1
         self.now_s += self._random.random() * _TURN_S
 
-    def _release_due(self) -> None:
-        timers, now_s = self._timers, self.now_s
-        while timers and timers[0][0] <= now_s:
-            _, _, process, handle = heapq.heappop(timers)
-            if not handle.cancelled() and not process.dead:
-                process.ready.append(handle)
+    def _choose(self) -> Process:
+        """Return the process that runs next; let time pass until there is one."""
+        timers, waiting = self._timers, self._waiting
+        while True:
+            now_s = self.now_s
+            while timers and timers[0][0] <= now_s:
+                _, _, process, handle = heapq.heappop(timers)
+                if not handle.cancelled() and not process.dead:
+                    self._let_run(process, handle)
+            while waiting:
+                at = int(self._random.random() * len(waiting))
+                process, waiting[at] = waiting[at], waiting[-1]
+                waiting.pop()
+                process.waits = False
+                if process.ready and not process.paused and not process.dead:
+                    return process
+            if not timers:
+                raise Stuck
+            self.now_s = max(now_s, timers[0][0])
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         pass
@@ -295,5 +319,7 @@ def _bury(task: asyncio.Task[Any]) -> None:
 
 def _note_problem(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     assert isinstance(loop, VirtualLoop)
-    if not loop.current.dead:
+    # What nobody fetched from a task that was given up is told by its successor's log.
+    given_up = "never retrieved" in context["message"]
+    if not (loop.current.dead or (given_up and isinstance(context["exception"], RouterError))):
         loop.problems.append(f"{loop.current.name}: {context}")

@@ -13,7 +13,7 @@ from typing import Any
 from simulation.loop import Process, VirtualLoop
 
 _QUICK_S = 0.0002
-_MEAN_S = 0.0006
+_MEAN_S = 0.002
 
 
 @dataclass
@@ -62,8 +62,9 @@ class Network:
 class Pipe:
     """One direction of a connection."""
 
-    def __init__(self, network: Network, to: Process) -> None:
+    def __init__(self, network: Network, to: Process, extra_s: float = 0.0) -> None:
         self._network = network
+        self._extra_s = extra_s
         self._to = to
         self._last_s = 0.0
         self.closed = False
@@ -74,7 +75,7 @@ class Pipe:
         if self.closed:
             return
         network = self._network
-        at_s = max(self._last_s, network.loop.now_s + network.delay_s())
+        at_s = max(self._last_s, network.loop.now_s + network.delay_s() + self._extra_s)
         self._last_s = at_s
         network.loop.at(at_s, self._to, self._arrive, act, args)
 

@@ -35,6 +35,7 @@ class Server:
         self.process = self.loop.process("redis")
         self.links: list[Link] = []
         self._blocked: list[_Blocked] = []
+        self._news: set[str] = set()
         self.on_reply: Callable[[Process, Command, Any], None] = lambda process, command, reply: None
         store.now_ms = lambda: int((EPOCH_S + self.loop.now_s) * 1000)
         store.on_added = self._added
@@ -42,19 +43,20 @@ class Server:
     def __repr__(self) -> str:
         return f"Server({len(self.links)} links, {len(self._blocked)} blocked)"
 
-    def open(self, process: Process, protocol: int) -> "Link":
-        """Return a new connection of the process."""
-        link = Link(self, process, protocol)
+    def open(self, process: Process, protocol: int, extra_s: float = 0.0) -> "Link":
+        """Return a new connection of the process, whose replies take so much longer."""
+        link = Link(self, process, protocol, extra_s)
         self.links.append(link)
         process.at_death.append(link.abandon)
         return link
 
-    def ask(self, link: "Link", command: Command) -> Any:
-        """Carry a command out."""
-        reply = self.store.ask(*command, protocol=link.protocol)
-        self.network.trace("redis", _seen(command))
-        self.on_reply(link.process, command, reply)
-        return reply
+    def ask_all(self, link: "Link", commands: list[Command]) -> list[Any]:
+        """Carry out commands that came in one write."""
+        replies = self.store.ask_all(commands, link.protocol)
+        for command, reply in zip(commands, replies, strict=True):
+            self.network.trace("redis", _seen(command))
+            self.on_reply(link.process, command, reply)
+        return replies
 
     def block(self, link: "Link", keys: tuple[str, ...], again: Command, for_s: float) -> None:
         """Answer the link once something is added to one of the keys, or nothing in time."""
@@ -75,23 +77,27 @@ class Server:
 
     def _added(self, key: str) -> None:
         # Not within the call that adds: it is answered first.
-        for one in self._blocked:
-            if key in one.keys:
-                self.loop.post(self.process, self._serve, one)
+        if not self._news:
+            self.loop.post(self.process, self._serve)
+        self._news.add(key)
 
-    def _serve(self, one: _Blocked) -> None:
-        if one not in self._blocked:
-            return
-        reply = self.ask(one.link, one.again)
-        if reply:
-            self._blocked.remove(one)
-            one.link.answer(_as_blocking(one.again, reply))
+    def _serve(self) -> None:
+        """Ask again for those whose keys have news."""
+        news, self._news = self._news, set()
+        for one in list(self._blocked):
+            if not news.isdisjoint(one.keys) and one in self._blocked:
+                [reply] = self.ask_all(one.link, [one.again])
+                if reply:
+                    self._blocked.remove(one)
+                    one.link.answer(_as_blocking(one.again, reply))
 
 
 class Link:
     """One connection. ``on_reply`` is called in the client's process, as is ``on_cut``."""
 
-    def __init__(self, server: Server, process: Process, protocol: int) -> None:
+    def __init__(
+        self, server: Server, process: Process, protocol: int, extra_s: float
+    ) -> None:
         self.server = server
         self.process = process
         self.protocol = protocol
@@ -100,7 +106,7 @@ class Link:
         self.on_reply: Callable[[Any], None] = lambda reply: None
         self.on_cut: Callable[[], None] = lambda: None
         self._up = Pipe(server.network, server.process)
-        self._down = Pipe(server.network, process)
+        self._down = Pipe(server.network, process, extra_s)
         self._queue: deque[Command] = deque()
         self._blocking = False
 
@@ -160,18 +166,27 @@ class Link:
         if loop.now_s < weather.redis_stalled_until_s:
             loop.at(weather.redis_stalled_until_s, self.server.process, self._work)
             return
-        while self._queue and not self._blocking:
-            self._carry_out(self._queue.popleft())
+        if self._queue and not self._blocking:
+            self._carry_out()
 
-    def _carry_out(self, command: Command) -> None:
-        blocking = _blocking(command)
+    def _carry_out(self) -> None:
+        """Do all that waits, up to a read that blocks."""
+        commands: list[Command] = []
+        blocking = None
+        while self._queue and blocking is None:
+            command = self._queue.popleft()
+            blocking = _blocking(command)
+            commands.append(command if blocking is None else blocking[0])
+        replies = self.server.ask_all(self, commands)
+        last = replies.pop() if blocking is not None else None
+        for reply in replies:
+            self._down.send(self.on_reply, reply)
         if blocking is None:
-            self._down.send(self.on_reply, self.server.ask(self, command))
             return
         again, keys, for_s = blocking
-        reply = self.server.ask(self, again)
-        if reply:
-            self._down.send(self.on_reply, _as_blocking(again, reply))
+        if last:
+            self._down.send(self.on_reply, _as_blocking(again, last))
+            self._work()
             return
         self._blocking = True
         self.server.block(self, keys, again, for_s)

@@ -7,10 +7,12 @@ import sys
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import requests
 
+import workers.market_data
 import workers.process
 import workers.resolver
 from router.settings import (
@@ -34,6 +36,7 @@ ACCOUNT = "okx-main"
 TIMING = Timing(block_s=1.5, socket_timeout_s=2.0, retry_for_s=1.0, alive_every_s=5.0)
 
 
+@cache
 def settings() -> Settings:
     """Return settings with production's proportions, but shorter: a seed tells more that way."""
     for name in ("KEY", "SECRET", "PASSPHRASE"):
@@ -120,6 +123,7 @@ class Scene:
         places = (
             (workers.process, "connect", clients.worker_client(self.redis, connect)),
             (workers.process, "enqueue_resolve", enqueue_resolve),
+            (workers.market_data, "_LOOK_EVERY_S", 5.0),  # no strategy here wants books
             (workers.resolver, "asyncio", StandIn(asyncio, run=run)),
         )
         with standins.standing_in(table), standins.in_place(places):
@@ -127,11 +131,12 @@ class Scene:
 
     # --- processes ----------------------------------------------------------------------------------
 
-    def start_worker(self, name: str) -> tuple[Process, Any]:
-        """Start a worker process."""
+    def start_worker(self, name: str, ended: Callable[[Process], None]) -> tuple[Process, Any]:
+        """Start a worker process; ``ended`` is called if it gives up, as without Redis it does."""
         process = self.loop.process(name)
         worker = workers.process.WorkerProcess(self.settings, [ACCOUNT])
-        self.loop.start(process, worker.run())
+        main = self.loop.start(process, worker.run())
+        main.add_done_callback(lambda _: self.loop.post(self.loop.director, ended, process))
         return process, worker
 
     def start_strategy(self, strategy: Strategy, name: str, instance: str) -> Process:

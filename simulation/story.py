@@ -23,6 +23,7 @@ _READY_S = 1.5
 _LOOK_S = 0.25
 _QUIET_S = 90.0
 _STILL_S = 1.5
+_SUPERVISED_S = 0.5
 WORKERS = ("worker-a", "worker-b")
 
 
@@ -83,7 +84,7 @@ class Story:
         """Start a process; the last of this name is dead."""
         scene = self.scene
         if name in WORKERS:
-            process, worker = scene.start_worker(name)
+            process, worker = scene.start_worker(name, self._gave_up)
             self.sends.workers[process] = worker
         else:
             self.diary.new_life(name)
@@ -93,6 +94,12 @@ class Story:
             process = scene.start_strategy(trader, strategy, instance)
         self._alive[name] = process
         self._names[process] = name
+
+    def _gave_up(self, process: Process) -> None:
+        """Restart a process that ended by itself, as whoever supervises it would."""
+        loop = self.scene.loop
+        loop.kill(process)
+        loop.at(loop.now_s + _SUPERVISED_S, loop.director, self.revive, process)
 
     # --- the plot -----------------------------------------------------------------------------------
 
@@ -154,7 +161,7 @@ class Story:
         self.trouble.end()
         for process in [*self.workers(), *self.strategies()]:
             process.fuse = None
-            process.paused = process.dead
+            scene.loop.resume(process)
             self.revive(process)
         # A push that was lost shows at the next reconnect, which comes sooner or later.
         for socket in list(scene.venue_link.sockets):

@@ -33,6 +33,7 @@ class ClientSocket:
         self._network: Network = venue.network
         self.process = process
         self.path = path
+        self._hears, self._sends = f"{process.name} hears", f"{process.name} sends"
         self.state = State.OPEN
         self._up = Pipe(self._network, venue.process)
         self._down = Pipe(self._network, process)
@@ -55,7 +56,7 @@ class ClientSocket:
         if self.state is not State.OPEN:
             raise ws_errors.ConnectionClosedError(None, None)
         self.on_send(self, text)
-        self._network.trace(f"{self.process.name} sends", text.encode())
+        self._network.trace(self._sends, text.encode())
         self._up.send(self._arrived, text.encode())
 
     def __aiter__(self) -> "ClientSocket":
@@ -92,10 +93,10 @@ class ClientSocket:
         self._ended = self._ended or why
         self._stir()
 
-    def _came(self, text: str) -> None:
+    def _came(self, data: bytes) -> None:
         if self.state is State.OPEN:
-            self._network.trace(f"{self.process.name} hears", text.encode())
-            self._frames.append(text)
+            self._network.trace(self._hears, data)
+            self._frames.extend(_texts(data))
             self._stir()
 
     def _stir(self) -> None:
@@ -133,8 +134,7 @@ class ClientSocket:
 
     def written(self, data: bytes) -> None:
         """Carry the frames that the venue wrote."""
-        for text in _texts(data):
-            self._down.send(self._came, text)
+        self._down.send(self._came, data)
 
     def hung_up(self) -> None:
         """Tell the client that the venue has closed the connection."""

@@ -15,6 +15,7 @@ import requests
 import workers.market_data
 import workers.process
 import workers.resolver
+from router.errors import RedisUnavailable
 from router.settings import (
     AccountSettings,
     MetricsSettings,
@@ -139,8 +140,10 @@ class Scene:
         main.add_done_callback(lambda _: self.loop.post(self.loop.director, ended, process))
         return process, worker
 
-    def start_strategy(self, strategy: Strategy, name: str, instance: str) -> Process:
-        """Start a strategy process."""
+    def start_strategy(
+        self, strategy: Strategy, name: str, instance: str, ended: Callable[[Process], None]
+    ) -> Process:
+        """Start a strategy process; ``ended`` as for a worker."""
         process = self.loop.process(f"{name}@{instance}")
 
         def run() -> None:
@@ -153,7 +156,10 @@ class Scene:
                 timing=TIMING,
                 pool=clients.StrategyPool(self.redis, TIMING.socket_timeout_s),  # type: ignore[arg-type]
             )
-            runner.run()
+            try:
+                runner.run()
+            except RedisUnavailable:
+                self.loop.post(self.loop.director, ended, process)
 
         self.loop.start_strand(process, run)
         return process

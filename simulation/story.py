@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import random
+import re
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from router.keyspace import AccountKeys
 from simulation import traders, verdict
@@ -38,7 +39,6 @@ class Outcome:
     faults: dict[str, int] = field(default_factory=dict)
     checked: dict[str, int] = field(default_factory=dict)
     virtual_s: float = 0.0
-    log: list[str] = field(default_factory=list)
 
 
 class Story:
@@ -48,6 +48,7 @@ class Story:
         self.seed = seed
         self.scene = Scene(str(seed), store)
         self.diary = Diary()
+        self.outcome = Outcome(seed, 0, 0)
         self.keys = AccountKeys(ACCOUNT, self.scene.settings.prefix)
         self._lives: dict[str, int] = {}
         self._alive: dict[str, Process] = {}
@@ -91,7 +92,7 @@ class Story:
             signals = [one for one in self.signals if name in one.by]
             trader = Trader(scene.loop, scene.venue, self.diary, name, signals)
             strategy, _, instance = name.partition("@")
-            process = scene.start_strategy(trader, strategy, instance)
+            process = scene.start_strategy(trader, strategy, instance, self._gave_up)
         self._alive[name] = process
         self._names[process] = name
 
@@ -103,8 +104,13 @@ class Story:
 
     # --- the plot -----------------------------------------------------------------------------------
 
-    def play(self) -> Outcome:
-        """Return what the seed came to."""
+    def concerned(self) -> list[str]:
+        """Return the oids that the differences name."""
+        text = " ".join(self.outcome.differences)
+        return list(dict.fromkeys(re.findall(r"[0-9a-f]{32}", text)))
+
+    def play(self) -> None:
+        """Play it all; ``outcome`` then says what it came to."""
         scene = self.scene
         scene.store.empty()
         random.seed(self.seed)
@@ -117,12 +123,16 @@ class Story:
                 problems = scene.loop.problems
             finally:
                 scene.loop.close()
-        return Outcome(
+        hits = Counter(scene.faults)
+        for fault in self.trouble.venue_faults:
+            if fault.hits:
+                hits[f"venue {fault.name}"] += fault.hits
+        self.outcome = Outcome(
             self.seed,
             sum(len(calls) for calls in self.diary.submitted.values()),
             scene.trace,
             [*problems, *differences.found],
-            dict(scene.faults),
+            dict(hits),
             dict(differences.checked),
             scene.loop.now_s,
         )
@@ -146,7 +156,7 @@ class Story:
         self.jobs.start()
         await asyncio.sleep(_READY_S)
         # Signals are timed from here on.
-        self.signals = [_later(one, scene.loop.now_s) for one in self.signals]
+        self.signals = [replace(one, at_s=one.at_s + scene.loop.now_s) for one in self.signals]
         for name in INSTANCES:
             self.start(name)
         trouble = scene.loop.start(scene.loop.director, self.trouble.run())
@@ -175,8 +185,3 @@ class Story:
     def _is_quiet(self) -> bool:
         return not verdict.unfinished(self)
 
-
-def _later(signal: Any, by_s: float) -> Any:
-    from dataclasses import replace
-
-    return replace(signal, at_s=signal.at_s + by_s)

@@ -17,6 +17,7 @@ from simulation.network import Weather
 from simulation.redis_link import Server
 from simulation.venue import Venue
 from simulation.venue_link import VenueLink
+from simulator.exchange.faults import Fault
 from websockets.protocol import State
 
 #: Venue faults with how often each may hit, and parameters drawn between two bounds.
@@ -85,6 +86,7 @@ class Trouble:
         self._luck = random.Random(f"{scenery.loop.seed}/trouble")
         self.halts: list[tuple[float, float]] = []
         """When trading was halted, and when it went on."""
+        self.venue_faults: list[Fault] = []
         self._kinds: list[tuple[str, Callable[[], None]]] = [
             ("worker killed", self._kill_worker),
             ("worker paused", self._pause_worker),
@@ -251,7 +253,8 @@ class Trouble:
             for parameter, (least, most) in _VENUE[name].items():
                 value = luck.randint(least, most)
                 order[parameter] = bool(value) if parameter == "processed" else value
-            self._on.venue.floor.faults.arm(order, clock.true_ms())
+            fault = self._on.venue.floor.faults.arm(order, clock.true_ms())
+            self.venue_faults.append(fault)
 
         return act
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from router.errors import RouterError
-from simulation.strands import Carriers, Killed, Strand
+from simulation.strands import Killed, Strand
 
 #: Far beyond any server's own clock, so that its real time never ends a key of ours.
 EPOCH_S = 4_102_444_800.0
@@ -45,7 +45,7 @@ class Process:
         self.skew_s = 0.0
         """How wrong its wall clock is."""
         self.tasks: dict[int, asyncio.Task[Any]] = {}
-        self.strands: list[Strand] = []
+        self.strands: dict[Strand, None] = {}
         self.at_death: list[Callable[[], None]] = []
         self.fuse: tuple[int, Callable[[], None]] | None = None
         """After so many more callbacks, do this to it."""
@@ -92,7 +92,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.director = Process("director", seed)
         self.current = self.director
         self.strand: Strand | None = None
-        self.carriers = Carriers()
         self.problems: list[str] = []
         """What no part of the product caught: defects."""
         self._processes = [self.director]
@@ -128,8 +127,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def start_strand(self, process: Process, work: Callable[[], None]) -> Strand:
         """Run a function in a thread of the process."""
         strand = Strand(self, process, work)
-        process.strands.append(strand)
-        self.post(process, strand.begin)
+        process.strands[strand] = None
+        strand.at_end.append(lambda: process.strands.pop(strand, None))
+        self.post(process, strand.run_on)
         return strand
 
     def post(self, process: Process, act: Callable[..., object], *args: Any) -> None:
@@ -162,7 +162,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         with self._as(process):
             for act in process.at_death:
                 act()
-            for strand in process.strands:
+            for strand in list(process.strands):
                 strand.kill()
             while process.tasks:  # whose ``finally`` may begin others
                 _, task = process.tasks.popitem()
@@ -299,7 +299,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.end_processes()
         self.kill(self.director)
         self._timers.clear()
-        self.carriers.close()
         super().close()
 
 

@@ -124,10 +124,12 @@ class Store:
 
     def ask(self, *command: Any) -> Any:
         """Return the reply to one command, as RESP2 gives it."""
-        return self.ask_all([list(command)], 2)[0]
+        return self.ask_all([list(command)])[0]
 
-    def ask_all(self, commands: Sequence[Command], protocol: int) -> list[Any]:
+    def ask_all(self, commands: Sequence[Command], protocol: int = 2) -> list[Any]:
         """Return the replies to commands carried out at this instant of the simulated time."""
+        if not commands:
+            return []
         self.asked += len(commands)
         if self._ends and self._ends[0][0] <= self.now_ms():
             self._remove_ended()

@@ -57,24 +57,26 @@ class _Redis:
 
 def unfinished(story: "Story") -> str:
     """Return what is still to happen; "" if nothing is."""
-    ask, keys = story.scene.store.ask, story.keys
+    store, keys = story.scene.store, story.keys
     for name in STRATEGIES:
-        if ask("XLEN", keys.intents(name)):
+        waiting, newest, oids, cursors = store.ask_all(
+            [
+                ["XLEN", keys.intents(name)],
+                ["XREVRANGE", keys.results(name), "+", "-", "COUNT", 1],
+                ["SMEMBERS", keys.open(name)],
+                ["HGETALL", keys.cursor(name)],
+            ]
+        )
+        if waiting:
             return f"{name} has intents"
-        if newest := ask("XREVRANGE", keys.results(name), "+", "-", "COUNT", 1):
-            for process, page in story.diary.pages.items():
-                if page.strategy == name and not _has_read(story, process, newest[0][0]):
-                    return f"{process} has results to read"
-        for oid in ask("SMEMBERS", keys.open(name)):
-            state = ask("HGET", keys.order(name, oid), "state")
+        states = store.ask_all([["HGET", keys.order(name, oid), "state"] for oid in oids])
+        for oid, state in zip(oids, states, strict=True):
             if state != State.ACCEPTED:
                 return f"{oid} is {state}"
+        for instance, entry_id in _pairs(cursors).items():
+            if newest and entry_id != newest[0][0]:
+                return f"{name}@{instance} has results to read"
     return ""
-
-
-def _has_read(story: "Story", process: str, entry_id: str) -> bool:
-    name, _, instance = process.partition("@")
-    return story.scene.store.ask("HGET", story.keys.cursor(name), instance) == entry_id
 
 
 def differences(story: "Story") -> Differences:
@@ -100,12 +102,20 @@ def differences(story: "Story") -> Differences:
 
 
 def _stored(story: "Story", name: str) -> _Redis:
-    ask, keys = story.scene.store.ask, story.keys
-    oids = {*ask("SMEMBERS", keys.open(name)), *ask("ZRANGE", keys.ended(name), 0, -1)}
-    entries = [_pairs(flat) for _, flat in ask("XRANGE", keys.results(name), "-", "+")]
+    store, keys = story.scene.store, story.keys
+    living, ended, entries = store.ask_all(
+        [
+            ["SMEMBERS", keys.open(name)],
+            ["ZRANGE", keys.ended(name), 0, -1],
+            ["XRANGE", keys.results(name), "-", "+"],
+        ]
+    )
+    oids = sorted({*living, *ended})
+    orders = store.ask_all([["HGETALL", keys.order(name, oid)] for oid in oids])
+    results = [_pairs(flat) for _, flat in entries]
     return _Redis(
-        {oid: _pairs(ask("HGETALL", keys.order(name, oid))) for oid in sorted(oids)},
-        [(int(fields["seq"]), fields) for fields in entries],
+        {oid: _pairs(flat) for oid, flat in zip(oids, orders, strict=True)},
+        [(int(fields["seq"]), fields) for fields in results],
     )
 
 

@@ -27,6 +27,9 @@ from router.errors import ConfigError
 
 _PR_SET_PDEATHSIG = 1
 _START_TIMEOUT_S = 60.0
+#: The wheel's server allocates by glibc, official builds by jemalloc. With glibc's seven free
+#: pieces of a size at hand, a third of the server's time under load goes into finding more.
+_MALLOC = "glibc.malloc.tcache_count=20000"
 _PORTS_TRIED = 5
 
 
@@ -104,6 +107,7 @@ class RedisServer:
             self.process = subprocess.Popen(
                 self._command(),
                 cwd=self.folder,
+                env={"GLIBC_TUNABLES": _MALLOC, **os.environ},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -36,7 +36,9 @@ class Server:
         self.links: list[Link] = []
         self._blocked: list[_Blocked] = []
         self._news: set[str] = set()
-        self.on_reply: Callable[[Process, Command, Any], None] = lambda process, command, reply: None
+        self.on_reply: Callable[[Process, Command, Any], None] = lambda process, command, reply: (
+            None
+        )
         store.now_ms = lambda: int((EPOCH_S + self.loop.now_s) * 1000)
         store.on_added = self._added
 
@@ -95,9 +97,7 @@ class Server:
 class Link:
     """One connection. ``on_reply`` is called in the client's process, as is ``on_cut``."""
 
-    def __init__(
-        self, server: Server, process: Process, protocol: int, extra_s: float
-    ) -> None:
+    def __init__(self, server: Server, process: Process, protocol: int, extra_s: float) -> None:
         self.server = server
         self.process = process
         self.protocol = protocol

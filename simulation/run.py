@@ -58,7 +58,9 @@ class Tally:
         return self.seeds / max(1e-9, time.monotonic() - self.begun_s)
 
 
-def play(seed: int, store: Store, orders: int, mutant: str = "", *, keep_log: bool = False) -> Story:
+def play(
+    seed: int, store: Store, orders: int, mutant: str = "", *, keep_log: bool = False
+) -> Story:
     """Return a played story; its outcome is ``outcome``."""
     story = Story(seed, store, orders)
     if keep_log:

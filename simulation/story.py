@@ -184,4 +184,3 @@ class Story:
 
     def _is_quiet(self) -> bool:
         return not verdict.unfinished(self)
-

@@ -248,5 +248,3 @@ class Trader(Strategy):
         middle = self._venue.price()
         price = middle * (1 - away if signal.side is OrderSide.BUY else 1 + away)
         return Decimal(price).quantize(_TICK)
-
-

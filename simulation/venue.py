@@ -76,9 +76,7 @@ class Venue:
     def refuses(self, path: str) -> bool:
         """Whether a fault refuses the connection."""
         role = _ROLES[path.rpartition("/")[2]]
-        context = Context(
-            *("connect", "connect", "ws"), socket=MAY_PLAY.get(role, role), path=path
-        )
+        context = Context(*("connect", "connect", "ws"), socket=MAY_PLAY.get(role, role), path=path)
         fault = self.floor.faults.take(("refuse_connections",), context, self.floor.clock.true_ms())
         return fault is not None
 

@@ -118,7 +118,7 @@ class Outbox:
     async def _try(self, batch: functions.Batch, epoch: int) -> Any:
         packed = pack(("FCALL", *batch.call(self._keys, epoch, self._number).fcall()))
         try:
-            reply = await persistently(lambda: self._ask(packed))
+            reply = await until_answered(lambda: self._ask(packed))
         except redis.exceptions.ResponseError as error:
             if not functions.is_missing(error):
                 raise
@@ -164,10 +164,15 @@ async def persistently(act: Callable[[], Awaitable[Any]]) -> Any:
 
     Only for calls that may be repeated.
     """
+    return await until_answered(lambda: answer_in_time(act()))
+
+
+async def until_answered(ask: Callable[[], Awaitable[Any]]) -> Any:
+    """Return what ``ask`` returns, which ends by itself; repeat it as ``persistently`` does."""
     delays = backoff_s(0.02, 1.0, lambda: random.uniform(0.7, 1.3))
     while True:
         try:
-            return await answer_in_time(act())
+            return await ask()
         except NO_ANSWER as error:
             delay_s = next(delays)
             log.warning("Redis does not answer (%r); again in %.2f s", error, delay_s)

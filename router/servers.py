@@ -52,7 +52,7 @@ class _Finding:
         self._find = find
 
 
-def _moved(error: ResponseError) -> ServedElsewhere | None:
+def moved(error: ResponseError) -> ServedElsewhere | None:
     """Return the lost connection that a refusal amounts to; None if it is about the command."""
     if isinstance(error, _ELSEWHERE) or str(error).startswith(_TOO_FEW_REPLICAS):
         return ServedElsewhere(f"the server takes no such command now: {error}")
@@ -69,10 +69,10 @@ class _Blocking(_Finding):
         try:
             return super().read_response(*args, **kwargs)  # type: ignore[misc]
         except ResponseError as error:
-            if (moved := _moved(error)) is None:
+            if (elsewhere := moved(error)) is None:
                 raise
             self.disconnect()
-            raise moved from error
+            raise elsewhere from error
 
 
 class _Asyncio(_Finding):
@@ -85,10 +85,10 @@ class _Asyncio(_Finding):
         try:
             return await super().read_response(*args, **kwargs)  # type: ignore[misc]
         except ResponseError as error:
-            if (moved := _moved(error)) is None:
+            if (elsewhere := moved(error)) is None:
                 raise
             await self.disconnect(nowait=True)
-            raise moved from error
+            raise elsewhere from error
 
 
 class _Tcp(_Blocking, redis.Connection):

@@ -13,6 +13,8 @@ import hiredis
 import redis.asyncio
 from redis.exceptions import ConnectionError, ResponseError
 
+from router.servers import moved
+
 pack: Callable[[tuple[Any, ...]], bytes] = hiredis.pack_command
 ANSWER_WITHIN_S = 5.0
 """Longer than any BLOCK, so that an idle read is not taken for a lost server."""
@@ -107,7 +109,10 @@ class Line:
             await self.close()
             raise
         for one in found:
-            if isinstance(one, ConnectionError | ResponseError):
+            if isinstance(one, ResponseError):
+                await self.close()
+                raise moved(one) or one
+            if isinstance(one, ConnectionError):  # such as LOADING
                 await self.close()
                 raise one
         return found

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,11 +16,14 @@ import pytest
 
 from demo.redis_server import RedisServer, die_with_parent, temporary_server
 from router.contracts import ControlKind
+from router.enums import OrderSide, OrderType
 from router.enums import WsOrderResultType as Result
 from router.errors import RedisUnavailable
 from simulator.server import RunningSimulator
+from strategy_sdk.schema import BatchOrder
 from tests.scenarios.stack import (
     DEADLINE_S,
+    FAR_PRICE,
     PATIENT_MS,
     SYMBOL,
     Recorder,
@@ -172,8 +176,9 @@ def test_e5_while_redis_is_away_nothing_is_sent_and_what_comes_is_kept(
         stack.control.arm("delay_push", match=stack.here, delay_ms=LEASE_MS)
         acked_late = strategy.buy()
         until(lambda: stack.ledger().requests_of(acked_late), "it was sent")
-        # More than the venue's limit lets out in a lease's time, so that some wait in the worker.
-        waiting = [strategy.buy() for _ in range(250)]
+        # More than the venue takes in 2 s (300 in batches), so that some wait in the worker.
+        one = BatchOrder(SYMBOL, OrderSide.BUY, OrderType.LIMIT, Decimal("0.001"), FAR_PRICE)
+        waiting = [oid for _ in range(8) for oid in strategy.create_batch_orders([one] * 50)]
         server.process.send_signal(signal.SIGSTOP)
         stopped_s = time.monotonic()
         try:

@@ -165,7 +165,8 @@ def test_f5_everything_else_is_refused(guarded: Stack) -> None:
     beta.wait_for(theirs, "accepted")
     before = stack.redis.hgetall(stack.keys.order("beta", theirs))
     passed = []
-    with closing(redis.Redis.from_url(as_user(stack, "alpha"), retry=None, protocol=2)) as user:
+    user: Any = redis.Redis.from_url(as_user(stack, "alpha"), retry=None, protocol=2)
+    with closing(user):
         for command in forbidden(stack.keys, "beta", theirs):
             try:
                 user.execute_command(*command)

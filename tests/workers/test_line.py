@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 import redis.exceptions
 
-from router.settings import Settings
+from router.servers import ServedElsewhere, Servers
 from workers import line
+from workers.clients import connect
 from workers.line import Line, pack
-from workers.process import connect
 
 
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Line]:
-    client = connect(Settings(redis_url=url))
+    client = connect(Servers(url), "")
     one = Line(client)
     try:
         yield one
@@ -77,3 +77,12 @@ async def test_a_lost_connection_is_told_to_who_waits_and_to_who_asks_next(
             with pytest.raises(redis.exceptions.ConnectionError):
                 await (waiting or one.ask(pack(("PING",))))
         assert await one.ask(pack(("PING",))) == "PONG"
+
+
+async def test_a_server_that_has_the_key_no_more_is_a_lost_connection(redis_url: str) -> None:
+    async with opened(redis_url) as one:
+        for said in ("READONLY of a replica", "MOVED 7 127.0.0.1:1", "NOREPLICAS too few"):
+            script = f"return redis.error_reply('{said}')"
+            with pytest.raises(ServedElsewhere, match=said.partition(" ")[2]):
+                await one.ask(pack(("EVAL", script, "0")))
+        assert await one.ask_both(pack(("ECHO", "a")), pack(("ECHO", "b"))) == ("a", "b")

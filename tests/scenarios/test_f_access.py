@@ -117,7 +117,12 @@ def forbidden(mine: AccountKeys, other: str, oid: str) -> Iterator[tuple[Any, ..
     ]
     writes = ("SET", "HSET", "XADD", "DEL", "RPUSH", "SADD", "ZADD", "EXPIRE", "XGROUP")
     for key in (*theirs, *control, index(), VenueKeys("okx").instruments):
-        rest = {"SET": ("x",), "HSET": ("a", "b"), "XADD": ("*", "a", "b"), "RPUSH": ("x",)}
+        rest: dict[str, tuple[Any, ...]] = {
+            "SET": ("x",),
+            "HSET": ("a", "b"),
+            "XADD": ("*", "a", "b"),
+            "RPUSH": ("x",),
+        }
         rest |= {"SADD": ("x",), "ZADD": (1, "x"), "EXPIRE": (1,)}
         for command in writes:
             if command == "XGROUP":
@@ -163,7 +168,7 @@ def test_f5_everything_else_is_refused(guarded: Stack) -> None:
     with closing(redis.Redis.from_url(as_user(stack, "alpha"), retry=None, protocol=2)) as user:
         for command in forbidden(stack.keys, "beta", theirs):
             try:
-                user.execute_command(*command)
+                user.execute_command(*command)  # type: ignore[no-untyped-call]
             except redis.exceptions.NoPermissionError:
                 continue
             except redis.exceptions.ResponseError as error:

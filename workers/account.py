@@ -209,14 +209,20 @@ class Owner:
         self._doubts = Doubts(on, self._desk, self._checks, self._statements, self._unknown)
         self._inbox = Inbox(on, self._desk, self._checks, self._client, self._keys)
         self._recovery = Recovery(
-            *(on, self._client, self._keys, self._lease),
+            *(on, self._client, self._keys, self._lease, self._outbox),
             load_functions=lambda: self.load_functions(),
             taken_again=self._taken_again,
+            reread=self._reread,
             reconcile=self._reconcile_anew,
+            skipped=min(50_000, settings.orders.max_unread_results_per_strategy // 2),
         )
         self._recovery.halted = lambda: self._desk.halted
         self._recovery.on_repeat = self._inbox.refuse_repeat
         self._lease.on_forgotten = self._recovery.begin
+        self._lease.on_other_server = self._recovery.look
+        self._lease.on_missing = self._recovery.load
+        self._outbox.missing = self._recovery.missing
+        self._outbox.held = lambda: self._lease.epoch
         self._outbox.forgotten = self._recovery.forgotten
         self._intake = Intake(
             self._client,
@@ -230,6 +236,7 @@ class Owner:
             may_read=self._lease.may_send,
             look_every_s=settings.worker.lease_ttl_ms / 1000,
             forgotten=self._recovery.noticed,
+            same_server=self._recovery.confirm,
         )
         keys = VenueKeys(venue.exchange, settings.prefix)
         self._market = MarketData(on, self._clients.venue, keys, books)
@@ -344,13 +351,16 @@ class Owner:
             # Orders go by REST if the sockets stay away; nobody has to wait for them.
             async with asyncio.timeout(EXPIRED_SOCKET_WAIT_S):
                 await self._sockets_ready.wait()
-        await self._intake.inherit()
+        careful = self._lease.forgotten or self._lease.moved
+        await (self._intake.inherit_all() if self._lease.moved else self._intake.inherit())
         if self._resyncing is None:
             self._start_resync(tell=self._presence.was_away)
-        if self._lease.forgotten and self._resyncing is not None:
-            # A new account, or one that Redis lost: what is open there comes first.
+        if careful and self._resyncing is not None:
+            # A new account, or one of which Redis may have lost what came last: what is open at the
+            # venue comes first.
             await asyncio.wait({self._resyncing})
         self._presence.up()
+        self._teller.hash(self._keys.status, {"server": self._lease.server})
         serving.set()
         log.info("%s: serving", self._setup.name)
         await self._intake.run()
@@ -359,11 +369,17 @@ class Owner:
 
     async def _taken_again(self, epoch: int) -> None:
         """Go on as this epoch; strategies count as known, until they come back themselves."""
-        self._outbox.epoch = self._teller.epoch = epoch
+        self._teller.epoch = epoch
+        self._outbox.serve_epoch(epoch)
         self._intake.serve_epoch(epoch)
         self._startup.remembered = dict(self._resync.tags)
         await self._startup.load_strategies()
         await self._startup.publish_instruments()
+
+    async def _reread(self) -> None:
+        """Read again what others write: a server that lost nothing may have it changed."""
+        await self._startup.load_strategies()
+        await self._startup.load_halt()
 
     async def _reconcile_anew(self) -> None:
         """Publish what is known of the account again, and ask the venue what is open."""

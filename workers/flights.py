@@ -10,7 +10,7 @@ from router.outcomes import Verdict
 from workers.venue import Answer, Command
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Flight:
     """One request of a strategy on its way. Times are monotonic ms unless named otherwise."""
 

@@ -3,6 +3,7 @@
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping
+from weakref import ref
 
 import redis.asyncio
 
@@ -52,7 +53,7 @@ class Inbox:
         self._checks = checks
         self._client = client
         self._keys = keys
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._seen: OrderedDict[str, ref[Flight] | None] = OrderedDict()
         self._repeats: dict[str, str] = {}
 
     def refuse_repeat(self, oid: str, first: str) -> None:
@@ -64,6 +65,7 @@ class Inbox:
         redis_ms = self._on.clock.redis_ms()
         for entry_id, fields in entries:
             if self._taken_before(strategy, entry_id):
+                self._settle_again(strategy, entry_id)
                 continue
             self._on.metrics.age.observe((redis_ms - int(entry_id.partition("-")[0])) / 1000)
             try:
@@ -74,6 +76,8 @@ class Inbox:
                 )
                 continue
             flight = await self._flight(strategy, entry_id, intent, fields)
+            if flight is not None:
+                self._seen[_name(strategy, entry_id)] = ref(flight)
             if flight is not None and (first := self._repeats.pop(intent.oid, "")):
                 self._desk.not_sent(
                     flight, f"REPEATED: its key is that of order {first}; Redis had forgotten that"
@@ -83,13 +87,19 @@ class Inbox:
 
     def _taken_before(self, strategy: str, entry_id: str) -> bool:
         """Whether this entry was read before in this epoch (its first reply was not lost)."""
-        name = f"{strategy} {entry_id}"
+        name = _name(strategy, entry_id)
         if name in self._seen:
             return True
         self._seen[name] = None
         if len(self._seen) > SEEN_KEPT:
             self._seen.popitem(last=False)
         return False
+
+    def _settle_again(self, strategy: str, entry_id: str) -> None:
+        """Take a finished intent off its stream where Redis forgot that it was."""
+        kept = self._seen[_name(strategy, entry_id)]
+        if kept is not None and ((flight := kept()) is None or flight.done):
+            self._on.teller.settle(strategy, entry_id)
 
     async def inherit(self, strategy: str, entries: list[tuple[str, Mapping[str, str]]]) -> None:
         """Take what another epoch was given: it may have been sent, so it is in doubt."""
@@ -270,3 +280,7 @@ class Inbox:
             "reason": reason,
         }
         self._on.teller.poisoned(strategy, oid, fields)
+
+
+def _name(strategy: str, entry_id: str) -> str:
+    return f"{strategy} {entry_id}"

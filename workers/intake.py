@@ -47,6 +47,7 @@ class Intake:
         may_read: Callable[[], bool],
         look_every_s: float,
         forgotten: Callable[[int], Awaitable[bool]],
+        same_server: Callable[[], Awaitable[None]],
     ) -> None:
         self._client = client
         self._keys = keys
@@ -59,6 +60,8 @@ class Intake:
         self._may_read = may_read
         self._look_every_s = look_every_s
         self._forgotten = forgotten
+        self._same_server = same_server
+        self._look_back = False
         self._notes = (keys.control, keys.arrivals)
         self._strategies: dict[str, str] = {}  # stream → strategy
         self._line = Line(client)
@@ -85,6 +88,16 @@ class Intake:
         """Take over the entries that other epochs were given and did not settle."""
         for strategy in await self._with_others_entries():
             await self._on_inherited(strategy, await self._claim(strategy))
+
+    async def inherit_all(self) -> None:
+        """Take over what waits as well: the last owner may have been given it by a lost server."""
+        await self.inherit()
+        while reply := await persistently(lambda: self._read(">", None)):
+            for stream, entries in text_entries(reply):
+                if stream in self._notes:
+                    await self._on_control(stream, entries)
+                elif stream in self._strategies:
+                    await self._on_inherited(self._strategies[stream], entries)
 
     async def _with_others_entries(self) -> list[str]:
         """Return the strategies with entries pending under another consumer than ours."""
@@ -134,16 +147,21 @@ class Intake:
 
     async def _read_on(self) -> None:
         looked_s = 0.0
+        await persistently(self._same_server)
         while True:
             if not self._may_read():
                 await asyncio.sleep(_LEASE_PAUSE_S)  # what we would claim now nobody would send
                 continue
+            if self._look_back:
+                await self._recover_own()
             try:
                 reply = await self._read(">", BLOCK_MS)
             except NO_ANSWER as error:
                 log.warning("%s: reading intents failed: %r", self._keys.account, error)
                 await asyncio.sleep(_LEASE_PAUSE_S)
-                await self._recover_own()
+                # Another server may have forgotten what we were given: then it comes back first.
+                await persistently(self._same_server)
+                self._look_back = True
                 continue
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 # redis-py swallowed it; what was just claimed is found by the next epoch.
@@ -156,6 +174,7 @@ class Intake:
     async def _recover_own(self) -> None:
         """Take the entries that were given to us in a reply that never arrived."""
         reply = await persistently(lambda: self._read("0", None))
+        self._look_back = False
         await self._take(reply)
 
     async def _read(self, start: str, block_ms: int | None) -> Any:

@@ -1,7 +1,10 @@
 """The account's lease: who may send. Kept by renewal, trusted by our own monotonic clock only.
 
-Invariant: ``may_send`` is false before the lease can have expired on the server, so a paused or
-cut-off owner stops before a standby can begin (E2).
+Invariants:
+1. ``may_send`` is false before the lease can have expired on the server, so a paused or cut-off
+   owner stops before a standby can begin (E2).
+2. ``may_send`` is false from when a renewal tells that Redis is another server than before until it
+   is known what that server lacks.
 """
 
 import asyncio
@@ -57,8 +60,18 @@ class Lease:
         """Whether Redis forgot us and what we know is being written back: nothing may be sent."""
         self.on_forgotten: Callable[[int], None] = self._lost
         """Called when Redis knows only an older epoch than this one."""
+        self.on_missing: Callable[[], None] = lambda: None
+        """Called when the server lacks the functions."""
+        self.on_other_server: Callable[[str], None] = lambda server: None
+        """Called, each time that the lease is renewed, with the server that Redis is now while that
+        is another than ``server``."""
+        self.server = ""
+        """The server, by its run id, that is known to have all that we know."""
+        self._found = ""
         self.forgotten = False
         """Whether Redis knew nothing of earlier owners when we began."""
+        self.moved = False
+        """Whether the last owner knew another server: this one may lack what was written last."""
         self.before_ended_ms: int | None = None
         """When the lease before ours ended, by the server's clock; None if that is not known."""
 
@@ -84,6 +97,8 @@ class Lease:
                 self.holder = self.owner
                 self.before_ended_ms = int(reply[3]) if reply[3] else None
                 self.forgotten = not reply[4]
+                self.server, self.moved = reply[5], not self.forgotten and reply[5] != reply[6]
+                self._found = self.server
                 self._extend(asked_ms, int(reply[2]))
                 log.info("%s: owner with epoch %d", self._keys.account, self.epoch)
                 return
@@ -109,9 +124,10 @@ class Lease:
         if reply[0] != "owner":
             raise LeaseLost(self._keys.account, epoch, int(reply[3]))
         self.epoch = self.known = int(reply[1])
+        self.server = self._found = reply[5]
         self._extend(asked_ms, int(reply[2]))
-        if reply[4]:
-            raise LeaseLost(self._keys.account, epoch, self.epoch - 1)
+        if int(reply[4] or 0) > epoch:
+            raise LeaseLost(self._keys.account, epoch, int(reply[4]))
 
     def _lost(self, epoch: int) -> None:
         raise LeaseLost(self._keys.account, epoch, 0)
@@ -135,24 +151,40 @@ class Lease:
         """
         while True:
             await asyncio.sleep(self._ttl_ms / 3000)
-            asked_ms, epoch = self._clock.monotonic_ms(), self.epoch
             try:
                 async with asyncio.timeout(self._ttl_ms / 2000):
-                    reply = await self._call("renew")
+                    await self.renew()
             except (redis.exceptions.RedisError, TimeoutError) as error:
                 log.warning("%s: the lease was not renewed: %s", self._keys.account, error)
                 if functions.is_missing(error):
-                    self.on_forgotten(epoch)
-                continue
-            if self.epoch != epoch:
-                continue  # taken again meanwhile
-            if reply[0] != "owner":
-                self._good_until_ms = 0
-                if int(reply[1]) >= epoch:
-                    raise LeaseLost(self._keys.account, epoch, int(reply[1]))
-                self.on_forgotten(epoch)
-                continue
-            self._extend(asked_ms, int(reply[2]))
+                    self.on_missing()
+
+    async def renew(self) -> None:
+        """Renew once, and notice what Redis has forgotten.
+
+        Raises:
+            LeaseLost: If another worker took the account.
+            RedisError, TimeoutError: If Redis did not answer, or lacks the functions.
+        """
+        asked_ms, epoch = self._clock.monotonic_ms(), self.epoch
+        reply = await self._call("renew")
+        if self.epoch != epoch:
+            return  # taken again meanwhile
+        if reply[0] != "owner":
+            self._good_until_ms = 0
+            if int(reply[1]) >= epoch:
+                raise LeaseLost(self._keys.account, epoch, int(reply[1]))
+            self.on_forgotten(epoch)
+            return
+        self._extend(asked_ms, int(reply[2]))
+        self._found = reply[3]
+        if self._found != self.server:
+            self.recovering = True  # at once: what it lacks must not be sent again
+            self.on_other_server(self._found)
+
+    def recovered(self) -> None:
+        """Send again, unless Redis has become yet another server meanwhile."""
+        self.recovering = self._found != self.server
 
     async def release(self) -> None:
         """Give the lease up at once, so that a standby need not wait for its end."""

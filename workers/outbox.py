@@ -1,7 +1,8 @@
 """What the worker writes to Redis: collected, then one fenced ``apply`` a turn.
 
 While one batch is on its way the next one grows, so the faster orders come the larger batches get.
-A batch whose reply was lost is sent again with its number; ``apply`` takes each number once.
+A batch whose reply was lost is sent again with its number; ``apply`` takes each number once, and
+each after the one before it, so that a server that lost an answered batch is found out.
 """
 
 import asyncio
@@ -44,17 +45,32 @@ class Outbox:
         self._metrics = metrics or AccountMetrics()
         self._begun_s = 0.0  # when the oldest operation not yet on its way was added; 0.0: none
         self._keys = keys
-        self.epoch = epoch
+        self._epoch = epoch
         self.forgotten: Callable[[int], Awaitable[None]] = self._lost
-        """Returns once a server that knows only an older epoch than this one knows ours again."""
-        self._number = 0
+        """Returns once a server that forgot this epoch, or what was written in it, knows all again,
+        and ours is a newer epoch."""
+        self.missing: Callable[[], Awaitable[None]] = self._no_functions
+        """Returns once a server that lacked the functions has them."""
+        self.held: Callable[[], int] = lambda: self._epoch
+        """Returns the epoch that is ours by now, perhaps newer than the one we write as."""
+        self.answered = 0
+        """How many batches of this epoch the server has taken."""
         self._batches: list[functions.Batch] = [functions.Batch()]
         self._filled = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
 
     def __repr__(self) -> str:
-        return f"Outbox(epoch={self.epoch}, sent={self._number}, waiting={self.waiting})"
+        return f"Outbox(epoch={self.epoch}, written={self.answered}, waiting={self.waiting})"
+
+    @property
+    def epoch(self) -> int:
+        """The epoch under which it writes."""
+        return self._epoch
+
+    def serve_epoch(self, epoch: int) -> None:
+        """Write as this epoch from the next try on; its batches are counted from 1."""
+        self._epoch, self.answered = epoch, 0
 
     @property
     def waiting(self) -> int:
@@ -108,25 +124,26 @@ class Outbox:
         await self._idle.wait()
 
     async def _write(self, batch: functions.Batch) -> None:
-        self._number += 1
         while (reply := await self._try(batch, self.epoch)) is None:
             pass  # Redis had forgotten us; it knows us again
+        self.answered += 1
         for problem in reply[2:]:
             self._metrics.refused_writes.add()
             log.error("%s: Redis refused a write: %s", self._keys.account, problem)
 
     async def _try(self, batch: functions.Batch, epoch: int) -> Any:
-        packed = pack(("FCALL", *batch.call(self._keys, epoch, self._number).fcall()))
+        packed = pack(("FCALL", *batch.call(self._keys, epoch, self.answered + 1).fcall()))
         try:
             reply = await until_answered(lambda: self._ask(packed))
         except redis.exceptions.ResponseError as error:
             if not functions.is_missing(error):
                 raise
-        else:
-            if reply[0] != "fenced":
-                return reply
-            if int(reply[1]) > self.epoch:
-                raise LeaseLost(self._keys.account, self.epoch, int(reply[1]))
+            await self.missing()
+            return None
+        if reply[0] not in ("fenced", "behind"):
+            return reply
+        if reply[0] == "fenced" and int(reply[1]) > self.held():
+            raise LeaseLost(self._keys.account, epoch, int(reply[1]))
         await self.forgotten(epoch)
         return None
 
@@ -144,6 +161,9 @@ class Outbox:
                 self._keys.account,
             )
         return reply
+
+    async def _no_functions(self) -> None:
+        raise LeaseLost(self._keys.account, self.epoch, 0)
 
     async def _lost(self, epoch: int) -> None:
         raise LeaseLost(self._keys.account, epoch, 0)

@@ -1,10 +1,15 @@
-"""Redis lost its data under a living owner: memory is written back, the venue asked, we go on.
+"""Redis lost data under a living owner: memory is written back, the venue asked, we go on.
+
+It may have lost all (emptied), or what was written last (a failover, a power loss): then it is
+another server than before, by its run id. After an ordinary restart, which lost nothing, looking
+shows that, and we go on at once.
 
 Invariants:
 1. From the loss on nothing is sent and no intent is read, until every order that memory holds
    stands in Redis again, with its key, and the venue was asked what is open.
 2. Only the owner that the server forgot does this. Did anybody own the account since, it ends.
 3. What was learned meanwhile waits in the outbox and follows what is written back.
+4. Each strategy is told that results are missing: those that it had not read are gone.
 """
 
 import asyncio
@@ -19,7 +24,7 @@ from router.errors import LeaseLost, RedisUnavailable
 from router.keyspace import AccountKeys
 from router.orders import OrderRecord
 from workers.lease import Lease
-from workers.outbox import persistently
+from workers.outbox import Outbox, persistently
 from workers.wiring import Wiring
 
 log = logging.getLogger(__name__)
@@ -37,10 +42,13 @@ class Recovery:
         client: Any,
         keys: AccountKeys,
         lease: Lease,
+        outbox: Outbox,
         *,
         load_functions: Callable[[], Awaitable[None]],
         taken_again: Callable[[int], Awaitable[None]],
+        reread: Callable[[], Awaitable[None]],
         reconcile: Callable[[], Awaitable[None]],
+        skipped: int,
     ) -> None:
         self._on = wiring
         self._client = client
@@ -48,7 +56,11 @@ class Recovery:
         self._lease = lease
         self._load_functions = load_functions
         self._taken_again = taken_again
+        self._outbox = outbox
+        self._reread = reread
         self._reconcile = reconcile
+        self._reconciling = 0
+        self._skipped = skipped
         self._one = asyncio.Lock()
         self.halted: Callable[[], str] = lambda: ""
         self.on_repeat: Callable[[str, str], None] = lambda oid, first: None
@@ -61,6 +73,10 @@ class Recovery:
     def begin(self, epoch: int) -> None:
         """Recover beside everything else: Redis did not know this epoch."""
         self._on.spawn(self.forgotten(epoch), "recovery")
+
+    def look(self, server: str) -> None:
+        """Look beside everything else what this server lacks: we knew another one."""
+        self._on.spawn(self._moved(server), "look at another server")
 
     async def noticed(self, epoch: int) -> bool:
         """Return whether Redis had forgotten this epoch; if so, once all is written back.
@@ -83,12 +99,88 @@ class Recovery:
         async with self._one:
             if self._lease.epoch > epoch:
                 return
-            log.error("%s: Redis lost its data; writing back what is known", self._on.account)
+            log.error("%s: Redis lost data; writing back what is known", self._on.account)
+            await self._bring_back()
+
+    async def confirm(self) -> None:
+        """Return once it is known whether Redis is the server that it was.
+
+        Raises:
+            LeaseLost: If another worker took the account.
+            RedisError, TimeoutError: If Redis did not answer.
+        """
+        try:
+            await self._lease.renew()
+        except redis.exceptions.ResponseError as error:
+            if not functions.is_missing(error):
+                raise
+            await self.missing()
+
+    def load(self) -> None:
+        """Load the functions beside everything else: the server lacks them."""
+        self._on.spawn(self.missing(), "functions")
+
+    async def missing(self) -> None:
+        """Return once the server has the functions; nothing is sent until it was looked at."""
+        async with self._one:
             self._lease.recovering = True
             await self._have_functions()
-            await self._lease.take_again()
-            await self._write_back()
-            await self._taken_again(self._lease.epoch)
+            await persistently(self._lease.renew)  # tells what else it lacks
+            self._whole()
+
+    async def _moved(self, server: str) -> None:
+        """Return once it is known what this server lacks, and that is written back.
+
+        Raises:
+            LeaseLost: If another worker owned the account since.
+        """
+        async with self._one:
+            if self._lease.server == server:
+                return
+            self._lease.recovering = True
+            await self._have_functions()
+            lost = await self._lost()
+            if lost:
+                log.error(
+                    "%s: Redis is another server and lacks %s; writing back what is known",
+                    *(self._on.account, lost),
+                )
+                await self._bring_back()
+                return
+            await self._reread()
+            self._lease.server = server
+            self._whole()
+            log.warning("%s: Redis is another server; it lacks nothing", self._on.account)
+
+    async def _lost(self) -> str:
+        """Return what the server lacks of what it had taken; "" if nothing.
+
+        Servers lose the end of what was written, never a part in between. So the last batch that
+        was answered stands for all before it, and an order that we read for its admission.
+        """
+        answered = self._outbox.answered
+        applied = await persistently(
+            lambda: self._client.hmget(self._keys.applied, "epoch", "batch")
+        )
+        mine = applied[0] == str(self._lease.epoch)
+        if answered > (int(applied[1]) if mine else 0):
+            return "outcomes"
+        live = list(self._on.registry.live())
+        for at in range(0, len(live), _AT_ONCE):
+            keys = [self._keys.order(one.strategy, one.oid) for one in live[at : at + _AT_ONCE]]
+            there = await persistently(lambda keys=keys: self._client.exists(*keys))  # type: ignore[misc]
+            if there < len(keys):
+                return "orders"
+        return ""
+
+    async def _bring_back(self) -> None:
+        self._lease.recovering = True
+        await self._have_functions()
+        await self._lease.take_again()
+        await self._write_back()
+        await self._skip_results()
+        await self._taken_again(self._lease.epoch)
+        self._reconciling += 1
         self._on.spawn(self._go_on(), "recovery from the venue")
 
     async def _have_functions(self) -> None:
@@ -101,8 +193,27 @@ class Recovery:
 
     async def _go_on(self) -> None:
         await self._reconcile()
-        self._lease.recovering = False
+        async with self._one:
+            self._reconciling -= 1
+            self._whole()
         log.warning("%s: recovered; serving again", self._on.account)
+
+    def _whole(self) -> None:
+        """Note that the server has all that we know, and send again; unless more is to be done."""
+        if not self._reconciling:
+            self._on.teller.hash(self._keys.status, {"server": self._lease.server})
+            self._lease.recovered()
+
+    async def _skip_results(self) -> None:
+        """Leave a gap in every strategy's numbers, so that it learns that results are missing.
+
+        It names more than were lost: how many those were nobody knows.
+        """
+        for strategy in sorted(self._on.teller.strategies):
+            # Repeated after a lost answer, the gap is wider, no more.
+            await persistently(
+                lambda name=strategy: self._client.hincrby(self._keys.seq, name, self._skipped)  # type: ignore[misc]
+            )
 
     async def _write_back(self) -> None:
         if why := self.halted():

@@ -1,14 +1,15 @@
 -- apply: write all outcomes of one account that one turn of the owner's loop produced.
 --
 -- Fenced: an older epoch changes nothing. Idempotent: a batch number seen before changes nothing, so
--- a batch whose reply was lost may be sent again. A result, the order it speaks of and the
+-- a batch whose reply was lost may be sent again. A number without its predecessor changes nothing: a
+-- batch that was answered is gone from the server (a failover, a power loss). A result, the order it speaks of and the
 -- settlement of its intent stand in one batch: an order is never half finished.
 --
 -- KEYS[1]  epoch     string  {a}:epoch
 -- KEYS[2]  applied   hash    {a}:applied
 -- KEYS[3]  seq       hash    {a}:seq
 -- KEYS[4…] the keys that the operations name by their index in KEYS
--- ARGV[1]  epoch   ARGV[2]  batch number, growing within the epoch
+-- ARGV[1]  epoch   ARGV[2]  batch number, from 1 within the epoch
 -- ARGV[3]  operations: a JSON list of lists [kind, argument …], keys by their number, all else text
 --          (one argument: packing hundreds of them cost the worker more than all else together)
 --   order   order-key field value …
@@ -22,6 +23,7 @@
 --   reply   reply-key ttl_ms text
 --
 -- Returns {"applied", count, error …} | {"fenced", current epoch} | {"repeat", batch}
+--       | {"behind", last batch}
 
 -- Lua cannot unpack more than some thousand values at once.
 local MOST_IDS = 1000
@@ -145,8 +147,12 @@ local function apply(keys, args)
     return {'fenced', current}
   end
   local last = redis.call('HMGET', keys[2], 'epoch', 'batch')
-  if last[1] == args[1] and tonumber(last[2]) >= number then
+  local done = last[1] == args[1] and tonumber(last[2]) or 0
+  if done >= number then
     return {'repeat', last[2]}
+  end
+  if done ~= number - 1 then
+    return {'behind', tostring(done)}
   end
   redis.call('HSET', keys[2], 'epoch', args[1], 'batch', args[2])
   local answer = {'applied', tostring(#batch)}

@@ -4,7 +4,8 @@
 --
 -- KEYS[1]  lease     hash    {a}:lease
 -- KEYS[2]  epoch     string  {a}:epoch
--- KEYS[3]  status    hash    {a}:status     (field lease_until_ms: when the last lease ended or will)
+-- KEYS[3]  status    hash    {a}:status     (fields lease_until_ms: when the last lease ended or will,
+--                                            server: the one on which the last owner knew all was whole)
 -- KEYS[4]  handover  list    {a}:handover   (one entry when the lease was given up)
 -- ARGV[1]  "acquire" | "renew" | "release"
 -- ARGV[2]  owner
@@ -13,9 +14,18 @@
 -- ARGV[4]  ttl_ms   ARGV[5]  host   ARGV[6]  pid
 -- ARGV[7]  "1" to leave an account whose data the server lost to its last owner, who knows it
 --
--- Returns {"owner", epoch, server time ms, when the lease before this one ended (ms, "" if none),
---          "" if the server lost the epochs before it} | {"held", owner, ms left, epoch}
+-- A server is known by its run id: a restart and a failover change it, and may have lost what was
+-- written last.
+--
+-- Returns {"owner", epoch, server time ms, when the lease before this one ended (ms, "" if none), the
+--          epoch before it ("" if the server lost those), server, server noted or ""} when acquired
+--       | {"owner", epoch, server time ms, server} when renewed | {"held", owner, ms left, epoch}
 --       | {"forgotten", epoch} | {"lost", current epoch, server time ms} | {"released", epoch, server time ms}
+local function server()
+  local told = redis.pcall('INFO', 'server')
+  return type(told) == 'string' and string.match(told, 'run_id:(%w+)') or ''
+end
+
 local function hold(keys, args, epoch, now_ms)
   redis.call('HSET', keys[1], 'owner', args[2], 'epoch', epoch, 'host', args[5], 'pid', args[6],
     'since_ms', now_ms)
@@ -35,12 +45,13 @@ local function acquire(keys, args, now_ms)
   if forgotten and args[7] == '1' then
     return {'forgotten', current or '0'}
   end
-  local ended_ms = redis.call('HGET', keys[3], 'lease_until_ms') or ''
+  local noted = redis.call('HMGET', keys[3], 'lease_until_ms', 'server')
   local epoch = string.format('%.0f', math.max(found, known) + 1)
   redis.call('SET', keys[2], epoch)
   redis.call('DEL', keys[4])
   hold(keys, args, epoch, now_ms)
-  return {'owner', epoch, now_ms, ended_ms, forgotten and '' or tostring(found)}
+  return {'owner', epoch, now_ms, noted[1] or '', forgotten and '' or tostring(found), server(),
+    noted[2] or ''}
 end
 
 local function lease(keys, args)
@@ -74,7 +85,7 @@ local function lease(keys, args)
     if not holder then
       hold(keys, args, epoch, now_ms)
     end
-    answer = {'owner', epoch, now_ms}
+    answer = {'owner', epoch, now_ms, server()}
   end
   redis.call('PEXPIRE', keys[1], ttl_ms)
   redis.pcall('HSET', keys[3], 'lease_until_ms', string.format('%.0f', now + ttl_ms))

@@ -30,6 +30,7 @@ async def test_a_silent_server_holds_no_read_for_ever(monkeypatch: pytest.Monkey
             may_read=nothing,
             look_every_s=1,
             forgotten=nothing,
+            same_server=nothing,
         )
         async with asyncio.timeout(60):
             with pytest.raises(TimeoutError):

@@ -64,7 +64,8 @@ class Server:
 
 
 def owner(time: Time, epoch: str = "1") -> list[str]:
-    return ["owner", epoch, str(time.server_ms()), "", "0"]
+    """Return an answer to acquire, whose beginning is one to renew."""
+    return ["owner", epoch, str(time.server_ms()), "", "0", "", ""]
 
 
 def lease(time: Time, server: Server) -> Lease:
@@ -141,7 +142,7 @@ async def test_the_servers_clock_is_known_to_half_the_time_of_an_answer(time: Ti
 
 
 async def test_a_lease_that_another_took_ends_the_owner(time: Time) -> None:
-    answers = iter([owner(time), ["owner", "1", "0"], ["lost", "2", "0"]])
+    answers = iter([owner(time), ["owner", "1", "0", ""], ["lost", "2", "0"]])
     one = lease(time, Server(time, lambda action: next(answers)))
     await one.acquire()
     with pytest.raises(LeaseLost):
@@ -163,3 +164,32 @@ async def test_a_renewal_without_an_answer_is_tried_again(time: Time) -> None:
     with pytest.raises(asyncio.CancelledError):
         await one.keep()
     assert one.may_send()
+
+
+async def test_on_another_server_nothing_is_sent_until_it_is_known_what_it_lacks(
+    time: Time,
+) -> None:
+    answers = iter([[*owner(time)[:5], "s1", "s1"], ["owner", "1", "0", "s1"]])
+    one = lease(time, Server(time, lambda action: next(answers, ["owner", "1", "0", "s2"])))
+    met: list[str] = []
+    one.on_other_server = met.append
+    await one.acquire()
+    assert not one.moved
+    await one.renew()
+    assert one.may_send()
+    await one.renew()
+    assert (met, one.may_send()) == (["s2"], False)
+    one.recovered()
+    assert not one.may_send(), "it is still another than the one that has all"
+    one.server = "s2"
+    one.recovered()
+    assert one.may_send()
+
+
+@pytest.mark.parametrize(("before", "noted", "moved"), [("0", "s1", True), ("", "", False)])
+async def test_a_new_owner_sees_that_the_last_one_knew_another_server(
+    time: Time, before: str, noted: str, moved: bool
+) -> None:
+    one = lease(time, Server(time, lambda action: [*owner(time)[:4], before, "s2", noted]))
+    await one.acquire()
+    assert one.moved is moved

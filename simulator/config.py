@@ -143,6 +143,7 @@ class BitgetConfig(_Settings):
     queries_per_s: int = 20
     requests_per_minute: int = 6000
     connects_per_5min: int = 300
+    connections: int = 100
 
 
 _FUNDS = {"USDT": Decimal(1_000_000), "BTC": Decimal(10), "ETH": Decimal(100)}

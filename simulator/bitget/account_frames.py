@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from simulator.bitget.listing import Listing, category, wire_symbol
-from simulator.bitget.order_frames import ONE_WAY
+from simulator.bitget.order_frames import ONE_WAY, margin_mode
 from simulator.exchange.accounts import Account
 from simulator.exchange.instruments import ZERO, plain
 from simulator.exchange.positions import Position, PositionState
@@ -98,7 +98,7 @@ def _held(
     return {
         "symbol": wire_symbol(instrument),
         "marginCoin": instrument.settle,
-        "marginMode": "crossed" if position.margin_word == "cross" else position.margin_word,
+        "marginMode": margin_mode(position.margin_word),
         "holdMode": ONE_WAY,
         "posSide": "short" if state.size < 0 else "long",
         "available": size,

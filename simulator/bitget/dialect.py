@@ -96,15 +96,21 @@ class BitgetDialect:
         kind = request.match_info["kind"]
         if kind not in _ROLES:
             return web.Response(status=404, text="not found")
-        address = request.remote or ""
-        limit = self.venue.own.connects_per_5min
-        if self.venue.throttles(("connect", address), limit, _FIVE_MINUTES_MS):
+        if self._too_many(request.remote or ""):
             return web.Response(status=429, text="Too Many Requests")
         role = _ROLES[kind]
         private = role == "trade"
         opened = partial(self._open, private=private)
         may_play = MAY_PLAY if private else role
         return await websocket.serve(request, self.venue.floor, role, opened, may_play=may_play)
+
+    def _too_many(self, address: str) -> bool:
+        """Return whether one more connection is one too many; all come from one address here."""
+        venue, own = self.venue, self.venue.own
+        if venue.throttles(("connect", address), own.connects_per_5min, _FIVE_MINUTES_MS):
+            return True
+        open_now = len(venue.floor.sockets.matching(venue=self.name))
+        return venue.floor.config.limits.enabled and open_now >= own.connections
 
     def _open(self, socket: Socket, *, private: bool) -> Session:
         return Session(self.venue, self._trading, socket, private=private)

@@ -46,6 +46,11 @@ _NO_STOPS_PUSHED = {
 }
 
 
+def margin_mode(word: str) -> str:
+    """Return a margin mode in the venue's words; what is done by hand has another for crossed."""
+    return "crossed" if word == "cross" else word
+
+
 def pushed_order(order: Order, request_id: str = "") -> dict[str, Any]:
     """Return an item of the order channel; ``request_id`` is a modification's own number."""
     spot = order.instrument.is_spot
@@ -55,7 +60,7 @@ def pushed_order(order: Order, request_id: str = "") -> dict[str, Any]:
         "holdMode": "" if spot else ONE_WAY,
         "holdSide": "" if spot else "net",
         "tradeSide": "" if spot else f"{order.side}_single",
-        "marginMode": "" if spot else order.margin_word,
+        "marginMode": "" if spot else margin_mode(order.margin_word),
         "marginCoin": "" if spot else order.instrument.settle,
         "reduceOnly": "yes" if order.reduce_only else "no",
         **_progress(order, order.filled),

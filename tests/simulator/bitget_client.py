@@ -136,9 +136,8 @@ class Private(RawSocket):
         """Subscribe and read on until all of it is confirmed."""
         await self.send({"op": "subscribe", "args": [*args]})
         for arg in args:
-            await self.until(
-                lambda frame, arg=arg: frame.get("event") == "subscribe" and frame["arg"] == arg
-            )
+            confirmed = await self.until(lambda frame: frame.get("event") in ("subscribe", "error"))
+            assert confirmed == {"event": "subscribe", "arg": arg}
 
     async def post(
         self, topic: str, args: list[Frame], category: str = FUTURES, **envelope: Any

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from simulator.config import SimulatorConfig
 from simulator.exchange.clock import Clock
@@ -15,13 +16,14 @@ from tests.simulator.bitget_client import (
     ORDER,
     SPOT,
     Rest,
+    dial,
     enter,
     market,
     now_ms,
     order,
 )
 from tests.simulator.conftest import STILL
-from tests.simulator.raw_socket import Frame
+from tests.simulator.raw_socket import Frame, eventually
 
 EACH = pytest.mark.parametrize("category", [FUTURES, SPOT])
 
@@ -185,7 +187,7 @@ async def test_a_market_order_buys_spot_for_a_sum(bitget: RunningSimulator) -> N
 async def test_modify_changes_in_place(bitget: RunningSimulator) -> None:
     async with await enter(bitget, ORDER) as ws:
         order_id = await ws.placed(order("a1"))
-        change = {"clientOid": "a1", "qty": "0.02", "price": "88100", "requestId": 77}
+        change: Frame = {"clientOid": "a1", "qty": "0.02", "price": "88100", "requestId": 77}
         reply = await ws.call("modify-order", change)
         assert reply["args"] == [{"orderId": order_id, "clientOid": "a1"}]
         await ws.push()
@@ -329,6 +331,19 @@ async def test_orders_are_limited_over_both_ways_together(limited: RunningSimula
     assert [row["processed"] for row in ledger.requests_of("b1")] == [False]
     codes = [rest.get("trade/order-info", clientOid="a1")["code"] for _ in range(3)]
     assert codes == ["00000", "00000", "429"]
+
+
+@pytest.mark.parametrize("own", [{"connects_per_5min": 2}, {"connections": 2}])
+async def test_connections_are_limited(own: Frame) -> None:
+    given = {"market": STILL, "venues": ["bitget"], "limits": {"enabled": True}, "bitget": own}
+    with run_in_thread(SimulatorConfig.model_validate(given)) as sim:
+        async with await enter(sim), await enter(sim):
+            with pytest.raises(InvalidStatus):
+                await dial(sim)
+        if "connections" in own:
+            await eventually(lambda: sim.control.connections() == [])
+            async with await enter(sim):
+                pass
 
 
 async def test_a_connection_that_talks_too_much_is_cut(limited: RunningSimulator) -> None:

@@ -244,7 +244,7 @@ def test_ended_orders_leave_queries_by_client_id_first() -> None:
         ids = {row["client_id"]: row["venue_id"] for row in sim.control.ledger().orders}
 
         def found(**given: str) -> bool:
-            return client.get("trade/order-info", **given)["code"] == "00000"
+            return str(client.get("trade/order-info", **given)["code"]) == "00000"
 
         now_us[0] += int(own.by_client_s * 1e6)
         assert found(clientOid="a1")

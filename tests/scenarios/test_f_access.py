@@ -169,7 +169,7 @@ def test_f5_everything_else_is_refused(guarded: Stack) -> None:
     with closing(user):
         for command in forbidden(stack.keys, "beta", theirs):
             try:
-                user.execute_command(*command)  # type: ignore[no-untyped-call]
+                user.execute_command(*command)
             except redis.exceptions.NoPermissionError:
                 continue
             except redis.exceptions.ResponseError as error:

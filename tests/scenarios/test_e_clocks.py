@@ -1,6 +1,7 @@
 """E. Hosts whose clocks differ: what one worker stamped, the next owner and the jobs still read."""
 
 import signal
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from simulator.server import RunningSimulator
 from tests.scenarios.stack import running_stack
 from tests.workers.killable import killable_worker, redis_ms
 from workers import clock as clocks
+from workers.jobs import text_clients
 from workers.resolver import resolve
 
 #: Minutes, so that no pause of the machine makes up for it.
@@ -65,7 +67,8 @@ def test_a_resolver_with_another_clock_proves_no_absence_too_early(
         like = stack.redis.hgetall(stack.keys.order("alpha", known))
         stack.redis.hset(stack.keys.order("alpha", oid), mapping={**like, **lost})
         monkeypatch.setattr(clocks, "_OFFSET_MS", WRONG_MS)
-        rung = resolve(stack.redis, stack.settings, stack.account, "alpha", oid)
+        with closing(text_clients(stack.settings)) as clients:
+            rung = resolve(clients, stack.settings, stack.account, "alpha", oid)
         rules = stack.settings.orders
         from_ms = absent_from(
             sent_ms,

@@ -20,8 +20,8 @@ class Options:
     """Orders in one ``create_batch_orders``; the floor's pipelines hold as many."""
     settle_s: float = 6.0
     """How long workers serve before they are measured; a new owner looks orders up at first."""
-    outages: int = 60
-    """Repetitions of each kind of outage."""
+    outages: int = 40
+    """Orders, or resyncs, measured for each kind of outage; some kinds have five orders at once."""
     durable_orders: int = 500
     """Orders one at a time, and twice as many in a burst, per mode and round."""
     flow_orders: int = 200_000

@@ -52,6 +52,13 @@ def spot() -> Iterator[RunningSimulator]:
 
 
 @pytest.fixture
+def bybit() -> Iterator[RunningSimulator]:
+    """A simulator of Bybit whose market moves by hand only."""
+    with run_in_thread(SimulatorConfig(market=STILL, venues=("bybit",))) as running:
+        yield running
+
+
+@pytest.fixture
 def futures(usdm: RunningSimulator) -> Iterator[binance_client.Rest]:
     """Signed REST requests of the futures' demo account."""
     client = binance_client.Rest(usdm.url)

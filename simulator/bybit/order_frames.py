@@ -82,9 +82,7 @@ def pushed(order: Order) -> dict[str, Any]:
     spot = order.instrument.is_spot
     row = {"category": order.instrument.kind, **queried(order)}
     row |= {
-        "createType": "CreateByUser",
         "avgPrice": plain(order.average) if order.filled else "",
-        "tpslMode": "UNKNOWN",
         "closedPnl": money(order.profit),
         "feeCurrency": order.fee_currency if spot else "",
         "slippageToleranceType": "UNKNOWN",
@@ -112,7 +110,7 @@ def execution(fill: Fill) -> dict[str, Any]:
         "orderPrice": plain(words.price_shown(order)),
         "orderQty": plain(order.size),
         "leavesQty": "0" if order.quote_sized else plain(fill.leaves),
-        "createType": "" if spot else "CreateByUser",
+        **({} if spot else {"createType": "CreateByUser"}),
         "orderType": words.order_type(order),
         "stopOrderType": "" if spot else "UNKNOWN",
         "execFee": money(fill.fee),

@@ -90,6 +90,8 @@ async def test_watch_orders_and_trades(exchange: Any, bybit: RunningSimulator, s
     trading = asyncio.create_task(exchange.watch_my_trades(symbol))
     await subscribed(exchange, 2)
     created = await exchange.create_order_ws(symbol, "limit", "buy", 0.01, 88000)
+    # ccxt tells only whoever waits for it.
+    await eventually(lambda: states == ["open"])
     bybit.control.fill_order(venue_id=created["id"])
     await watching
     (trade,) = await trading

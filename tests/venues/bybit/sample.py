@@ -1,4 +1,4 @@
-"""Bybit's three categories for the conformance suite."""
+"""Bybit's three categories, as one account trades them, for the conformance suite."""
 
 import json
 from pathlib import Path
@@ -122,7 +122,7 @@ def replies(category: str, symbol: str) -> Replies:
         positions=listed(category, position(symbol)),
         time=envelope({"timeSecond": "1795385664", "timeNano": "1795385664000000000"}),
         taken=envelope({"orderId": "77", "orderLinkId": "a1"}),
-        account_mode=listed("linear", position("BTCUSDT")) if category == "linear" else "",
+        account_mode=listed("linear", position("BTCUSDT")),
     )
 
 
@@ -160,30 +160,33 @@ SIGNED = (
 )
 
 
-def sample(category: str, names: dict[str, str]) -> Sample:
-    """Return one category; what its names stand for is found in its own listing."""
-    common = ("session", "answers", "wallet")
-    return Sample(
-        venue_name="bybit",
-        product=category,
-        options={"categories": [category]},
-        environments=("live", "demo", "testnet"),
-        credentials=KEYS,
-        listing=(HERE / f"listing_{category}.json").read_text(encoding="utf-8"),
-        names=names,
-        transcripts=[HERE / "transcripts" / f"{name}.txt" for name in (*common, category)],
-        codes=CODES,
-        absent_codes=(),
-        refused=refused,
-        refused_by_rest=refused_by_rest,
-        signed=SIGNED,
-        replies=replies(category, names["BTC"]),
-        pushed=pushed,
-        words=lambda sample: {"KEYS": KEYS},
-    )
+def listing(category: str) -> str:
+    return (HERE / f"listing_{category}.json").read_text(encoding="utf-8")
 
 
-LINEAR = sample("linear", {"BTC": "BTCUSDT", "USDC": "BTCPERP"})
-INVERSE = sample("inverse", {"BTC": "BTCUSD"})
-SPOT = sample("spot", {"BTC": "BTCUSDT"})
-SAMPLES = (LINEAR, INVERSE, SPOT)
+SAMPLE = Sample(
+    venue_name="bybit",
+    options={"categories": ["linear", "inverse", "spot"]},
+    environments=("live", "demo", "testnet"),
+    credentials=KEYS,
+    listing=listing("linear"),
+    more_listings=(listing("inverse"), listing("spot")),
+    names={
+        "BTC": "BTCUSDT-PERP.BYBIT",
+        "USDC": "BTCPERP",
+        "INVERSE": "BTCUSD",
+        "PAIR": "BTCUSDT.BYBIT",
+    },
+    transcripts=sorted((HERE / "transcripts").glob("*.txt")),
+    codes=CODES,
+    absent_codes=(),
+    refused=refused,
+    refused_by_rest=refused_by_rest,
+    signed=SIGNED,
+    replies=replies("linear", "BTCUSDT"),
+    pushed=pushed,
+    words=lambda sample: {"KEYS": KEYS},
+)
+SAMPLES = (SAMPLE,)
+KNOWN = SAMPLE.instruments
+BTC, INVERSE, PAIR = (SAMPLE.named[word] for word in ("BTC", "INVERSE", "PAIR"))

@@ -5,39 +5,30 @@ from decimal import Decimal
 import orjson
 import pytest
 
-from tests.venues.bybit.sample import INVERSE, LINEAR, SPOT
-from tests.venues.conformance.sample import Sample
+from tests.venues.bybit.sample import BTC, INVERSE, KNOWN, PAIR, SAMPLE
 from workers.venue import RestReply
 
 D = Decimal
 
 
-@pytest.mark.parametrize(
-    ("sample", "symbols"),
-    [
-        (
-            LINEAR,
-            {
-                "BTCUSDT": "BTCUSDT-PERP.BYBIT",
-                "BTCPERP": "BTCUSDC-PERP.BYBIT",
-                "BTC-25DEC26": "BTCUSDC-261225.BYBIT",
-                "ETHUSDT": "ETHUSDT-PERP.BYBIT",
-                "OLDUSDT": "OLDUSDT-PERP.BYBIT",
-            },
-        ),
-        (INVERSE, {"BTCUSD": "BTCUSD-PERP.BYBIT", "BTCUSDZ26": "BTCUSD-261225.BYBIT"}),
-        (SPOT, {"BTCUSDT": "BTCUSDT.BYBIT", "ETHUSDT": "ETHUSDT.BYBIT"}),
-    ],
-    ids=repr,
-)
-def test_symbols(sample: Sample, symbols: dict[str, str]) -> None:
-    assert {one.venue_symbol: one.symbol for one in sample.instruments.all()} == symbols
-    tradable = {one.venue_symbol for one in sample.instruments.all() if one.tradable}
-    assert tradable == symbols.keys() - {"OLDUSDT"}
+def test_symbols() -> None:
+    assert {(one.kind, one.venue_symbol): one.symbol for one in KNOWN.all()} == {
+        ("linear", "BTCUSDT"): "BTCUSDT-PERP.BYBIT",
+        ("linear", "BTCPERP"): "BTCUSDC-PERP.BYBIT",
+        ("linear", "BTC-25DEC26"): "BTCUSDC-261225.BYBIT",
+        ("linear", "ETHUSDT"): "ETHUSDT-PERP.BYBIT",
+        ("linear", "OLDUSDT"): "OLDUSDT-PERP.BYBIT",
+        ("inverse", "BTCUSD"): "BTCUSD-PERP.BYBIT",
+        ("inverse", "BTCUSDZ26"): "BTCUSD-261225.BYBIT",
+        ("spot", "BTCUSDT"): "BTCUSDT.BYBIT",
+        ("spot", "ETHUSDT"): "ETHUSDT.BYBIT",
+        ("spot", "BTCUSDC"): "BTCUSDC.BYBIT",
+    }
+    assert {one.venue_symbol for one in KNOWN.all() if not one.tradable} == {"OLDUSDT"}
 
 
 def test_steps_are_base_units() -> None:
-    linear, inverse, spot = (one.named["BTC"] for one in (LINEAR, INVERSE, SPOT))
+    linear, inverse, spot = BTC, INVERSE, PAIR
     assert (linear.tick_size, linear.lot_size, linear.min_amount) == (
         D("0.10"),
         D("0.001"),
@@ -70,7 +61,7 @@ def test_steps_are_base_units() -> None:
     ids=repr,
 )
 def test_what_cannot_be_traded_here_is_left_out(change: dict[str, object]) -> None:
-    body = orjson.loads(LINEAR.listing)
+    body = orjson.loads(SAMPLE.listing)
     body["result"]["list"][0] |= change
-    found = LINEAR.venue.read_instruments(RestReply(200, orjson.dumps(body).decode()))
+    found = SAMPLE.venue.read_instruments(RestReply(200, orjson.dumps(body).decode()))
     assert len(found) == len(body["result"]["list"]) - 1

@@ -8,22 +8,20 @@ import pytest
 
 from router.evidence import BalanceReport, VenueState
 from tests.venues.bybit.sample import (
-    INVERSE,
+    BTC,
     KEYS,
-    LINEAR,
-    SPOT,
+    KNOWN,
+    PAIR,
     envelope,
     listed,
     order,
     position,
     trade,
 )
-from workers.venue import Instruments, Proof, RestReply, RestRequest, UnexpectedReply
+from workers.venue import Proof, RestReply, RestRequest, UnexpectedReply
 from workers.venues import load
 
 VENUE = load("bybit", "live")
-BTC, PAIR, COIN_MARGINED = LINEAR.named["BTC"], SPOT.named["BTC"], INVERSE.named["BTC"]
-KNOWN = Instruments([*LINEAR.instruments.all(), *SPOT.instruments.all()])
 WEEK_MS = 7 * 24 * 3600 * 1000
 
 
@@ -57,7 +55,7 @@ def test_the_category_of_a_reply_says_which_instrument_is_meant() -> None:
         assert found is not None
         assert found.symbol == symbol
     with pytest.raises(UnexpectedReply, match="unknown instrument"):
-        VENUE.read_order(ok(listed("inverse", order("BTCUSDT"))), KNOWN)
+        VENUE.read_order(ok(listed("option", order("BTCUSDT"))), KNOWN)
 
 
 def test_two_orders_where_one_was_asked_for_are_no_answer() -> None:

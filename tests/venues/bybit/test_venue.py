@@ -9,7 +9,7 @@ from router.enums import OrderStatus, OrderType, RequestKind, TimeInForce
 from router.errors import ConfigError
 from router.evidence import VenueState
 from router.orders import OrderRecord, add_fill, fold
-from tests.venues.bybit.sample import INVERSE, KEYS, LINEAR, SPOT
+from tests.venues.bybit.sample import BTC, INVERSE, KEYS, KNOWN, PAIR, SAMPLE
 from tests.venues.conformance.sample import NOW_MS, sockets_of
 from tests.workers.samples import record
 from workers.venue import (
@@ -19,13 +19,11 @@ from workers.venue import (
     Instruments,
     OrderPushed,
     Unreadable,
-    Venue,
     VenueEvent,
 )
 from workers.venues import load
 
 VENUE = load("bybit", "live")
-PAIRS_AND_CONTRACTS = Instruments([*LINEAR.instruments.all(), *SPOT.instruments.all()])
 
 
 @pytest.mark.parametrize(
@@ -78,7 +76,7 @@ def test_sockets() -> None:
     pairs_only = sockets_of(load("bybit", "live", {"categories": ["spot"]}))
     assert pairs_only["private"].channels == ("order", "execution", "wallet")
     assert {plan.ping for plan in plans.values()} == {'{"op":"ping"}'}
-    assert {VENUE.book_socket(one.named["BTC"]) for one in (LINEAR, SPOT)} == {
+    assert {VENUE.book_socket(one) for one in (BTC, PAIR)} == {
         "public_linear",
         "public_spot",
     }
@@ -127,7 +125,7 @@ def test_an_item_says_its_category() -> None:
         {"category": category, "symbol": "BTCUSDT", "orderId": "1", "orderStatus": "New"}
         for category in ("linear", "spot")
     ]
-    events = decoded("order", items, PAIRS_AND_CONTRACTS)
+    events = decoded("order", items, KNOWN)
     assert [one.report.symbol for one in events if isinstance(one, OrderPushed)] == [
         "BTCUSDT-PERP.BYBIT",
         "BTCUSDT.BYBIT",
@@ -136,7 +134,7 @@ def test_an_item_says_its_category() -> None:
 
 def test_a_book_says_none_so_its_socket_does() -> None:
     book = {"s": "BTCUSDT", "b": [["1", "2"]], "a": [["3", "4"]]}
-    [unclear] = decoded("orderbook.1.BTCUSDT", book, PAIRS_AND_CONTRACTS)
+    [unclear] = decoded("orderbook.1.BTCUSDT", book, KNOWN)
     assert isinstance(unclear, Unreadable)
     for name, symbol in (
         ("public_linear", "BTCUSDT-PERP.BYBIT"),
@@ -146,7 +144,7 @@ def test_a_book_says_none_so_its_socket_does() -> None:
         def here(one: object, name: str = name) -> bool:
             return VENUE.book_socket(one) == name  # type: ignore[arg-type]
 
-        [event] = decoded("orderbook.1.BTCUSDT", book, PAIRS_AND_CONTRACTS.only(here))
+        [event] = decoded("orderbook.1.BTCUSDT", book, KNOWN.only(here))
         assert isinstance(event, BookPushed)
         assert event.top.symbol == symbol
 
@@ -156,33 +154,32 @@ def test_a_book_says_none_so_its_socket_does() -> None:
 
 def test_a_pair_has_no_position_to_reduce() -> None:
     with pytest.raises(CannotEncode) as caught:
-        SPOT.frame(SPOT.place(reduce_only=True))
+        SAMPLE.frame(SAMPLE.place(PAIR, reduce_only=True))
     assert caught.value.field == "reduce_only"
 
 
 def test_an_inverse_market_order_needs_a_price_to_be_sized_by() -> None:
-    place = INVERSE.place(type=OrderType.MARKET, time_in_force=TimeInForce.IOC, price=None)
+    place = SAMPLE.place(INVERSE, type=OrderType.MARKET, time_in_force=TimeInForce.IOC, price=None)
     with pytest.raises(CannotEncode) as caught:
-        INVERSE.frame(place)
+        SAMPLE.frame(place)
     assert caught.value.field == "price"
 
 
-@pytest.mark.parametrize("venue", [LINEAR.venue, SPOT.venue], ids=["linear", "spot"])
-def test_nothing_to_change_is_not_sent(venue: Venue) -> None:
+def test_nothing_to_change_is_not_sent() -> None:
     with pytest.raises(CannotEncode):
-        venue.rest_command(LINEAR.modify(price=None, amount=None))
+        VENUE.rest_command(SAMPLE.modify(price=None, amount=None))
 
 
 def test_a_create_by_rest_expires_as_it_does_by_socket() -> None:
-    request = VENUE.rest_command(LINEAR.place())
+    request = VENUE.rest_command(SAMPLE.place())
     assert request.path == "/v5/order/create"
     assert request.expires_ms == NOW_MS + 2_000
     signed = VENUE.sign(request, KEYS, NOW_MS + 500)
     assert signed.headers["X-BAPI-TIMESTAMP"] == str(NOW_MS + 500)
     assert signed.headers["X-BAPI-RECV-WINDOW"] == "1500"
-    [body] = orjson.loads(LINEAR.frame(LINEAR.place()))["args"]
+    [body] = orjson.loads(SAMPLE.frame(SAMPLE.place()))["args"]
     assert orjson.loads(request.body) == body
-    assert VENUE.rest_command(LINEAR.cancel()).expires_ms == 0
+    assert VENUE.rest_command(SAMPLE.cancel()).expires_ms == 0
 
 
 # --- ends -----------------------------------------------------------------------------------------
@@ -205,7 +202,7 @@ def push(status: str, filled: str = "0", **more: str) -> list[VenueEvent]:
         **{"orderStatus": status, "cumExecQty": filled, "qty": "0.003", "updatedTime": "9"},
         **more,
     }
-    return decoded("order", [item], PAIRS_AND_CONTRACTS)
+    return decoded("order", [item], KNOWN)
 
 
 def execution(amount: str) -> list[VenueEvent]:
@@ -213,7 +210,7 @@ def execution(amount: str) -> list[VenueEvent]:
         **{"category": "linear", "symbol": "BTCUSDT", "orderId": "1", "orderLinkId": "abc-1"},
         **{"execId": f"e{amount}", "execQty": amount, "execPrice": "5", "execType": "Trade"},
     }
-    return decoded("execution", [item], PAIRS_AND_CONTRACTS)
+    return decoded("execution", [item], KNOWN)
 
 
 def test_the_end_waits_for_trades_that_are_still_to_come() -> None:

@@ -102,7 +102,8 @@ def trade(item: Item, category: str, instruments: Instruments) -> Fill | None:
         price=at,
         ts_ms=moment(item, "execTime"),
         fee=amount(item, "execFee"),
-        fee_currency=text(item, "feeCurrency"),
+        # Said of pairs always, of contracts not in every frame: they are paid in what settles.
+        fee_currency=text(item, "feeCurrency") or ("" if category == "spot" else instrument.settle),
         client_id=client_id,
         venue_id=venue_id,
         symbol=instrument.symbol,

@@ -274,7 +274,7 @@ def failed(record: OrderRecord, event: Event, reason: str, now_ms: int) -> list[
 
 def fold(record: OrderRecord, report: OrderReport) -> list[Told]:
     """Return what to tell after the venue's statement, and change the record accordingly."""
-    if report.state is VenueState.REJECTED:
+    if report.state is VenueState.REJECTED and record.state in (*UNSEEN, State.FAILED):
         return failed(record, Event.REJECTED, report.reason or "rejected", report.ts_ms)
     told = _first_sight(record, report.venue_id, report.ts_ms)
     record.venue_id = record.venue_id or report.venue_id
@@ -287,8 +287,17 @@ def fold(record: OrderRecord, report: OrderReport) -> list[Told]:
     if report.state is VenueState.OPEN:
         told += _opened(record)
     else:
-        _note_end(record, State(report.state.value), report.reason)
+        _note_end(record, _VENUE_ENDS[report.state], report.reason)
     return told + settle_end(record, report.ts_ms)
+
+
+_VENUE_ENDS = {
+    VenueState.FILLED: State.FILLED,
+    VenueState.CANCELED: State.CANCELED,
+    VenueState.EXPIRED: State.EXPIRED,
+    # Of an order that it had shown: what was to be refused has been on the book, and is off it.
+    VenueState.REJECTED: State.CANCELED,
+}
 
 
 def _first_sight(record: OrderRecord, venue_id: str, now_ms: int) -> list[Told]:

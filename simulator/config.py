@@ -14,7 +14,7 @@ class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-VenueName = Literal["okx", "binance-usdm", "binance-spot", "bitget"]
+VenueName = Literal["okx", "binance-usdm", "binance-spot", "bybit", "bitget"]
 
 
 class AccountConfig(_Settings):
@@ -127,6 +127,34 @@ class BinanceConfig(_Settings):
     ban_s: float = 120
 
 
+class BybitConfig(_Settings):
+    """What is Bybit's own. Source of the numbers: the Bybit sheet, 1, 3.6, 5 and 6."""
+
+    # A connection that neither pings nor is told anything is cut.
+    idle_s: float = 600
+    # A client id is free again so long after its order's end.
+    client_id_s: float = 360 * 86_400
+    # Which of a change's two topics leaves first: at the venue that is chance.
+    event_order: Literal["any", "execution_first", "order_first"] = "any"
+    # Whether an order that trades or ends as it comes in is told as New before that.
+    tells_new: bool = False
+    # For so long after its end an order is in no list at all: the sheet, 8.
+    hole_ms: int = 0
+    recently_closed: int = 500
+    never_filled_s: float = 86_400
+    kept_s: float = 730 * 86_400
+    # Cancel on disconnect is for institutions whom the venue has switched it on for.
+    dcp: bool = False
+    # Enforced if ``limits.enabled``; counted and told in any case.
+    orders_per_s: int = 10
+    spot_orders_per_s: int = 20
+    spot_amends_per_s: int = 10
+    queries_per_s: int = 50
+    rest_per_5s: int = 600
+    frames_per_s: int = 3000
+    connections_per_5min: int = 500
+
+
 class BitgetConfig(_Settings):
     """What is Bitget's own. Source of the numbers: the Bitget sheet, and UTA documents of 2026."""
 
@@ -165,6 +193,13 @@ _DEMO_ACCOUNTS = (
     AccountConfig(
         name="binance-spot-demo",
         venue="binance-spot",
+        api_key="demo-key",
+        secret="demo-secret",
+        balances=_FUNDS,
+    ),
+    AccountConfig(
+        name="bybit-demo",
+        venue="bybit",
         api_key="demo-key",
         secret="demo-secret",
         balances=_FUNDS,
@@ -238,6 +273,30 @@ def _binance(
     )
 
 
+def _bybit(
+    symbol: str, code: int, kind: Literal["spot", "linear", "inverse"], *, tick: str, lot: str
+) -> InstrumentConfig:
+    """Return a Bybit instrument; a spot pair's symbol here ends in ``-SPOT``."""
+    base, inverse = symbol[:3], kind == "inverse"
+    most = Decimal(1_000_000) if inverse else Decimal(1000)
+    return InstrumentConfig(
+        symbol=symbol,
+        venue="bybit",
+        base=base,
+        quote="USD" if inverse else "USDT",
+        kind=kind,
+        code=code,
+        mid=Decimal(89500 if base == "BTC" else 3000),
+        tick=Decimal(tick),
+        lot=Decimal(lot),
+        min_size=Decimal(lot),
+        min_notional=Decimal(0 if inverse else 5),
+        max_limit_size=most,
+        max_market_size=most / 10,
+        level_size=Decimal(500_000 if inverse else 50 if base == "BTC" else 500),
+    )
+
+
 def _bitget(
     base: str, code: int, *, spot: bool, mid: str, tick: str, lot: str, level: str
 ) -> InstrumentConfig:
@@ -282,10 +341,16 @@ _DEMO_INSTRUMENTS = (
         "BTC", 3, spot=True, mid="89500", tick="0.01", lot="0.00001", notional="5", level="50"
     ),
     _binance("ETH", 4, spot=True, mid="3000", tick="0.01", lot="0.0001", notional="5", level="500"),
-    _bitget("BTC", 5, spot=False, mid="89500", tick="0.1", lot="0.0001", level="50"),
-    _bitget("ETH", 6, spot=False, mid="3000", tick="0.01", lot="0.01", level="500"),
-    _bitget("BTC", 7, spot=True, mid="89500", tick="0.01", lot="0.000001", level="50"),
-    _bitget("ETH", 8, spot=True, mid="3000", tick="0.01", lot="0.0001", level="500"),
+    _bybit("BTCUSDT", 5, "linear", tick="0.1", lot="0.001"),
+    _bybit("ETHUSDT", 6, "linear", tick="0.01", lot="0.01"),
+    _bybit("BTCUSD", 7, "inverse", tick="0.1", lot="1"),
+    _bybit("ETHUSD", 8, "inverse", tick="0.01", lot="1"),
+    _bybit("BTCUSDT-SPOT", 9, "spot", tick="0.01", lot="0.000001"),
+    _bybit("ETHUSDT-SPOT", 10, "spot", tick="0.01", lot="0.00001"),
+    _bitget("BTC", 11, spot=False, mid="89500", tick="0.1", lot="0.0001", level="50"),
+    _bitget("ETH", 12, spot=False, mid="3000", tick="0.01", lot="0.01", level="500"),
+    _bitget("BTC", 13, spot=True, mid="89500", tick="0.01", lot="0.000001", level="50"),
+    _bitget("ETH", 14, spot=True, mid="3000", tick="0.01", lot="0.0001", level="500"),
 )
 
 
@@ -317,6 +382,7 @@ class SimulatorConfig(_Settings):
     retention: RetentionConfig = RetentionConfig()
     fees: FeesConfig = FeesConfig()
     binance: BinanceConfig = BinanceConfig()
+    bybit: BybitConfig = BybitConfig()
     bitget: BitgetConfig = BitgetConfig()
     idle_timeout_s: float = 30.0
     periodic_push_s: float = 5.0

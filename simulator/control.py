@@ -32,7 +32,7 @@ class Dialect(Protocol):
         """End what keeps an account's private streams going; return how many streams end."""
 
     def notice(self, socket: Socket) -> bytes:
-        """Return the frame that announces a disconnect."""
+        """Return the frame that announces a disconnect; nothing if the venue sends none."""
 
 
 class Control:
@@ -179,7 +179,9 @@ class Control:
         after_s = float(body.get("after_ms", self._world.config.notice_s * 1000)) / 1000
         told = self._sockets(body)
         for socket in told:
-            socket.send(self._dialects[socket.row.venue].notice(socket))
+            frame = self._dialects[socket.row.venue].notice(socket)
+            if frame:
+                socket.send(frame)
             self._by_hand.later(after_s, partial(socket.hang_up, _GOING_AWAY))
         return {"told": len(told)}
 

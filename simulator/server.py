@@ -21,6 +21,7 @@ from simulator import control
 from simulator.binance.spot.dialect import SpotDialect
 from simulator.binance.usdm.dialect import UsdmDialect
 from simulator.bitget.dialect import BitgetDialect
+from simulator.bybit.dialect import BybitDialect
 from simulator.client import ControlClient
 from simulator.config import SimulatorConfig, VenueName
 from simulator.control import Control
@@ -35,6 +36,7 @@ _DIALECTS: dict[VenueName, Callable[[Floor], Dialect]] = {
     "okx": OkxDialect,
     "binance-usdm": UsdmDialect,
     "binance-spot": SpotDialect,
+    "bybit": BybitDialect,
     "bitget": BitgetDialect,
 }
 _SWEEP_S = 0.5

@@ -15,6 +15,7 @@ from simulator.exchange.exchange import Exchange, Setup
 from simulator.exchange.faults import Fault, FaultBook
 from simulator.exchange.instruments import Instrument
 from simulator.exchange.ledger import Ledger
+from simulator.exchange.naming import as_number, uuid_of_contracts
 from simulator.exchange.orders import Fill, Order
 from simulator.exchange.retention import Retention
 from simulator.exchange.risk import Rules
@@ -27,6 +28,7 @@ _ID_SCALES: dict[VenueName, int] = {
     "okx": 1_000_000,
     "binance-usdm": 1000,
     "binance-spot": 100,
+    "bybit": 1_000_001,
     "bitget": 900_000,
 }
 
@@ -81,7 +83,7 @@ class Floor:
 
     def external_id(self) -> str:
         """Return a client id for an order that was given none; "" where venues invent none."""
-        return "" if self.venue == "okx" else f"web_{uuid4().hex[:22]}"
+        return "" if self.venue in ("okx", "bybit") else f"web_{uuid4().hex[:22]}"
 
     def reset(self) -> None:
         """Forget all orders, fills and positions; restore balances and markets."""
@@ -203,6 +205,8 @@ def _exchange(config: SimulatorConfig, venue: VenueName, clock: Clock) -> Exchan
         step_bps=config.market.volatility_bps,
         level_count=config.market.levels,
         id_scale=_ID_SCALES[venue],
+        order_name=uuid_of_contracts if venue == "bybit" else as_number,
+        fill_name=uuid_of_contracts if venue == "bybit" else None,
     )
     exchange = Exchange(setup, clock)
     for settings in _instruments(config, venue):
@@ -219,6 +223,9 @@ def _retention(config: SimulatorConfig, venue: VenueName) -> Retention:
     ledger_ms = int(config.retention.ledger_s * 1000)
     if venue == "okx":
         return Retention(int(config.retention.never_filled_s * 1000), ledger_ms)
+    if venue == "bybit":
+        never_filled_ms = int(config.bybit.never_filled_s * 1000)
+        return Retention(never_filled_ms, ledger_ms, kept_ms=int(config.bybit.kept_s * 1000))
     if venue == "bitget":
         kept_ms = int(config.bitget.kept_s * 1000)
         return Retention(kept_ms, ledger_ms, kept_ms=kept_ms)

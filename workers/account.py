@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from functools import cache, partial
 
 from router.contracts import ControlKind
 from router.evidence import Fill, OrderReport, read_report
@@ -43,6 +43,7 @@ from workers.venue import (
     BookPushed,
     ClockOff,
     FillPushed,
+    Instruments,
     OrderPushed,
     PositionsPushed,
     SocketPlan,
@@ -195,9 +196,7 @@ class Owner:
         trade, private = venue.trade_socket(), venue.private_socket()
         self._trade = self._connection("trade", trade or NO_SOCKET)
         self._private = self._connection("private", private) if private else self._trade
-        books = {
-            name: self._connection(name, plan) for name, plan in venue.public_sockets().items()
-        }
+        books = {name: self._of_books(name, plan) for name, plan in venue.public_sockets().items()}
         held = (*([self._trade] if trade else []), self._private, *books.values())
         self._sockets = {one.name: one for one in held}
         pacer = Pacer(venue.limits, settings.worker.pacing)
@@ -265,7 +264,19 @@ class Owner:
         self._sockets_ready = asyncio.Event()
         self._resyncing: asyncio.Task[None] | None = None
 
-    def _connection(self, name: str, plan: SocketPlan) -> Connection:
+    def _of_books(self, name: str, plan: SocketPlan) -> Connection:
+        """Return a public socket; a book may name no more than what its socket leaves open."""
+        venue = self._setup.venue
+
+        @cache
+        def here(listed: Instruments) -> Instruments:
+            return listed.only(lambda one: venue.book_socket(one) == name)
+
+        return self._connection(name, plan, lambda: here(self._on.instruments))
+
+    def _connection(
+        self, name: str, plan: SocketPlan, instruments: Callable[[], Instruments] | None = None
+    ) -> Connection:
         worker = self._setup.settings.worker
         return Connection(
             name,
@@ -273,7 +284,7 @@ class Owner:
             self._setup.venue,
             self._setup.credentials,
             self._clock,
-            instruments=lambda: self._on.instruments,
+            instruments=instruments or (lambda: self._on.instruments),
             on_event=self._event,
             on_ready=partial(self._ready, name),
             on_lost=partial(self._lost, name),

@@ -435,3 +435,7 @@ class Instruments:
 
     def all(self) -> list[Instrument]:
         return list(self._by_symbol.values())
+
+    def only(self, wanted: Callable[[Instrument], bool]) -> "Instruments":
+        """Return those that are wanted: among fewer, a name may say more."""
+        return Instruments([one for one in self._by_symbol.values() if wanted(one)])

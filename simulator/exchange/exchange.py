@@ -15,6 +15,7 @@ from simulator.exchange.events import Listeners
 from simulator.exchange.instruments import ZERO, Instrument
 from simulator.exchange.market import quote_around, walk
 from simulator.exchange.matching import Matcher, reducible
+from simulator.exchange.naming import NameOf, as_number
 from simulator.exchange.orders import AmendNote, CancelSource, Order, Refusal
 from simulator.exchange.settlement import Fees, Settlement
 
@@ -40,6 +41,9 @@ class Setup:
     level_count: int
     # Ids per millisecond: also how long the venue's ids are.
     id_scale: int = 1_000_000
+    # How order ids look, and fill ids where they are not the trade's number.
+    order_name: NameOf = as_number
+    fill_name: NameOf | None = None
 
 
 class Exchange:
@@ -48,7 +52,7 @@ class Exchange:
     def __init__(self, setup: Setup, clock: Clock) -> None:
         self.clock = clock
         self.events = Listeners()
-        self.settlement = Settlement(setup.fees, clock, self.events)
+        self.settlement = Settlement(setup.fees, clock, self.events, setup.fill_name)
         self.matcher = Matcher(self.settlement, self.events, self._finish)
         self.rules = setup.rules
         self.fees = setup.fees
@@ -82,8 +86,11 @@ class Exchange:
             return order if order is not None and order.account is account else None
         return account.latest_by_client.get(client_id) if client_id else None
 
-    def place(self, order: Order) -> Refusal | None:
-        """Take ``order``: give it an id, tell that it lives, match it. Return why not, or None."""
+    def place(self, order: Order, *, doomed: CancelSource = "") -> Refusal | None:
+        """Take ``order``: give it an id, tell that it lives, match it. Return why not, or None.
+
+        A ``doomed`` one ends for that reason instead of being matched.
+        """
         book = self.books[order.instrument.symbol]
         refusal = risk.refuse_new(order, book, self.rules)
         if refusal is not None:
@@ -96,14 +103,17 @@ class Exchange:
         if refusal is not None:
             return refusal
         self._last_id += 1
-        order.venue_id = str(self._last_id)
+        order.venue_id = self._setup.order_name(self._last_id, order.instrument)
         order.created_ms = order.updated_ms = self.clock.now_ms()
         self.orders[order.venue_id] = order
         order.account.opened(order)
         if order.price is not None:
             self.settlement.freeze(order, need)
         self.events.order_changed(order)
-        self._start(book, order)
+        if doomed:
+            self._finish(order, doomed)
+        else:
+            self._start(book, order)
         return None
 
     def would_take(self, order: Order, price: Decimal) -> bool:

@@ -167,7 +167,7 @@ def fill_json(fill: Fill) -> dict[str, Any]:
     """Return a fill as the control API shows it; ``fee`` is positive when paid."""
     order = fill.order
     return {
-        "trade_id": str(fill.trade_id),
+        "trade_id": fill.name or str(fill.trade_id),
         "venue_id": order.venue_id,
         "client_id": order.client_id,
         "account": order.account.name,

@@ -29,6 +29,7 @@ CancelSource = Literal[
     "cancel_all_after",
     "reduce_only",
     "expired",
+    "rejected",
 ]
 Reason = Literal[
     "duplicate_client_id",
@@ -64,7 +65,10 @@ class AmendNote(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Fill:
-    """One trade of one order. ``fee`` is positive when paid."""
+    """One trade of one order. ``fee`` is positive when paid; ``leaves`` what was left after it.
+
+    ``name`` is the fill's id where that is not the trade's number.
+    """
 
     trade_id: int
     bill_id: int
@@ -75,6 +79,8 @@ class Fill:
     profit: Decimal
     role: Literal["maker", "taker"]
     ts_ms: int
+    leaves: Decimal = ZERO
+    name: str = ""
 
 
 @dataclass(slots=True, eq=False)

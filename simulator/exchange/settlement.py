@@ -11,6 +11,7 @@ from simulator.exchange.accounts import Account
 from simulator.exchange.clock import Clock
 from simulator.exchange.events import Listeners
 from simulator.exchange.instruments import ZERO
+from simulator.exchange.naming import NameOf
 from simulator.exchange.orders import Fill, Order
 from simulator.exchange.positions import Position
 
@@ -34,8 +35,11 @@ class Fees:
 class Settlement:
     """Freezes and moves balances; writes every fill to one list, which is never trimmed here."""
 
-    def __init__(self, fees: Fees, clock: Clock, events: Listeners) -> None:
+    def __init__(
+        self, fees: Fees, clock: Clock, events: Listeners, fill_name: NameOf | None = None
+    ) -> None:
         self._fees = fees
+        self._fill_name = fill_name
         self._clock = clock
         self._events = events
         self.fills: deque[Fill] = deque()
@@ -89,6 +93,9 @@ class Settlement:
         rate = self._fees.rate(instrument.kind == "spot", role)
         self._bill_id += 1
         fill = Fill(trade_id, self._bill_id, order, price, size, ZERO, ZERO, role, now_ms)
+        fill.leaves = order.leaves
+        if self._fill_name is not None:
+            fill.name = self._fill_name(self._bill_id, instrument)
         position = None
         if instrument.kind == "spot":
             self._settle_spot(fill, rate)

@@ -275,6 +275,18 @@ def test_a_venue_that_states_a_refusal_ends_the_order_with_its_reason() -> None:
     assert fold(record, report(VenueState.REJECTED)) == [], "told once"
 
 
+@pytest.mark.parametrize("traded", [0, 1])
+def test_an_order_refused_after_it_was_shown_is_off_the_book(traded: int) -> None:
+    """It existed, so it has not failed; left open, it would be asked about for ever."""
+    record = sent_order()
+    fold(record, report())
+    if traded:
+        add_fill(record, fill(1))
+    [told] = fold(record, report(VenueState.REJECTED, str(traded), reason="EC_Others", ts_ms=8))
+    assert (told.status, told.reason) == (OrderStatus.CANCELED, "EC_Others")
+    assert (record.exists, record.filled) == (Exists.TRUE, traded)
+
+
 def test_a_trade_of_an_acknowledged_order_thought_failed_revives_it() -> None:
     """The ack was taken, then a wrong proof failed the order: the trade is evidence (C8)."""
     record = sent_order()

@@ -463,8 +463,10 @@ class Stack:
         if open_at_venue and ends and ends[-1] != "failed":
             out.append(f"{oid}: told {ends}, the ledger says {row['state']}")
         true_ends = {row["state"].removeprefix("mmp_")}
-        if row["cancel_source"] in ("ioc", "fok", "system") and row["account"][:3] != OKX.name:
-            true_ends = {"expired"}
+        if row["cancel_source"] in ("ioc", "fok", "system"):
+            true_ends = {self.accounts[row["account"]].own_end}
+        elif row["cancel_source"] == "rejected":  # after it was taken
+            true_ends = {"failed"}
         if not open_at_venue and not true_ends & set(ends[-1:]):
             out.append(f"{oid}: told {strategy.of(oid)}, the ledger says {row['state']}")
         return out
@@ -492,7 +494,7 @@ def account_settings(
     at = simulator.addresses[venue.name]
     return AccountSettings(
         exchange=venue.exchange,
-        environment="demo",
+        environment=venue.environment,
         api_key=f"env:{prefix}_KEY",
         api_secret=f"env:{prefix}_SECRET",
         passphrase=f"env:{prefix}_PASS",

@@ -52,6 +52,13 @@ def spot() -> Iterator[RunningSimulator]:
 
 
 @pytest.fixture
+def bybit() -> Iterator[RunningSimulator]:
+    """A simulator of Bybit whose market moves by hand only."""
+    with run_in_thread(SimulatorConfig(market=STILL, venues=("bybit",))) as running:
+        yield running
+
+
+@pytest.fixture
 def bitget() -> Iterator[RunningSimulator]:
     """A simulator of Bitget whose market moves by hand only."""
     with run_in_thread(SimulatorConfig(market=STILL, venues=("bitget",))) as running:

@@ -71,7 +71,8 @@ class Sample:
     environments: tuple[str, ...] = ("live", "demo")
     credentials: Credentials
     listing: str  # the reply to the query of instruments; this text
-    names: Mapping[str, str]  # words of the transcripts → the venue's names of instruments
+    more_listings: Sequence[str] = ()  # where it takes several queries
+    names: Mapping[str, str]  # words of the transcripts → instruments by the venue's names or ours
     transcripts: Sequence[Path]
     #: The codes that the sheet lists, blanks between them, by what they prove of a cancel.
     codes: Mapping[Proof, str]
@@ -102,12 +103,17 @@ class Sample:
 
     @cached_property
     def instruments(self) -> Instruments:
-        return Instruments(self.venue.read_instruments(RestReply(200, self.listing)))
+        replies = (RestReply(200, text) for text in (self.listing, *self.more_listings))
+        return Instruments([one for reply in replies for one in self.venue.read_instruments(reply)])
 
     @cached_property
     def named(self) -> dict[str, Instrument]:
         """The instruments by the transcripts' words."""
-        found = {word: self.instruments.venue_symbol(name) for word, name in self.names.items()}
+        known = self.instruments
+        found = {
+            word: known.symbol(name) or known.venue_symbol(name)
+            for word, name in self.names.items()
+        }
         assert None not in found.values(), f"not in the listing: {found}"
         return cast(dict[str, Instrument], found)
 

@@ -165,7 +165,7 @@ def test_instruments_are_found_by_both_names(sample: Sample) -> None:
     assert listed
     for one in listed:
         assert sample.instruments.symbol(one.symbol) is one
-        assert sample.instruments.venue_symbol(one.venue_symbol) is one
+        assert sample.instruments.venue_symbol(one.venue_symbol, one.kind) is one
         assert one.exchange is sample.venue.exchange
         assert one.symbol.endswith(f".{sample.venue.exchange.name}")
         assert min(one.tick_size, one.lot_size, one.min_amount, one.contract_size) > 0

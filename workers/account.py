@@ -337,6 +337,7 @@ class Owner:
             async with asyncio.timeout(EXPIRED_SOCKET_WAIT_S):
                 await self._sockets_ready.wait()
         await self._intake.inherit()
+        self._doubts.go_on(self._on.registry.live())
         if self._resyncing is None:
             self._start_resync(tell=self._presence.was_away)
         if self._lease.forgotten and self._resyncing is not None:

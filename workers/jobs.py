@@ -14,11 +14,13 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
+from types import FrameType
 from typing import Any
 
 import redis
 from rq import Queue, SimpleWorker
-from rq.exceptions import DuplicateJobError
+from rq.exceptions import DuplicateJobError, StopRequested
+from rq.job import Job
 from rq.registry import StartedJobRegistry
 from rq.scheduler import RQScheduler
 
@@ -39,6 +41,8 @@ _SCHEDULE_EVERY_S = 0.5
 #: How late a resolver may be before its chain counts as lost with its process.
 _OVERDUE_S = 60.0
 _KEEP_FAILED_S = 86_400
+_LONGEST_JOB_S = 86_400
+_AGAIN_S = 1.0
 
 
 def connect(settings: Settings) -> "redis.Redis":
@@ -161,15 +165,49 @@ def run(settings: Settings) -> None:
 
 def _work(settings: Settings, queue: Queue, metrics: JobMetrics) -> None:
     stop = threading.Event()
-    # Threads, not rq's own scheduler process: that one outlives a killed parent.
+    # A thread, not rq's own scheduler process: that one outlives a killed parent.
     schedule = threading.Thread(target=keep_schedule, args=(settings, stop), daemon=True)
     schedule.start()
     try:
-        worker = SimpleWorker([queue], connection=queue.connection, job_class=measured_job(metrics))
-        worker.work(logging_level="WARNING")
+        _work_until(stop, queue, measured_job(metrics))
     finally:
         stop.set()
         schedule.join(5)
+
+
+class _Worker(SimpleWorker):  # type: ignore[misc]
+    """Notes in ``stop`` that it was asked to end: it also ends when Redis goes away."""
+
+    stop: threading.Event
+
+    def request_stop(self, number: int, frame: FrameType | None) -> None:
+        self.stop.set()
+        super().request_stop(number, frame)
+
+
+def _work_until(stop: threading.Event, queue: Queue, job_class: type[Job]) -> None:
+    """Run one rq worker after another until one is asked to end; each ends with its Redis."""
+    while not stop.is_set():
+        try:
+            drop_dead(queue)
+            worker = _Worker([queue], connection=queue.connection, job_class=job_class)
+            worker.stop = stop
+            worker.work(logging_level="WARNING")
+            stop.wait(_AGAIN_S)
+        except StopRequested:
+            return
+        except redis.RedisError as error:
+            log.warning("the jobs cannot reach Redis: %s; again in %g s", error, _AGAIN_S)
+            stop.wait(_AGAIN_S)
+
+
+def drop_dead(queue: Queue) -> None:
+    """Forget what was under way when its process died; rq itself waits for its time to run out.
+
+    What another process of this queue has under way counts as well and may run twice: all may.
+    """
+    registry = StartedJobRegistry(queue=queue)
+    registry.cleanup(timestamp=time.time() + _LONGEST_JOB_S)
 
 
 def keep_schedule(settings: Settings, stop: threading.Event) -> None:

@@ -1,19 +1,25 @@
 """The durable resolver's pauses and chains, and tidying, on a real server."""
 
 import json
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from rq import Queue
 from rq.job import Job
 from rq.registry import ScheduledJobRegistry, StartedJobRegistry
 
+from demo.redis_server import RedisServer, die_with_parent, free_port
 from router import settings as settings_module
 from router.keyspace import AccountKeys, index
 from router.settings import JobSettings, Settings
 from router.state import State
+from tests.scenarios.stack import until
 from workers import jobs, tidying
 
 ACCOUNT, STRATEGY, OID = "okx-main", "alpha", "a" * 32
@@ -108,6 +114,47 @@ def test_a_periodic_job_that_died_with_its_process_runs_again(settings: Settings
     jobs._enqueue_unless_waiting(queue, jobs.sweep)  # finds it dead
     jobs._enqueue_unless_waiting(queue, jobs.sweep)
     assert queue.job_ids == [job.id]
+
+
+def test_what_died_with_its_process_waits_for_no_timeout(settings: Settings) -> None:
+    client = jobs.connect(settings)
+    queue = Queue(settings.jobs.queue, connection=client)
+    jobs._enqueue_unless_waiting(queue, jobs.sweep)
+    job = queue.jobs[0]
+    queue.empty()
+    job.save()  # started by a process that was killed a moment ago
+    job.set_status("started")
+    client.zadd(StartedJobRegistry(queue=queue).key, {f"{job.id}:execution": time.time() + 90})
+    jobs._enqueue_unless_waiting(queue, jobs.sweep)
+    assert queue.job_ids == []
+    jobs.drop_dead(queue)
+    jobs._enqueue_unless_waiting(queue, jobs.sweep)
+    assert queue.job_ids == [job.id]
+
+
+def test_the_jobs_outlive_their_redis(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path / "redis", free_port(), appendfsync="always")
+    (tmp_path / "router.toml").write_text("[jobs]\nsweep_every_s = 0.5\n")
+    command = [sys.executable, "-m", "commands.main", "jobs"]
+    command += ["--config-dir", str(tmp_path), "--redis-url", server.url]
+    log = tmp_path / "jobs.log"
+    server.start()
+    try:
+        with (
+            log.open("wb") as out,
+            subprocess.Popen(command, stderr=out, preexec_fn=die_with_parent) as process,
+            redis.Redis.from_url(server.url, decode_responses=True) as client,
+        ):
+            unknown_order(client)
+            for _ in range(3):
+                until(lambda: client.delete(KEYS.resolving(STRATEGY, OID)), log.read_text)
+                server.kill()
+                server.start()
+            until(lambda: client.exists(KEYS.resolving(STRATEGY, OID)), log.read_text)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0, log.read_text()
+    finally:
+        server.stop()
 
 
 # --- tidying --------------------------------------------------------------------------------------

@@ -72,6 +72,8 @@ class Trader(RecordedStrategy, ABC):
         due = int(self._plan.orders * min(1.0, share)) - self._placed
         for _ in range(min(due, _MOST_A_TURN)):
             self._placed += 1
+            # So that a run that was begun anew fires the same signal for the same order.
+            self._random.seed(f"{self._plan.seed}/{self._placed}")
             market = self._random.choice(self._plan.markets)
             self.trade(market, self._books[market.symbol])
 

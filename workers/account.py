@@ -364,6 +364,7 @@ class Owner:
                 await self._sockets_ready.wait()
         careful = self._lease.forgotten or self._lease.moved
         await (self._intake.inherit_all() if self._lease.moved else self._intake.inherit())
+        self._doubts.go_on(self._on.registry.live())
         if self._resyncing is None:
             self._start_resync(tell=self._presence.was_away)
         if careful and self._resyncing is not None:

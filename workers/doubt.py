@@ -9,7 +9,7 @@ Invariants:
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import assert_never
 
 from router.enums import Exists, RequestKind, WsOrderResultType
@@ -67,6 +67,15 @@ class Doubts:
         """Start asking what an order really is after its cancel or modify was refused."""
         self._on.spawn(self._refused_change(flight, why), f"truth {flight.record.oid}")
 
+    def go_on(self, orders: Iterable[OrderRecord]) -> None:
+        """Go on asking for those of the orders that an earlier owner has told as unknown."""
+        for record in orders:
+            if record.state is State.UNKNOWN and not self._desk.creating(record):
+                # It may have been sent as late as now, for all that we know.
+                absent_ms = self._absent_from(self._on.clock.monotonic_ms())
+                climb = Climb(absent_ms, absent_ms)
+                self._on.spawn(self._late_truth(record, climb), f"late truth {record.oid}")
+
     # --- creates --------------------------------------------------------------------------------
 
     async def _create(self, flight: Flight, why: str) -> None:
@@ -96,16 +105,20 @@ class Doubts:
         flight.first_sent_ms = flight.first_sent_ms or flight.sent_ms
         # What an earlier worker sent may have left it as late as now; the resolver counts from it.
         flight.record.sent_ms = flight.record.sent_ms or clock.redis_ms()
-        absent_ms = absent_from(
-            flight.sent_ms,
-            expiry_ms=rules.expiry_ms,
-            clock_skew_ms=rules.clock_skew_ms,
-            visibility_lag_ms=rules.visibility_lag_ms,
-        )
+        absent_ms = self._absent_from(flight.sent_ms)
         unknown_ms = max(
             flight.first_sent_ms + rules.ack_timeout_ms, now_ms + rules.ladder_budget_ms
         )
         return Climb(absent_ms, unknown_ms)
+
+    def _absent_from(self, sent_ms: int) -> int:
+        rules = self._on.orders
+        return absent_from(
+            sent_ms,
+            expiry_ms=rules.expiry_ms,
+            clock_skew_ms=rules.clock_skew_ms,
+            visibility_lag_ms=rules.visibility_lag_ms,
+        )
 
     async def _up(self, flight: Flight, climb: Climb) -> tuple[Finding | None, Findings]:
         """Return how the climb ended; None when the venue showed the order by another way."""

@@ -12,17 +12,17 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
+from types import FrameType
 from typing import Any
 
 import redis
 from rq import Queue, SimpleWorker
-from rq.exceptions import NoSuchJobError
+from rq.exceptions import NoSuchJobError, StopRequested
 from rq.job import Job
 from rq.registry import StartedJobRegistry
 from rq.scheduler import RQScheduler
-from rq.worker.base import StopRequested
 
 from router import settings as settings_module
 from router.errors import ConfigError, RedisUnavailable
@@ -43,6 +43,7 @@ _SCHEDULE_EVERY_S = 0.5
 #: How late a resolver may be before its chain counts as lost with its process.
 _OVERDUE_S = 60.0
 _KEEP_FAILED_S = 86_400
+_AGAIN_S = 1.0
 
 
 def queue_servers(settings: Settings) -> Servers:
@@ -187,66 +188,51 @@ def run(settings: Settings) -> None:
 
 def _work(settings: Settings, queue: Queue, metrics: JobMetrics) -> None:
     stop = threading.Event()
-    # Threads, not rq's own scheduler process: that one outlives a killed parent.
+    # A thread, not rq's own scheduler process: that one outlives a killed parent.
     schedule = threading.Thread(target=keep_schedule, args=(settings, stop), daemon=True)
     schedule.start()
     try:
-        _perform_until_told(queue, measured_job(metrics))
+        _work_until(stop, queue, measured_job(metrics))
     finally:
         stop.set()
         schedule.join(5)
 
 
-class _Performer(SimpleWorker):  # type: ignore[misc]
-    """rq's worker, which remembers whether it was told to stop."""
+class _Worker(SimpleWorker):  # type: ignore[misc]
+    """Notes in ``stop`` that it was asked to end: it also ends when Redis goes away (rq 3.0)."""
 
-    told_to_stop = False
+    stop: threading.Event
 
-    def request_stop(self, signum: Any, frame: Any) -> None:
-        self.told_to_stop = True
-        super().request_stop(signum, frame)
+    def request_stop(self, number: int, frame: FrameType | None) -> None:
+        self.stop.set()
+        super().request_stop(number, frame)
 
 
-def _perform_until_told(queue: Queue, job_class: type[Job]) -> None:
-    """Perform jobs until SIGINT or SIGTERM, through any outage of Redis.
-
-    rq's worker ends, as if all were well, when Redis goes away while a job runs (rq 3.0). What it
-    was about is taken up again as soon as Redis is back: any job may run twice.
-    """
-    while True:
-        worker = _Performer([queue], connection=queue.connection, job_class=job_class)
-        try:
-            worker.work(logging_level="WARNING")
-        except redis.RedisError as error:
-            log.warning("the jobs cannot reach Redis: %s", error)
-        while not worker.told_to_stop:
+def _work_until(stop: threading.Event, queue: Queue, job_class: type[Job]) -> None:
+    """Run one rq worker after another until one is asked to end; each ends with its Redis."""
+    with suppress(StopRequested):
+        while not stop.is_set():
             try:
-                taken_up = take_up(queue, worker.name)
-            except redis.RedisError:
-                time.sleep(_SCHEDULE_EVERY_S)
-            except StopRequested:
-                return
-            else:
-                log.warning("Redis is back; jobs taken up again: %s", taken_up)
-                break
-        else:
-            return
+                take_up(queue)
+                worker = _Worker([queue], connection=queue.connection, job_class=job_class)
+                worker.stop = stop
+                worker.work(logging_level="WARNING")
+            except redis.RedisError as error:
+                log.warning("the jobs cannot reach Redis: %s; again in %g s", error, _AGAIN_S)
+            stop.wait(_AGAIN_S)
 
 
-def take_up(queue: Queue, worker_name: str) -> list[str]:
-    """Enqueue again what the worker of this name left unfinished; return the jobs' ids."""
+def take_up(queue: Queue) -> None:
+    """Enqueue again what was under way when its process or its Redis died.
+
+    What another process of this queue has under way counts as well and may run twice: all may.
+    """
     started = StartedJobRegistry(queue=queue)
-    taken_up = []
     for job_id in started.get_job_ids(cleanup=False):
-        try:
+        with suppress(NoSuchJobError):
             job = Job.fetch(job_id, connection=queue.connection)
-        except NoSuchJobError:
-            continue
-        if any(execution.worker_name == worker_name for execution in job.get_executions()):
             started.remove_executions(job)
             queue.enqueue_job(job)
-            taken_up.append(job_id)
-    return taken_up
 
 
 def keep_schedule(settings: Settings, stop: threading.Event) -> None:

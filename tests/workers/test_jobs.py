@@ -1,20 +1,26 @@
 """The durable resolver's pauses and chains, and tidying, on a real server."""
 
 import json
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from rq import Queue
 from rq.executions import Execution
 from rq.job import Job
 from rq.registry import ScheduledJobRegistry, StartedJobRegistry
 
+from demo.redis_server import RedisServer, die_with_parent, free_port
 from router import settings as settings_module
 from router.keyspace import AccountKeys, index
 from router.settings import JobSettings, Settings
 from router.state import State
+from tests.scenarios.stack import until
 from workers import jobs, tidying
 
 ACCOUNT, STRATEGY, OID = "okx-main", "alpha", "a" * 32
@@ -118,16 +124,38 @@ def started_and_died(queue: Queue, job: Job, worker: str) -> None:
     job.set_status("started")
 
 
-def test_what_a_worker_left_unfinished_is_taken_up_by_its_successor_only(
-    settings: Settings,
-) -> None:
+def test_what_a_worker_left_unfinished_is_taken_up_by_its_successor(settings: Settings) -> None:
     queue = Queue(settings.jobs.queue, connection=jobs.connect(settings))
-    ours, others = queue.enqueue(jobs.sweep), queue.enqueue(jobs.tidy)
-    started_and_died(queue, ours, "us")
-    started_and_died(queue, others, "them")
-    assert jobs.take_up(queue, "us") == [ours.id]
-    assert queue.job_ids == [ours.id]
-    assert StartedJobRegistry(queue=queue).get_job_ids(cleanup=False) == [others.id]
+    job = queue.enqueue(jobs.sweep)
+    started_and_died(queue, job, "killed a moment ago")
+    jobs.take_up(queue)
+    assert queue.job_ids == [job.id]
+    assert StartedJobRegistry(queue=queue).get_job_ids(cleanup=False) == []
+
+
+def test_the_jobs_outlive_their_redis(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path / "redis", free_port(), appendfsync="always")
+    (tmp_path / "router.toml").write_text("[jobs]\nsweep_every_s = 0.5\n")
+    command = [sys.executable, "-m", "commands.main", "jobs"]
+    command += ["--config-dir", str(tmp_path), "--redis-url", server.url]
+    log = tmp_path / "jobs.log"
+    server.start()
+    try:
+        with (
+            log.open("wb") as out,
+            subprocess.Popen(command, stderr=out, preexec_fn=die_with_parent) as process,
+            redis.Redis.from_url(server.url, decode_responses=True) as client,
+        ):
+            unknown_order(client)
+            for _ in range(3):
+                until(lambda: client.delete(KEYS.resolving(STRATEGY, OID)), log.read_text)
+                server.kill()
+                server.start()
+            until(lambda: client.exists(KEYS.resolving(STRATEGY, OID)), log.read_text)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0, log.read_text()
+    finally:
+        server.stop()
 
 
 # --- tidying --------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ _KEYS = {
 _ACCOUNT = """\
 [accounts.{account}]
 exchange = "{exchange}"
-environment = "demo"
+environment = "{environment}"
 api_key = "env:DEMO_KEY"
 api_secret = "env:DEMO_SECRET"
 passphrase = "env:DEMO_PASSPHRASE"
@@ -238,6 +238,7 @@ class Stack:
         return _ACCOUNT.format(
             account=venue.account,
             exchange=venue.exchange,
+            environment=venue.environment,
             port=self._ports[venue.name],
             options=_toml(options, ", "),
         )

@@ -48,9 +48,8 @@ class RestEndpoint:
         try:
             call.given = dict(request.query) if request.method == "GET" else _object(body)
             if operation.private:
-                stamp.check(self._venue.now_ms())
-                by_key = self._venue.floor.by_key
-                call.account = check_request(headers, payload, by_key, self._venue.now_ms())
+                by_key, now_ms = self._venue.floor.by_key, self._venue.now_ms()
+                call.account = check_request(headers, payload, stamp, by_key, now_ms)
         except Problem as problem:
             calls.write_down(call)
             calls.refuse(call, problem)

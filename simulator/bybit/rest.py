@@ -87,7 +87,8 @@ class _Job:
         ext = None
         if isinstance(result, Batch):
             result, ext = result
-        body = envelope(result, self._call.venue.now_ms(), ext)
+        said = self._call.operation.said
+        body = envelope(result, self._call.venue.now_ms(), ext, said=said)
         return Reply(orjson.dumps(body), headers=self._headers())
 
     def refused(self, fault: Fault) -> Reply:
@@ -113,7 +114,7 @@ class _Job:
 
 
 def _refusal(problem: Problem, now_ms: int, headers: dict[str, str]) -> Reply:
-    body = orjson.dumps(envelope({}, now_ms, problem=problem))
+    body = orjson.dumps(envelope({}, now_ms, said=problem.text, code=problem.code))
     return Reply(body, problem.status, headers=headers)
 
 

@@ -322,6 +322,15 @@ async def test_silence_is_cut(path: str) -> None:
             await private.settled()
 
 
+async def test_a_first_level_without_a_change_is_told_again() -> None:
+    with run_in_thread(served(repeat_s=0.05)) as sim:
+        async with await open_public(sim, "spot", "orderbook.1.BTCUSDT") as public:
+            topic = "orderbook.1.BTCUSDT"
+            first, second = [(await public.push(topic))["data"] for _ in range(2)]
+    assert (first["u"], first["b"]) == (second["u"], second["b"])
+    assert first["seq"] < second["seq"]
+
+
 async def test_books_and_tickers(bybit: RunningSimulator) -> None:
     topics = ("orderbook.1.BTCUSDT", "orderbook.50.BTCUSDT", "tickers.BTCUSDT")
     async with await open_public(bybit, "linear", *topics) as public:

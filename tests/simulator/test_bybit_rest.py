@@ -364,3 +364,18 @@ def test_limits_of_an_account_and_of_an_address() -> None:
         assert (replies[18].status_code, replies[19].status_code) == (200, 403)
         assert replies[19].text == "access too frequent"
         assert sim.control.ledger().throttled == 2
+
+
+def test_an_address_is_shut_out_for_long() -> None:
+    now = [now_ms()]
+    own = BybitConfig(rest_per_5s=1)
+    config = SimulatorConfig(
+        market=STILL, venues=("bybit",), limits=LimitsConfig(enabled=True), bybit=own
+    )
+    with run_in_thread(config, Clock(lambda: now[0] * 1000)) as sim:
+        rest = Rest(sim.url)
+        statuses = []
+        for by_ms in (0, 0, 599_999, 1):
+            now[0] += by_ms
+            statuses.append(rest.raw("GET", "/v5/market/time").status_code)
+    assert statuses == [200, 403, 403, 200]

@@ -24,7 +24,7 @@ def demo(
     seconds: Annotated[float, typer.Option(min=5, help="How long to trade.")] = 30.0,
     faults: Annotated[FaultPlan, typer.Option(help="Which faults to make.")] = FaultPlan.DEFAULT,
     venues: Annotated[
-        str, typer.Option(help="Where to route at once, such as okx,binance; okx is one of them.")
+        str, typer.Option(help="Where to route at once, as okx,binance,bybit; okx is one of them.")
     ] = "okx",
     seed: Annotated[int, typer.Option(help="Of prices, orders and faults.")] = 1,
     keep: Annotated[bool, typer.Option(help="Keep the data and log folder.")] = False,

@@ -15,7 +15,7 @@ KEYS = {
 _ACCOUNT = """\
 [accounts.{account}]
 exchange = "{exchange}"
-environment = "demo"
+environment = "{environment}"
 api_key = "env:DEMO_KEY"
 api_secret = "env:DEMO_SECRET"
 passphrase = "env:DEMO_PASSPHRASE"
@@ -59,6 +59,7 @@ def accounts_toml(
         _ACCOUNT.format(
             account=venue.account,
             exchange=venue.exchange,
+            environment=venue.environment,
             port=ports[venue.name],
             options=_toml({**venue.options, **options}, ", "),
         )

@@ -21,6 +21,7 @@ class DemoVenue:
     amounts: Mapping[str, Decimal]
     symbol_by_hand: str
     options: Mapping[str, str]
+    environment: str = "demo"
     modifies: bool = True
 
 
@@ -61,6 +62,16 @@ _ALL = (
         symbol_by_hand="ETHUSDT",
         options={"product": "spot"},
         modifies=False,
+    ),
+    DemoVenue(
+        name="bybit",
+        exchange="bybit",
+        account="bybit-main",
+        venue_account="bybit-demo",
+        amounts=_at("BYBIT", _PERPETUALS, _PAIRS),
+        symbol_by_hand="ETHUSDT",
+        options={"categories": "linear,spot"},
+        environment="testnet",  # its demo has no socket for orders
     ),
 )
 

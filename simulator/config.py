@@ -132,6 +132,8 @@ class BybitConfig(_Settings):
 
     # A connection that neither pings nor is told anything is cut.
     idle_s: float = 600
+    # A first level that does not change is told again.
+    repeat_s: float = 3
     # A client id is free again so long after its order's end.
     client_id_s: float = 360 * 86_400
     # Which of a change's two topics leaves first: at the venue that is chance.
@@ -151,6 +153,8 @@ class BybitConfig(_Settings):
     spot_amends_per_s: int = 10
     queries_per_s: int = 50
     rest_per_5s: int = 600
+    # An address that breaks that is shut out.
+    ban_s: float = 600
     frames_per_s: int = 3000
     connections_per_5min: int = 500
 

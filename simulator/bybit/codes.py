@@ -130,11 +130,13 @@ def missing(verb: str, *, spot: bool) -> Problem:
     return Problem(170213) if spot else Problem(110001, verb)
 
 
-def envelope(result: Any, now_ms: int, ext: Any = None, problem: Problem | None = None) -> Any:
+def envelope(
+    result: Any, now_ms: int, ext: Any = None, *, said: str = "OK", code: int = 0
+) -> dict[str, Any]:
     """Return a REST reply's body."""
     return {
-        "retCode": 0 if problem is None else problem.code,
-        "retMsg": "OK" if problem is None else problem.text,
+        "retCode": code,
+        "retMsg": said,
         "result": result,
         "retExtInfo": {} if ext is None else ext,
         "time": now_ms,

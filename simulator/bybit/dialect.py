@@ -43,7 +43,7 @@ class BybitDialect:
             Listing(book.instrument for book in exchange.books.values()),
             Limits(own, enforced=config.limits.enabled),
             PrivateTopics(exchange, floor.faults, own, seed=config.market.seed),
-            PublicTopics(exchange, floor.faults),
+            PublicTopics(exchange, floor.faults, own.repeat_s),
             RecentlyClosed(own.recently_closed),
             Disconnects(exchange, config.countdown_second_s, enabled=own.dcp),
         )
@@ -73,7 +73,7 @@ class BybitDialect:
     @property
     def pause_s(self) -> float:
         """Return how often ``sweep`` wants to be called."""
-        return self.venue.own.idle_s / 4
+        return min(self.venue.own.idle_s, self.venue.own.repeat_s) / 4
 
     def sweep(self, now_s: float) -> None:
         """Cut idle connections, and tell first levels again that have not changed."""

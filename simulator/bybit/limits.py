@@ -40,6 +40,7 @@ class Limits:
         self._own = own
         self._enforced = enforced
         self._windows: dict[Hashable, deque[int]] = {}
+        self._banned_ms: dict[str, float] = {}
 
     def orders(
         self, account: str, group: str, *, spot: bool, batch: bool, count: int, now_ms: int
@@ -59,8 +60,13 @@ class Limits:
         return self._spend((account, op), self._own.queries_per_s, 1, now_ms, _SECOND_MS)
 
     def request(self, address: str, now_ms: int) -> bool:
-        """Return whether an address may send one more REST request."""
-        return bool(self._spend(("rest", address), self._own.rest_per_5s, 1, now_ms, 5000).granted)
+        """Return whether an address may send one more REST request; for long no more if not."""
+        if now_ms < self._banned_ms.get(address, 0):
+            return False
+        allowed = self._spend(("rest", address), self._own.rest_per_5s, 1, now_ms, 5000).granted
+        if not allowed:
+            self._banned_ms[address] = now_ms + self._own.ban_s * 1000
+        return bool(allowed)
 
     def frame(self, address: str, now_ms: int) -> bool:
         """Return whether an address may send one more trade frame."""

@@ -35,7 +35,11 @@ REST: Mapping[tuple[str, str], Operation] = {
         "cancel-all", "cancel", "order.cancel-all", trading.cancel_all
     ),
     ("POST", "/v5/order/disconnected-cancel-all"): Operation(
-        "cancel-all-after", "cancel-all-after", "order.disconnected-cancel-all", market.set_dcp
+        "cancel-all-after",
+        "cancel-all-after",
+        "order.disconnected-cancel-all",
+        market.set_dcp,
+        said="success",
     ),
     ("GET", "/v5/order/realtime"): Operation(
         "orders-pending", "query", "order.realtime", queries.realtime
@@ -50,7 +54,7 @@ REST: Mapping[tuple[str, str], Operation] = {
         "positions", "query", "position.list", queries.positions
     ),
     ("GET", "/v5/account/wallet-balance"): Operation(
-        "balance", "query", "account.wallet-balance", queries.wallet
+        "balance", "query", "account.wallet-balance", queries.wallet, said=""
     ),
     ("GET", "/v5/account/info"): Operation(
         "account-config", "query", "account.info", market.account_info
@@ -61,7 +65,9 @@ REST: Mapping[tuple[str, str], Operation] = {
     ("GET", "/v5/user/query-api"): Operation(
         "account-config", "query", "user.query-api", market.key_info
     ),
-    ("GET", "/v5/market/time"): Operation("time", "public", "market.time", market.time, False),
+    ("GET", "/v5/market/time"): Operation(
+        "time", "public", "market.time", market.time, False, said="SUCCESS"
+    ),
     ("GET", "/v5/market/instruments-info"): Operation(
         "instruments", "public", "market.instruments-info", market.instruments, False
     ),

@@ -14,6 +14,7 @@ from simulator.bybit.venue import Call
 from simulator.exchange.exchange import Amendment
 from simulator.exchange.instruments import Instrument
 from simulator.exchange.orders import Order, OrderKind
+from simulator.exchange.risk import refuse_size
 
 Item = Mapping[str, Any]
 
@@ -55,8 +56,10 @@ def read_order(call: Call, item: Item) -> Order:
 
 
 def check_worth(order: Order) -> None:
-    """Refuse an order that is worth too little."""
+    """Refuse an order that is worth too little, if its size is one at all."""
     instrument, price = order.instrument, order.price
+    if refuse_size(order, order.size) is not None:
+        return
     if order.quote_sized:
         worth = order.size
     elif price is None or order.reduce_only:

@@ -17,8 +17,6 @@ from simulator.pushes import Push, PushQueue
 from simulator.sockets import Socket
 
 _PACE_S = 0.01
-# The first level is told again after so long without a change.
-_AGAIN_S = 3.0
 _DEPTHS = ("1", "50", "200", "1000")
 # The venue's restart is told by 1, the first number of a book.
 _FIRST_UPDATE = 1
@@ -90,6 +88,7 @@ class PublicTopics:
 
     exchange: Exchange
     faults: FaultBook
+    repeat_s: float
     loop: asyncio.AbstractEventLoop | None = None
     pushes: PushQueue = field(init=False)
     _subscriptions: dict[str, list[Subscription]] = field(default_factory=dict)
@@ -139,7 +138,7 @@ class PublicTopics:
         """Tell again what first levels have not changed for long, by the same number."""
         for kept in list(self._subscriptions.values()):
             for one in list(kept):
-                if one.depth == 1 and now_s - one.told_s >= _AGAIN_S:
+                if one.depth == 1 and now_s - one.told_s >= self.repeat_s:
                     self._send_book(one, "snapshot", *one.told)
 
     def _add(self, subscription: Subscription) -> Subscription:

@@ -48,9 +48,8 @@ class RestEndpoint:
         try:
             call.given = dict(request.query) if request.method == "GET" else _object(body)
             if operation.private:
-                stamp.check(self._venue.now_ms())
-                by_key = self._venue.floor.by_key
-                call.account = check_request(headers, payload, by_key, self._venue.now_ms())
+                by_key, now_ms = self._venue.floor.by_key, self._venue.now_ms()
+                call.account = check_request(headers, payload, stamp, by_key, now_ms)
         except Problem as problem:
             calls.write_down(call)
             calls.refuse(call, problem)
@@ -88,7 +87,8 @@ class _Job:
         ext = None
         if isinstance(result, Batch):
             result, ext = result
-        body = envelope(result, self._call.venue.now_ms(), ext)
+        said = self._call.operation.said
+        body = envelope(result, self._call.venue.now_ms(), ext, said=said)
         return Reply(orjson.dumps(body), headers=self._headers())
 
     def refused(self, fault: Fault) -> Reply:
@@ -114,7 +114,7 @@ class _Job:
 
 
 def _refusal(problem: Problem, now_ms: int, headers: dict[str, str]) -> Reply:
-    body = orjson.dumps(envelope({}, now_ms, problem=problem))
+    body = orjson.dumps(envelope({}, now_ms, said=problem.text, code=problem.code))
     return Reply(body, problem.status, headers=headers)
 
 

@@ -22,42 +22,6 @@ def signature(secret: str, text: str) -> str:
     return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
-def check_login(args: object, by_key: ByKey, now_ms: int) -> Account:
-    """Return the account that the arguments of ``auth`` open: key, expiry, signature.
-
-    The expiry may be a number or text, since ccxt sends text.
-    """
-    if not isinstance(args, list) or len(args) != 3:
-        raise Problem(10001, message="Params Error")
-    key, expires, sign = args
-    if not str(expires).isdigit():
-        raise Problem(10001, message="Params Error")
-    account = by_key(str(key))
-    if account is None:
-        raise Problem(10003)
-    # What the venue answers to an expiry in the past is not documented; this is a guess.
-    if int(expires) < now_ms:
-        raise Problem(10004, message="Params Error: expires is in the past")
-    _check(account, f"GET/realtime{expires}", str(sign))
-    return account
-
-
-def check_request(headers: Mapping[str, str], payload: str, by_key: ByKey, now_ms: int) -> Account:
-    """Return whose REST request this is; ``payload`` is its query or its body as it was sent."""
-    key, sign = headers.get("X-BAPI-API-KEY", ""), headers.get("X-BAPI-SIGN", "")
-    stamp = headers.get("X-BAPI-TIMESTAMP", "")
-    # Left out, it is left out of what is signed as well: the sheet, 8.
-    window = headers.get("X-BAPI-RECV-WINDOW", "")
-    if not key or not sign or not stamp:
-        # 401 where authentication is left out: the sheet, 5.
-        raise Problem(10001, message="empty value: key, timestamp or signature", status=401)
-    account = by_key(key)
-    if account is None:
-        raise Problem(10003)
-    _check(account, f"{stamp}{key}{window}{payload}", sign)
-    return account
-
-
 class Stamp(NamedTuple):
     """When a request was made and how long it is good, in milliseconds, as the client wrote them.
 
@@ -86,6 +50,43 @@ class Stamp(NamedTuple):
         if not now_ms - span_ms <= int(made) < now_ms + _AHEAD_MS:
             times = f"req_timestamp[{made}],server_timestamp[{now_ms}],recv_window[{span_ms}]"
             raise Problem(10002, times)
+
+
+def check_login(args: object, by_key: ByKey, now_ms: int) -> Account:
+    """Return the account that the arguments of ``auth`` open: key, expiry, signature.
+
+    The expiry may be a number or text, since ccxt sends text.
+    """
+    if not isinstance(args, list) or len(args) != 3:
+        raise Problem(10001, message="Params Error")
+    key, expires, sign = args
+    if not str(expires).isdigit():
+        raise Problem(10001, message="Params Error")
+    account = by_key(str(key))
+    if account is None:
+        raise Problem(10003)
+    # What the venue answers to an expiry in the past is not documented; this is a guess.
+    if int(expires) < now_ms:
+        raise Problem(10004, message="Params Error: expires is in the past")
+    _check(account, f"GET/realtime{expires}", str(sign))
+    return account
+
+
+def check_request(
+    headers: Mapping[str, str], payload: str, stamp: Stamp, by_key: ByKey, now_ms: int
+) -> Account:
+    """Return whose REST request this is; ``payload`` is its query or its body as it was sent."""
+    key, sign = headers.get("X-BAPI-API-KEY", ""), headers.get("X-BAPI-SIGN", "")
+    if not key or not sign or not stamp.timestamp:
+        # 401 where authentication is left out: the sheet, 5.
+        raise Problem(10001, message="empty value: key, timestamp or signature", status=401)
+    account = by_key(key)
+    if account is None:
+        raise Problem(10003)
+    stamp.check(now_ms)
+    # A window left out is left out of what is signed as well: the sheet, 8.
+    _check(account, f"{stamp.timestamp}{key}{stamp.window or ''}{payload}", sign)
+    return account
 
 
 def _check(account: Account, text: str, sign: str) -> None:

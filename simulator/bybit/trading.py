@@ -29,7 +29,7 @@ class Batch(NamedTuple):
 
 def place(call: Call) -> Ids:
     """Take an order."""
-    venue, exchange = call.venue, call.venue.exchange
+    exchange = call.venue.exchange
     order = order_form.read_order(call, call.given)
     order_form.check_worth(order)
     _check_unused(call, order)
@@ -39,8 +39,6 @@ def place(call: Call) -> Ids:
     refusal = exchange.place(order, doomed="rejected" if call.doom else "")
     if refusal is not None:
         raise refused(refusal, order.side, spot=call.spot)
-    if not call.spot:
-        venue.private.position_changed(order.account, order.account.position(order.instrument))
     calls.name_in_ledger(call, order)
     return _ids(order)
 

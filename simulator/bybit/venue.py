@@ -64,6 +64,8 @@ class Operation(NamedTuple):
     handler: Callable[[Call], Any]
     private: bool = True
     batch: bool = False
+    # The text of success: it varies, and nobody should read it. The sheet, 5.
+    said: str = "OK"
 
 
 @dataclass(slots=True, eq=False)

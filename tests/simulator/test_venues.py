@@ -9,81 +9,87 @@ import pytest
 from simulator.client import ControlError
 from simulator.config import SimulatorConfig, VenueName
 from simulator.server import RunningSimulator, run_in_thread
-from tests.simulator import binance_client, bitget_client, okx_client
+from tests.simulator import binance_client, bitget_client, bybit_client, okx_client
 from tests.simulator.binance_client import order
 from tests.simulator.conftest import STILL
 
-ALL: tuple[VenueName, ...] = ("okx", "binance-usdm", "binance-spot")
+ALL: tuple[VenueName, ...] = ("okx", "binance-usdm", "binance-spot", "bybit")
 
 
 @pytest.fixture(scope="module")
-def three() -> Iterator[RunningSimulator]:
+def every() -> Iterator[RunningSimulator]:
     with run_in_thread(SimulatorConfig(market=STILL, venues=ALL)) as running:
         yield running
 
 
-def test_each_venue_has_a_port_and_paths_of_its_own(three: RunningSimulator) -> None:
-    okx, usdm, spot = (three.addresses[venue] for venue in ALL)
-    assert three.url == okx.url
-    assert len({okx.url, usdm.url, spot.url, three.control_url}) == 4
+def test_each_venue_has_a_port_and_paths_of_its_own(every: RunningSimulator) -> None:
+    okx, usdm, spot, bybit = (every.addresses[venue] for venue in ALL)
+    assert every.url == okx.url
+    assert len({okx.url, usdm.url, spot.url, bybit.url, every.control_url}) == 5
     assert okx_client.Rest(okx.url).get("public/time")["code"] == "0"
     assert "serverTime" in binance_client.Rest(usdm.url).public("/fapi/v1/time")
     assert "serverTime" in binance_client.Rest(spot.url).public("/api/v3/time")
-    health = three.control.health()
+    assert "timeSecond" in bybit_client.Rest(bybit.url).get("market/time")
+    health = every.control.health()
     assert health["dialects"] == list(ALL)
-    assert {"binance-demo", "binance-spot-demo", "okx-demo"} <= set(health["accounts"])
+    demo = {"binance-demo", "binance-spot-demo", "bybit-demo", "okx-demo"}
+    assert demo <= set(health["accounts"])
 
 
-def test_one_ledger_holds_the_orders_of_all(three: RunningSimulator) -> None:
-    three.control.reset()
-    okx_client.Rest(three.addresses["okx"].url).place(okx_client.spot("a1"))
-    futures = binance_client.Rest(three.addresses["binance-usdm"].url)
+def test_one_ledger_holds_the_orders_of_all(every: RunningSimulator) -> None:
+    every.control.reset()
+    okx_client.Rest(every.addresses["okx"].url).place(okx_client.spot("a1"))
+    futures = binance_client.Rest(every.addresses["binance-usdm"].url)
     futures.call("POST", "/fapi/v1/order", **order("a1"))
-    spot = binance_client.Rest(three.addresses["binance-spot"].url, binance_client.SPOT)
+    spot = binance_client.Rest(every.addresses["binance-spot"].url, binance_client.SPOT)
     spot.call("POST", "/api/v3/order", **order("a1"))
-    ledger = three.control.ledger()
+    bybit = bybit_client.Rest(every.addresses["bybit"].url)
+    bybit.done("order/create", bybit_client.order("a1"))
+    bybit.done("order/create", bybit_client.order("a2", **bybit_client.SPOT))
+    ledger = every.control.ledger()
     rows = [(row["account"], row["symbol"], row["inst_type"]) for row in ledger.orders_of("a1")]
     assert rows == [
         ("okx-demo", "BTC-USDT", "SPOT"),
         ("binance-demo", "BTCUSDT", "SWAP"),
         ("binance-spot-demo", "BTCUSDT", "SPOT"),
+        ("bybit-demo", "BTCUSDT", "SWAP"),
     ]
-    assert len({row["venue_id"] for row in ledger.orders}) == 3
-    assert [row["op"] for row in ledger.requests] == ["order"] * 3
-    (own,) = three.control.ledger("binance-demo").orders
-    assert three.control.fill_order(venue_id=own["venue_id"])["state"] == "filled"
-    assert three.control.cancel_order("a1", account="binance-spot-demo")["state"] == "canceled"
+    assert len({row["venue_id"] for row in ledger.orders}) == 5
+    assert [row["op"] for row in ledger.requests] == ["order"] * 5
+    (own,) = every.control.ledger("binance-demo").orders
+    assert every.control.fill_order(venue_id=own["venue_id"])["state"] == "filled"
+    assert every.control.cancel_order("a1", account="binance-spot-demo")["state"] == "canceled"
 
 
-def test_a_symbol_of_two_venues_needs_the_venue(three: RunningSimulator) -> None:
+def test_a_symbol_of_two_venues_needs_the_venue(every: RunningSimulator) -> None:
     with pytest.raises(ControlError, match="which of"):
-        three.control.move("BTCUSDT", "89600")
-    three.control.move("BTCUSDT", "89600", venue="binance-spot")
-    assert three.control.market("BTCUSDT", venue="binance-spot")["bid"] == "89600"
-    assert three.control.market("BTCUSDT", venue="binance-usdm")["bid"] == "89500"
-    assert three.control.market("BTC-USDT")["bid"] == "89500"
+        every.control.move("BTCUSDT", "89600")
+    every.control.move("BTCUSDT", "89600", venue="binance-spot")
+    assert every.control.market("BTCUSDT", venue="binance-spot")["bid"] == "89600"
+    assert every.control.market("BTCUSDT", venue="binance-usdm")["bid"] == "89500"
+    assert every.control.market("BTC-USDT")["bid"] == "89500"
     with pytest.raises(ControlError, match="one of"):
-        three.control.move("BTCUSDT", "89600", venue="kraken")
+        every.control.move("BTCUSDT", "89600", venue="kraken")
     # An account tells the venue as well.
-    row = three.control.place_order("binance-demo", "BTCUSDT", "buy", "0.1")
+    row = every.control.place_order("binance-demo", "BTCUSDT", "buy", "0.1")
     assert row["inst_type"] == "SWAP"
 
 
-def test_an_account_of_the_same_name_on_two_venues(three: RunningSimulator) -> None:
+def test_an_account_of_the_same_name_on_two_venues(every: RunningSimulator) -> None:
     for venue in ("binance-usdm", "binance-spot"):
-        keys = three.control.create_account("both", venue=venue)
+        keys = every.control.create_account("both", venue=venue)
         with pytest.raises(ControlError, match="exists"):
-            three.control.create_account("both", venue=venue)
-    three.control.set_balance("both", "USDT", "7", venue="binance-spot")
-    spot = binance_client.Rest(three.addresses["binance-spot"].url, keys)
-    futures = binance_client.Rest(three.addresses["binance-usdm"].url, keys)
+            every.control.create_account("both", venue=venue)
+    every.control.set_balance("both", "USDT", "7", venue="binance-spot")
+    spot = binance_client.Rest(every.addresses["binance-spot"].url, keys)
+    futures = binance_client.Rest(every.addresses["binance-usdm"].url, keys)
     balances = spot.call("GET", "/api/v3/account")["balances"]
     assert {row["asset"]: row["free"] for row in balances}["USDT"] == "7.00000000"
     assert futures.call("GET", "/fapi/v3/account")["totalWalletBalance"] == "1000000.00000000"
     with pytest.raises(ControlError, match="which of"):
-        three.control.set_balance("both", "USDT", "8")
+        every.control.set_balance("both", "USDT", "8")
     with pytest.raises(ControlError, match="venue"):
-        three.control.create_account("other", venue="kraken")
+        every.control.create_account("other", venue="kraken")
 
 
 def test_a_venue_can_stand_alone() -> None:

@@ -227,6 +227,12 @@ class Gateway:
         found = self._call("XRANGE", account.keys.results(self.strategy), entry_id, entry_id)
         return fields_of(found[0][1]) if found else {}
 
+    def newest_results(self, account: Account, count: int) -> list[tuple[str, Fields]]:
+        """Return the newest results, newest first."""
+        stream = account.keys.results(self.strategy)
+        found = self._call("XREVRANGE", stream, "+", "-", "COUNT", count)
+        return [(entry_id, fields_of(flat)) for entry_id, flat in found]
+
     def gap(self, account: Account) -> ResultsGap | None:
         """Return which results were cut before this instance read them; None if none were."""
         text = self._call("HGET", account.keys.gaps(self.strategy), self.instance)

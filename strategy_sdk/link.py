@@ -160,7 +160,7 @@ class Link:
         except RedisError as error:  # refusals of the command itself stand among the replies
             _drop(idle)  # they most likely died with this one
             if isinstance(error, ServedElsewhere):  # what was refused did not run
-                sent = len(commands) > 1
+                sent = sum(command[0] != "WAIT" for command in commands) > 1
             raise LinkLost(sent, error) from error
         if self._closed.is_set():
             connection.disconnect()

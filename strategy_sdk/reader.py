@@ -24,7 +24,7 @@ from strategy_sdk.dispatch import Dispatcher
 from strategy_sdk.gateway import Gateway, Registered
 from strategy_sdk.link import Link, Wire, key_of
 from strategy_sdk.market_data import Books, Subscription
-from strategy_sdk.sequence import Sequence, Verdict
+from strategy_sdk.sequence import REMEMBERED, Sequence, Verdict
 from strategy_sdk.timing import Timing
 
 READ_COUNT = 200
@@ -116,6 +116,29 @@ class Reader:
                 *(cursor, account.id),
             )
         self._places[stream] = place
+
+    def look_back(self) -> None:
+        """After an outage, read on behind the last result that Redis still has of those handled.
+
+        A failover may have lost the last one handled. What is written after it has ids by another
+        machine's clock: were that one behind, reading on from the lost id would pass it over.
+
+        Raises:
+            RedisUnavailable: If Redis does not answer.
+        """
+        for place in self._places.values():
+            if place.handled == "0-0" or self._gateway.result_at(place.account, place.handled):
+                continue
+            for entry_id, fields in self._gateway.newest_results(place.account, REMEMBERED):
+                number = fields.get("seq", "")
+                if number.isdigit() and place.sequence.knows(int(number), fields):
+                    self._log.error(
+                        "Redis lost results of %s that were handled: read up to %s, going on "
+                        "behind %s",
+                        *(place.account.id, place.handled, entry_id),
+                    )
+                    place.handled = place.stored = entry_id
+                    break
 
     def restart(self, account: Account) -> None:
         """Read the account's results from the beginning: Redis forgot the strategy (any thread)."""

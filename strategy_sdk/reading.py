@@ -86,6 +86,7 @@ class Reading:
             try:
                 for account in self.accounts:
                     self._gateway.register(account, wake=True)
+                self.reader.look_back()
             except RouterError as trouble:
                 self._log.debug("Redis is still away: %s", trouble)
             else:

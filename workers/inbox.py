@@ -105,6 +105,7 @@ class Inbox:
         """Take what another epoch was given: it may have been sent, so it is in doubt."""
         for entry_id, fields in entries:
             if self._taken_before(strategy, entry_id):
+                self._settle_again(strategy, entry_id)
                 continue  # given to us: memory knows what became of it
             try:
                 intent = read_intent(fields)

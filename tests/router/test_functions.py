@@ -211,6 +211,23 @@ def test_apply_refuses_an_older_epoch_and_drops_a_repeated_batch(client: Any) ->
     assert [fields["seq"] for _, fields in client.xrange(KEYS.results("alpha"))] == ["1"]
 
 
+def test_apply_takes_no_batch_whose_predecessor_the_server_lost(client: Any) -> None:
+    acquire(client)
+    assert apply_result(client, 1, 2) == ["behind", "0"]
+    assert apply_result(client, 1, 1) == ["applied", "1"]
+    assert apply_result(client, 1, 3) == ["behind", "1"]
+    assert client.xlen(KEYS.results("alpha")) == 1
+
+
+def test_the_lease_tells_which_server_it_is(client: Any) -> None:
+    run_id = client.info("server")["run_id"]
+    assert acquire(client)[5:] == [run_id, ""]
+    renew = functions.lease(KEYS, "renew", owner="w1", epoch=1, ttl_ms=3000)
+    assert call(client, renew)[3] == run_id
+    client.hset(KEYS.status, "server", "another")
+    assert acquire(client)[5:] == [run_id, "another"]
+
+
 def test_apply_writes_order_result_and_settlement_together(client: Any) -> None:
     acquire(client)
     fields = intent(idem="k")

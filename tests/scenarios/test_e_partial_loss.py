@@ -72,7 +72,12 @@ def test_a_living_owner_finds_out_what_is_missing_and_writes_it_back(
             strategy.wait_for(oid, "accepted")
         stack.all_told()
         until(lambda: noted(stack), "the server is noted")
+        for fault in ("delay_ack", "delay_push"):
+            stack.control.arm(fault, match=stack.here, count=1, delay_ms=1_000)
+        under_way = buy()
+        until(lambda: stack.ledger().requests_of(under_way), "it was sent, and is not settled")
         copy = kept(server)
+        strategy.wait_for(under_way, "accepted")
         late = buy(idempotency_key="l")
         strategy.wait_for(late, "accepted")
         stack.control.fill_order(filled, account=stack.account)
@@ -92,12 +97,11 @@ def test_a_living_owner_finds_out_what_is_missing_and_writes_it_back(
         strategy.cancel_order_ws(SYMBOL, late)
         strategy.wait_for(late, "canceled")
         stack.check(strategy)
-        assert len(stack.ledger().orders) == 4
-        assert once_each(strategy, [filled, canceled, late, after]) == []
+        assert len(stack.ledger().orders) == 5
+        assert once_each(strategy, [filled, canceled, under_way, late, after]) == []
         until(lambda: strategy.gaps, "the strategy is told that results are missing")
         assert len(strategy.gaps) == 1
-        assert stack.redis.xpending(stack.keys.intents("alpha"), "workers")["pending"] == 0
-        assert stack.redis.xlen(stack.keys.intents("alpha")) == 0
+        until(lambda: stack.redis.xlen(stack.keys.intents("alpha")) == 0, "all is settled again")
         assert worker.serving
 
 

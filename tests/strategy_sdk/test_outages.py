@@ -143,3 +143,23 @@ def test_full_memory_does_not_keep_results_from_being_told(
     worker.status("connected")
     wait_for(lambda: events(again))
     assert events(again) == ["connected"], "the place was stored once there was room"
+
+
+def test_results_that_a_failover_lost_hide_no_later_ones(
+    alpha: Recorder, worker: ScriptedWorker, redis_client: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    stream = KEYS.results("alpha")
+    worker.status("connected")
+    wait_for(lambda: events(alpha) == ["connected"])
+    kept = redis_client.xrange(stream)
+    [(_, fields)] = kept
+    ahead = f"{int(kept[0][0].partition('-')[0]) + 3_600_000}-0"  # by a clock an hour ahead
+    redis_client.xadd(stream, fields | {"seq": "2", "event": "disconnected"}, id=ahead)
+    wait_for(lambda: events(alpha)[-1] == "disconnected")
+    redis_client.delete(stream)
+    for entry_id, entry in kept:
+        redis_client.xadd(stream, entry, id=entry_id)
+    redis_client.client_kill_filter(_type="normal", skipme=True)
+    worker.status("reconnected")
+    wait_for(lambda: events(alpha) == ["connected", "disconnected", "reconnected"])
+    assert f"going on behind {kept[0][0]}" in caplog.text

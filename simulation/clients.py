@@ -18,7 +18,7 @@ from simulation.strands import TIMED_OUT, Strand
 
 URL = "unix:///simulated/redis"
 #: A strategy has other things to do, so results come to it several at a time.
-_BUSY_S = 0.01
+_BUSY_S = 0.03
 
 
 def worker_client(
@@ -29,6 +29,7 @@ def worker_client(
     def connected(settings: Settings) -> "redis.asyncio.Redis":
         client = connect(settings)
         pool: Any = client.connection_pool
+        pool.connection_kwargs["driver_info"] = None  # asks the installed packages each time
         pool.connection_class = type("Simulated", (WorkerConnection,), {"server": server})
         return client
 

@@ -62,11 +62,12 @@ class Network:
 class Pipe:
     """One direction of a connection."""
 
-    def __init__(self, network: Network, to: Process, extra_s: float = 0.0) -> None:
+    def __init__(self, network: Network, to: Process) -> None:
         self._network = network
-        self._extra_s = extra_s
         self._to = to
         self._last_s = 0.0
+        self.extra_s = 0.0
+        """How much longer the next messages take: their receiver is busy."""
         self.closed = False
         """Nothing more gets through, not even what is under way."""
 
@@ -75,7 +76,7 @@ class Pipe:
         if self.closed:
             return
         network = self._network
-        at_s = max(self._last_s, network.loop.now_s + network.delay_s() + self._extra_s)
+        at_s = max(self._last_s, network.loop.now_s + network.delay_s() + self.extra_s)
         self._last_s = at_s
         network.loop.at(at_s, self._to, self._arrive, act, args)
 

@@ -45,9 +45,9 @@ class Server:
     def __repr__(self) -> str:
         return f"Server({len(self.links)} links, {len(self._blocked)} blocked)"
 
-    def open(self, process: Process, protocol: int, extra_s: float = 0.0) -> "Link":
-        """Return a new connection of the process, whose replies take so much longer."""
-        link = Link(self, process, protocol, extra_s)
+    def open(self, process: Process, protocol: int, busy_s: float = 0.0) -> "Link":
+        """Return a new connection; ``busy_s``: how late the process looks at what it waited for."""
+        link = Link(self, process, protocol, busy_s)
         self.links.append(link)
         process.at_death.append(link.abandon)
         return link
@@ -97,7 +97,7 @@ class Server:
 class Link:
     """One connection. ``on_reply`` is called in the client's process, as is ``on_cut``."""
 
-    def __init__(self, server: Server, process: Process, protocol: int, extra_s: float) -> None:
+    def __init__(self, server: Server, process: Process, protocol: int, busy_s: float) -> None:
         self.server = server
         self.process = process
         self.protocol = protocol
@@ -106,7 +106,8 @@ class Link:
         self.on_reply: Callable[[Any], None] = lambda reply: None
         self.on_cut: Callable[[], None] = lambda: None
         self._up = Pipe(server.network, server.process)
-        self._down = Pipe(server.network, process, extra_s)
+        self._down = Pipe(server.network, process)
+        self._busy_s = busy_s
         self._queue: deque[Command] = deque()
         self._blocking = False
 
@@ -185,8 +186,7 @@ class Link:
             return
         again, keys, for_s = blocking
         if last:
-            self._down.send(self.on_reply, _as_blocking(again, last))
-            self._work()
+            self.answer(_as_blocking(again, last))
             return
         self._blocking = True
         self.server.block(self, keys, again, for_s)
@@ -194,7 +194,9 @@ class Link:
     def answer(self, reply: Any) -> None:
         """End a blocking read."""
         self._blocking = False
+        self._down.extra_s = self._busy_s
         self._down.send(self.on_reply, reply)
+        self._down.extra_s = 0.0
         self._work()
 
 

@@ -109,9 +109,9 @@ class Trouble:
     async def run(self) -> None:
         """Make trouble for as long as the seed is busy."""
         luck = self._luck
-        share = luck.choice((0.04, 0.15, 0.3, 0.6, 1.0))
+        share = luck.choice((0.03, 0.08, 0.2, 0.5))
         kinds = [one for one in self._kinds if luck.random() < share]
-        mean_s = luck.choice((0.1, 0.25, 0.6))
+        mean_s = luck.choice((0.15, 0.4, 1.0))
         while kinds:
             await asyncio.sleep(luck.expovariate(1 / mean_s))
             if self._on.loop.now_s > self._busy_s:

@@ -213,6 +213,8 @@ class _Job:
             self.rows = self.call.rows
         else:
             self.rows = self.query.rows = owner.query_rows(endpoint, self.query)
+        for row in self.rows:
+            row.address = request.remote or ""
 
     def take(self, names: tuple[str, ...]) -> Fault | None:
         """Return the fault of ``names`` that meets this request, if any does."""

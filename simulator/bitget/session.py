@@ -135,6 +135,8 @@ class Session:
             connection=self._socket.connection,
             request_id=request_id,
         )
+        for row in rows:
+            row.address = self._socket.row.address
         misread = self._misread(op, items, spelt)
         if misread is not None or self.account is None:
             problem = misread or Problem("30004")

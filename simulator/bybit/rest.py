@@ -51,11 +51,11 @@ class RestEndpoint:
                 by_key, now_ms = self._venue.floor.by_key, self._venue.now_ms()
                 call.account = check_request(headers, payload, stamp, by_key, now_ms)
         except Problem as problem:
-            calls.write_down(call)
+            calls.write_down(call, request.remote or "")
             calls.refuse(call, problem)
             job.left()
             return self._reply(problem).response()
-        calls.write_down(call)
+        calls.write_down(call, request.remote or "")
         return await respond(job, request)
 
     def _reply(self, problem: Problem) -> Reply:

@@ -93,9 +93,8 @@ class TradeSession:
         )
         request = _Request(self, call, message.get("reqId"))
         shown_id = message.get("reqId")
-        calls.write_down(
-            call, self.socket.connection, shown_id if isinstance(shown_id, str) else ""
-        )
+        told_id = shown_id if isinstance(shown_id, str) else ""
+        calls.write_down(call, self.socket.row.address, self.socket.connection, told_id)
         try:
             self._check(message, well_formed=isinstance(given, dict))
         except Problem as problem:

@@ -13,7 +13,7 @@ from tests.simulator import binance_client, bitget_client, bybit_client, okx_cli
 from tests.simulator.binance_client import order
 from tests.simulator.conftest import STILL
 
-ALL: tuple[VenueName, ...] = ("okx", "binance-usdm", "binance-spot", "bybit")
+ALL: tuple[VenueName, ...] = ("okx", "binance-usdm", "binance-spot", "bybit", "bitget")
 
 
 @pytest.fixture(scope="module")
@@ -23,16 +23,16 @@ def every() -> Iterator[RunningSimulator]:
 
 
 def test_each_venue_has_a_port_and_paths_of_its_own(every: RunningSimulator) -> None:
-    okx, usdm, spot, bybit = (every.addresses[venue] for venue in ALL)
+    okx, usdm, spot, bybit, bitget = (every.addresses[venue] for venue in ALL)
     assert every.url == okx.url
-    assert len({okx.url, usdm.url, spot.url, bybit.url, every.control_url}) == 5
+    assert len({okx.url, usdm.url, spot.url, bybit.url, bitget.url, every.control_url}) == 6
     assert okx_client.Rest(okx.url).get("public/time")["code"] == "0"
     assert "serverTime" in binance_client.Rest(usdm.url).public("/fapi/v1/time")
     assert "serverTime" in binance_client.Rest(spot.url).public("/api/v3/time")
     assert "timeSecond" in bybit_client.Rest(bybit.url).get("market/time")
     health = every.control.health()
     assert health["dialects"] == list(ALL)
-    demo = {"binance-demo", "binance-spot-demo", "bybit-demo", "okx-demo"}
+    demo = {"binance-demo", "binance-spot-demo", "bitget-demo", "bybit-demo", "okx-demo"}
     assert demo <= set(health["accounts"])
 
 
@@ -46,6 +46,8 @@ def test_one_ledger_holds_the_orders_of_all(every: RunningSimulator) -> None:
     bybit = bybit_client.Rest(every.addresses["bybit"].url)
     bybit.done("order/create", bybit_client.order("a1"))
     bybit.done("order/create", bybit_client.order("a2", **bybit_client.SPOT))
+    bitget = bitget_client.Rest(every.addresses["bitget"].url)
+    bitget.place(bitget_client.order("a1"))
     ledger = every.control.ledger()
     rows = [(row["account"], row["symbol"], row["inst_type"]) for row in ledger.orders_of("a1")]
     assert rows == [
@@ -53,9 +55,11 @@ def test_one_ledger_holds_the_orders_of_all(every: RunningSimulator) -> None:
         ("binance-demo", "BTCUSDT", "SWAP"),
         ("binance-spot-demo", "BTCUSDT", "SPOT"),
         ("bybit-demo", "BTCUSDT", "SWAP"),
+        ("bitget-demo", "BTCUSDT", "SWAP"),
     ]
-    assert len({row["venue_id"] for row in ledger.orders}) == 5
-    assert [row["op"] for row in ledger.requests] == ["order"] * 5
+    assert len({row["venue_id"] for row in ledger.orders}) == 6
+    assert [row["op"] for row in ledger.requests] == ["order"] * 6
+    assert {row["address"] for row in ledger.requests} == {"127.0.0.1"}
     (own,) = every.control.ledger("binance-demo").orders
     assert every.control.fill_order(venue_id=own["venue_id"])["state"] == "filled"
     assert every.control.cancel_order("a1", account="binance-spot-demo")["state"] == "canceled"

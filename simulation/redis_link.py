@@ -1,7 +1,8 @@
 """Redis as the simulated processes reach it: links that delay, break and block.
 
-A command is carried out at one instant, when it has arrived; its reply travels back. A blocking read
-waits at the server, also for a client that is paused or gone without a word, as a real one does.
+A command is carried out at one instant, when it has arrived; its reply travels back. A blocking
+read waits at the server, also for a client that is paused or gone without a word, as a real one
+does.
 """
 
 from collections import deque
@@ -36,7 +37,9 @@ class Server:
         self.links: list[Link] = []
         self._blocked: list[_Blocked] = []
         self._news: set[str] = set()
-        self.on_reply: Callable[[Process, Command, Any], None] = lambda process, command, reply: None
+        self.on_reply: Callable[[Process, Command, Any], None] = lambda process, command, reply: (
+            None
+        )
         store.now_ms = lambda: int((EPOCH_S + self.loop.now_s) * 1000)
         store.on_added = self._added
 
@@ -95,9 +98,7 @@ class Server:
 class Link:
     """One connection. ``on_reply`` is called in the client's process, as is ``on_cut``."""
 
-    def __init__(
-        self, server: Server, process: Process, protocol: int, busy_s: float
-    ) -> None:
+    def __init__(self, server: Server, process: Process, protocol: int, busy_s: float) -> None:
         self.server = server
         self.process = process
         self.protocol = protocol
@@ -114,7 +115,7 @@ class Link:
     def __repr__(self) -> str:
         return f"Link({self.process.name})"
 
-    # --- the client's side ------------------------------------------------------------------------
+    # --- the client's side -----------------------------------------------------------------------
 
     def send(self, packed: bytes) -> None:
         """Write commands."""
@@ -156,7 +157,7 @@ class Link:
             self.broken = True
             self.on_cut()
 
-    # --- the server's side ------------------------------------------------------------------------
+    # --- the server's side -----------------------------------------------------------------------
 
     def _arrived(self, packed: bytes) -> None:
         self._queue.extend(parse(packed))

@@ -6,8 +6,8 @@ from typing import Any
 import orjson
 
 from simulation.loop import Process
-from simulation.redis_link import Command
 from simulation.scene import ACCOUNT, Scene
+from simulation.store import Command
 from simulation.venue_link import ClientSocket
 
 CREATES = ("order", "batch-orders")
@@ -56,9 +56,7 @@ class Sends:
     def _note(self, process: Process, op: str, items: list[Any], *, rest: bool) -> None:
         worker = self.workers[process].workers[ACCOUNT]
         ids = tuple(str(item.get("clOrdId", "")) for item in items)
-        self.sends.append(
-            Send(self._loop.now_s, process.name, worker.lease.epoch, op, ids, rest)
-        )
+        self.sends.append(Send(self._loop.now_s, process.name, worker.lease.epoch, op, ids, rest))
 
     def _reply(self, process: Process, command: Command, reply: Any) -> None:
         if command[0] == b"FCALL" and command[1] == b"or1_lease" and reply[0] == "owner":

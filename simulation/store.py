@@ -216,4 +216,3 @@ _READERS: dict[str, Callable[[Store, Command, Any], Any]] = {
 
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
-

@@ -71,14 +71,12 @@ class Venue:
         self.floor.exchange.tick()
         self.loop.call_later(_TICK_S, self._tick)
 
-    # --- sockets ------------------------------------------------------------------------------------
+    # --- sockets ---------------------------------------------------------------------------------
 
     def refuses(self, path: str) -> bool:
         """Whether a fault refuses the connection."""
         role = _ROLES[path.rpartition("/")[2]]
-        context = Context(
-            *("connect", "connect", "ws"), socket=MAY_PLAY.get(role, role), path=path
-        )
+        context = Context(*("connect", "connect", "ws"), socket=MAY_PLAY.get(role, role), path=path)
         fault = self.floor.faults.take(("refuse_connections",), context, self.floor.clock.true_ms())
         return fault is not None
 
@@ -101,7 +99,7 @@ class Venue:
         self.floor.sockets.remove(socket)
         socket.row.closed_ms = self.floor.clock.true_ms()
 
-    # --- REST ---------------------------------------------------------------------------------------
+    # --- REST ------------------------------------------------------------------------------------
 
     async def rest(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes

@@ -1,4 +1,4 @@
-"""The verdict on one seed: the venue's ledger, Redis and the diary, compared. Numbers as in issue E.
+"""The verdict on one seed: the venue's ledger, Redis and the diary, compared.
 
 I1 at most one order per intent and per key        I5 nothing sent under an older epoch
 I2 every intent ended, or unknown with a resolver  I6 nothing sent after a halt or an expiry
@@ -144,7 +144,7 @@ def _told(story: "Story", name: str, stored: _Redis) -> Told:
     return told
 
 
-# --- the rules --------------------------------------------------------------------------------------
+# --- the rules ----------------------------------------------------------------------------------
 
 
 def _one_order_each(
@@ -163,10 +163,10 @@ def _one_order_each(
         out.expect("I1", len(oids) == 1, f"key {key} of {owner} made {sorted(oids)}")
 
 
-def _ended(
-    out: Differences, story: "Story", stored: dict[str, _Redis], ledger: Ledger
-) -> None:
-    live = {row["client_id"] for row in ledger.orders if row["state"] in ("live", "partially_filled")}
+def _ended(out: Differences, story: "Story", stored: dict[str, _Redis], ledger: Ledger) -> None:
+    live = {
+        row["client_id"] for row in ledger.orders if row["state"] in ("live", "partially_filled")
+    }
     for name, redis in stored.items():
         for oid, fields in redis.orders.items():
             state = fields.get("state", "")
@@ -175,7 +175,9 @@ def _ended(
             out.expect("I2", fine, f"{name} {oid} is {state}, live at the venue: {oid in live}")
         for call in story.diary.submitted.get(name, ()):
             known = any(call.oid in one.orders for one in stored.values())
-            out.expect("I2", known, f"{name} got {call.oid} for {call.key}; Redis has no such order")
+            out.expect(
+                "I2", known, f"{name} got {call.oid} for {call.key}; Redis has no such order"
+            )
 
 
 def _results(out: Differences, story: "Story", stored: dict[str, _Redis]) -> None:
@@ -197,7 +199,9 @@ def _results(out: Differences, story: "Story", stored: dict[str, _Redis]) -> Non
                 out.expect("I3", order == sorted(set(order)), f"{process}: told {_breaks(order)}")
         tag = strategy_tag(name)
         strangers = {
-            fields["oid"] for _, fields in redis.results if not fields.get("oid", tag).startswith(tag)
+            fields["oid"]
+            for _, fields in redis.results
+            if not fields.get("oid", tag).startswith(tag)
         }
         out.expect("I8", not strangers, f"{name} was told of {sorted(strangers)}")
 

@@ -23,6 +23,7 @@ PACKAGES = (
     "demo",
     "examples",
     "benchmarks",
+    "simulation",
 )
 #: What each package may import of this project besides itself.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -34,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "commands": set(PACKAGES),
     "demo": set(PACKAGES),
     "benchmarks": set(PACKAGES),
+    "simulation": set(PACKAGES),
 }
 #: Text in, values out: no I/O, no clock, no randomness, and no module that has them.
 PURE = (

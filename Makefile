@@ -2,6 +2,7 @@
 #
 #   make demo                          the whole stack with faults, then the ledger compared
 #   make demo ARGS="--seconds 20"      options for the command; `make demo -- --seconds 20` works, too
+#   make simulate ARGS="--seed 17"     thousands of seeds in one process; or one again, told in full
 #   make test  test-long  check  bench  coverage  format  venv  clean
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ TESTS_AT_ONCE ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1
 
 # What stands after a first goal that takes options belongs to that goal: make demo -- --orders 500
 FIRST := $(firstword $(MAKECMDGOALS))
-ifneq ($(filter demo bench test test-long coverage,$(FIRST)),)
+ifneq ($(filter demo bench simulate test test-long coverage,$(FIRST)),)
   REST := $(wordlist 2,$(words $(MAKECMDGOALS)),$(MAKECMDGOALS))
   ifneq ($(filter -%,$(REST)),)
     override ARGS += $(REST)
@@ -23,10 +24,13 @@ ifneq ($(filter demo bench test test-long coverage,$(FIRST)),)
   endif
 endif
 
-.PHONY: demo test test-long check bench coverage format venv clean
+.PHONY: demo simulate test test-long check bench coverage format venv clean
 
 demo: $(STAMP)
 	@$(BIN)/order-router demo $(ARGS)
+
+simulate: $(STAMP)
+	@$(BIN)/python -m simulation $(ARGS)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist worksteal $(ARGS)

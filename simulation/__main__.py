@@ -1,6 +1,5 @@
 """``make simulate``: thousands of seeds, or one again with all that happened."""
 
-import logging
 import os
 import sys
 import time
@@ -11,12 +10,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from simulation.mutants import MUTANTS
-from simulation.run import Tally, Wish, outcomes, play
+from simulation.run import Part, Tally, be_quiet, outcomes, play
 from simulation.store import Store, running_server
 from simulation.verdict import timeline
 
 _SHOWN = 10
 _DEFAULT_SEEDS = 1_000
+_DEFAULT_ORDERS = 100
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -26,20 +26,22 @@ def simulate(
     seeds: Annotated[int, typer.Option(help="How many seeds.")] = _DEFAULT_SEEDS,
     seed: Annotated[int | None, typer.Option(help="Play this one again, and tell.")] = None,
     first: Annotated[int, typer.Option(help="The first of the seeds.")] = 0,
-    orders: Annotated[int, typer.Option(help="Orders a seed.")] = 100,
+    orders: Annotated[int, typer.Option(help="Orders a seed.")] = _DEFAULT_ORDERS,
     minutes: Annotated[float, typer.Option(help="Stop after so long; 0: when all are done.")] = 0.0,
     processes: Annotated[int, typer.Option(help="At once; one a core.")] = os.cpu_count() or 1,
     mutant: Annotated[str, typer.Option(help=f"A broken build: {', '.join(MUTANTS)}.")] = "",
     trace: Annotated[bool, typer.Option(help="With --seed: print every message.")] = False,
 ) -> None:
     """Simulate the router under faults; exit 1 if anything is not as it should be."""
+    if mutant and mutant not in MUTANTS:
+        raise typer.BadParameter(f"{mutant!r} is none of {', '.join(MUTANTS)}")
     if seed is not None:
-        sys.exit(_one(seed, orders, mutant, trace=trace))
-    wish = Wish(first, seeds, orders, minutes, mutant, min(processes, max(1, seeds)))
-    sys.exit(_many(wish))
+        sys.exit(_one(Part(seed, orders, mutant), trace=trace))
+    parts = [Part(number, orders, mutant) for number in range(first, first + seeds)]
+    sys.exit(_many(parts, min(processes, max(1, seeds)), minutes))
 
 
-def _many(wish: Wish) -> int:
+def _many(parts: list[Part], processes: int, minutes: float) -> int:
     console = Console()
     tally = Tally(time.monotonic())
     columns = (
@@ -50,21 +52,22 @@ def _many(wish: Wish) -> int:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("simulating", total=wish.seeds, rate=0.0)
-        for one in outcomes(wish):
+        task = progress.add_task("simulating", total=len(parts), rate=0.0)
+        for part, one in outcomes(parts, processes, minutes):
             tally.add(one)
             progress.update(task, advance=1, rate=tally.seeds_per_s)
             if one.differences:
-                progress.console.print(_told(one.seed, one.differences, wish), highlight=False)
+                text = _told(part, one.differences)
+                progress.console.print(text, highlight=False, markup=False)
     _sum_up(console, tally)
     return 1 if tally.bad else 0
 
 
-def _told(seed: int, differences: list[str], wish: Wish) -> str:
-    lines = [f"seed {seed}: {len(differences)} differences", *differences[:_SHOWN]]
-    options = f"--seed {seed}" + (f" --mutant {wish.mutant}" if wish.mutant else "")
-    if wish.orders != 100:
-        options += f" --orders {wish.orders}"
+def _told(part: Part, differences: list[str]) -> str:
+    lines = [f"seed {part.seed}: {len(differences)} differences", *differences[:_SHOWN]]
+    options = f"--seed {part.seed}" + (f" --mutant {part.mutant}" if part.mutant else "")
+    if part.orders != _DEFAULT_ORDERS:
+        options += f" --orders {part.orders}"
     return "\n  ".join([*lines, f'again: make simulate ARGS="{options}"'])
 
 
@@ -84,14 +87,13 @@ def _sum_up(console: Console, tally: Tally) -> None:
     console.print(f"verdict: {verdict}", highlight=False)
 
 
-def _one(seed: int, orders: int, mutant: str, *, trace: bool) -> int:
+def _one(part: Part, *, trace: bool) -> int:
     if os.environ.get("PYTHONHASHSEED") != "0":  # sets of texts are walked in its order
         os.environ["PYTHONHASHSEED"] = "0"
         os.execv(sys.executable, [sys.executable, "-m", "simulation", *sys.argv[1:]])
-    logging.disable(logging.CRITICAL)
-    sys.unraisablehook = lambda _: None
+    be_quiet()
     with running_server() as path:
-        story = play(seed, Store(path), orders, mutant, keep_log=True)
+        story = play(part, Store(path), keep_log=True)
     outcome, console = story.outcome, Console(soft_wrap=True)
     lines = story.scene.log or [] if trace else []
     for line in (*lines, *outcome.differences):
@@ -102,7 +104,7 @@ def _one(seed: int, orders: int, mutant: str, *, trace: bool) -> int:
             console.print(line[:400], markup=False, highlight=False)
     faults = ", ".join(f"{name} {count}" for name, count in sorted(outcome.faults.items()))
     console.print(
-        f"seed {seed}: {outcome.orders} orders, {outcome.virtual_s:.1f} s simulated, trace "
+        f"seed {part.seed}: {outcome.orders} orders, {outcome.virtual_s:.1f} s simulated, trace "
         f"{outcome.trace:08x}; faults: {faults or 'none'}; {len(outcome.differences)} differences",
         markup=False,
         highlight=False,

@@ -62,7 +62,7 @@ class Diary:
             after_each()
 
         pages = self.pages
-        Dispatcher.result = result  # type: ignore[method-assign, assignment]
+        Dispatcher.result = result  # type: ignore[method-assign]
         try:
             yield
         finally:

@@ -11,7 +11,6 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from router.keyspace import AccountKeys
-from router.outcomes import Rung
 from router.settings import Settings
 from router.state import State
 from simulation.clients import StrategyWire

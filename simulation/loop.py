@@ -4,8 +4,8 @@ Invariants:
 1. Within a process callbacks run in the order asyncio promises; which process runs next, when a
    message arrives and how late a timer fires is drawn from the seed, and from nothing else.
 2. Code takes (next to) no time; waiting takes none of ours.
-3. A paused process runs nothing, while its timers fall due and its messages arrive. A dead one never
-   runs again, its ``finally`` blocks included as far as anybody else can see.
+3. A paused process runs nothing, while its timers fall due and its messages arrive. A dead one
+   never runs again, its ``finally`` blocks included as far as anybody else can see.
 """
 
 import asyncio
@@ -102,7 +102,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.set_task_factory(self._task)
         self.set_exception_handler(_note_problem)
 
-    # --- time -------------------------------------------------------------------------------------
+    # --- time ------------------------------------------------------------------------------------
 
     def time(self) -> float:
         return self.now_s
@@ -111,7 +111,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Return the wall time as the running process has it."""
         return EPOCH_S + self.now_s + self.current.skew_s
 
-    # --- processes --------------------------------------------------------------------------------
+    # --- processes -------------------------------------------------------------------------------
 
     def process(self, name: str) -> Process:
         """Return a new process."""
@@ -188,27 +188,31 @@ class VirtualLoop(asyncio.BaseEventLoop):
         task.add_done_callback(lambda _: process.tasks.pop(number, None))
         return task
 
-    # --- the loop -----------------------------------------------------------------------------------
+    # --- the loop --------------------------------------------------------------------------------
 
     def create_future(self) -> asyncio.Future[Any]:
         future = NumberedFuture(loop=self)
         future.number = next(self._numbers)
         return future
 
-    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+    def call_soon(  # type: ignore[override]
+        self, callback: Any, *args: Any, context: Any = None
+    ) -> asyncio.Handle:
         handle = asyncio.Handle(callback, args, self, context)
         self._let_run(self.current, handle)
         return handle
 
-    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:
+    def call_soon_threadsafe(  # type: ignore[override]
+        self, callback: Any, *args: Any, context: Any = None
+    ) -> asyncio.Handle:
         return self.call_soon(callback, *args, context=context)
 
-    def call_later(
+    def call_later(  # type: ignore[override]
         self, delay: float, callback: Any, *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
         return self.call_at(self.now_s + delay, callback, *args, context=context)
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self, when: float, callback: Any, *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
         handle = asyncio.TimerHandle(when, callback, args, self, context)
@@ -216,7 +220,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         heapq.heappush(self._timers, (due_s, next(self._numbers), self.current, handle))
         return handle
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Any, *args: Any
+    ) -> asyncio.Future[Any]:
         """Run ``func`` in a thread of the calling process; its waits are virtual."""
         future = self.create_future()
 
@@ -255,7 +261,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 handle._run()
                 if process.fuse is not None:
                     process.burn()
-            if process.dead or process.paused or self._stopping:
+            if process.dead or process.paused or self._stopping:  # type: ignore[attr-defined]
                 break
         self.current = self.director
         self._choosable(process)

@@ -15,7 +15,8 @@ from strategy_sdk.reader import Place, Reader
 from workers.desk import Desk
 from workers.doubt import Doubts
 from workers.flights import Flight
-from workers.venue import Command, Place as PlaceOrder
+from workers.venue import Command
+from workers.venue import Place as PlaceOrder
 
 Places = list[tuple[Any, str, Any]]
 

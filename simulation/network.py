@@ -1,8 +1,8 @@
 """The network: how long a message takes, and how connections break. All of it is drawn.
 
-A connection keeps the order of its messages in each direction, as TCP does. One that is cut lets what
-is under way to the server arrive, or not; its client hears of the cut a moment later. A half-open one
-swallows everything and tells nobody.
+A connection keeps the order of its messages in each direction, as TCP does. One that is cut lets
+what is under way to the server arrive, or not; its client hears of the cut a moment later. A
+half-open one swallows everything and tells nobody.
 """
 
 import random

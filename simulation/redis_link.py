@@ -1,7 +1,8 @@
 """Redis as the simulated processes reach it: links that delay, break and block.
 
-A command is carried out at one instant, when it has arrived; its reply travels back. A blocking read
-waits at the server, also for a client that is paused or gone without a word, as a real one does.
+A command is carried out at one instant, when it has arrived; its reply travels back. A blocking
+read waits at the server, also for a client that is paused or gone without a word, as a real one
+does.
 """
 
 from collections import deque
@@ -114,7 +115,7 @@ class Link:
     def __repr__(self) -> str:
         return f"Link({self.process.name})"
 
-    # --- the client's side ------------------------------------------------------------------------
+    # --- the client's side -----------------------------------------------------------------------
 
     def send(self, packed: bytes) -> None:
         """Write commands."""
@@ -156,7 +157,7 @@ class Link:
             self.broken = True
             self.on_cut()
 
-    # --- the server's side ------------------------------------------------------------------------
+    # --- the server's side -----------------------------------------------------------------------
 
     def _arrived(self, packed: bytes) -> None:
         self._queue.extend(parse(packed))

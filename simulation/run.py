@@ -7,7 +7,7 @@ import queue
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,20 +20,17 @@ _WAIT_S = 0.2
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is to be simulated. ``minutes`` 0: until all seeds are done."""
+class Part:
+    """One seed to be played: with so many orders, by the product or by a broken build of it."""
 
-    first: int
-    seeds: int
+    seed: int
     orders: int
-    minutes: float = 0.0
     mutant: str = ""
-    processes: int = 2
 
 
 @dataclass
 class Tally:
-    """What has been simulated so far."""
+    """What has been played so far."""
 
     begun_s: float
     seeds: int = 0
@@ -41,7 +38,7 @@ class Tally:
     virtual_s: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
     checked: Counter[str] = field(default_factory=Counter)
-    bad: list[Outcome] = field(default_factory=list)
+    bad: list[int] = field(default_factory=list)
 
     def add(self, one: Outcome) -> None:
         """Count one seed."""
@@ -51,70 +48,88 @@ class Tally:
         self.faults.update(one.faults)
         self.checked.update(one.checked)
         if one.differences:
-            self.bad.append(one)
+            self.bad.append(one.seed)
 
     @property
     def seeds_per_s(self) -> float:
         return self.seeds / max(1e-9, time.monotonic() - self.begun_s)
 
 
-def play(
-    seed: int, store: Store, orders: int, mutant: str = "", *, keep_log: bool = False
-) -> Story:
+def play(part: Part, store: Store, *, keep_log: bool = False) -> Story:
     """Return a played story; its outcome is ``outcome``."""
-    story = Story(seed, store, orders)
+    story = Story(part.seed, store, part.orders)
     if keep_log:
         story.scene.log = []
-    with MUTANTS[mutant].built(store) if mutant else nullcontext():
+    with MUTANTS[part.mutant].built(store) if part.mutant else nullcontext():
         story.play()
     return story
 
 
-def outcomes(wish: Wish) -> Iterator[Outcome]:
-    """Yield the outcomes of all seeds wished for, as they come."""
+def outcomes(
+    parts: Sequence[Part], processes: int, minutes: float = 0.0
+) -> Iterator[tuple[Part, Outcome]]:
+    """Yield what each part came to, as it comes; begin none after ``minutes`` (0: play all)."""
     context = multiprocessing.get_context("spawn")
     found: Any = context.Queue()
+    players = [
+        context.Process(
+            target=_play_share,
+            args=(parts[number::processes], number, minutes * 60, found),
+            daemon=True,
+        )
+        for number in range(processes)
+    ]
+    hashed = os.environ.get("PYTHONHASHSEED")
     # Sets of texts are walked in the same order everywhere, so that a seed is one run.
     os.environ["PYTHONHASHSEED"] = "0"
-    players = [
-        context.Process(target=_play_share, args=(wish, number, found), daemon=True)
-        for number in range(wish.processes)
-    ]
-    for player in players:
-        player.start()
-    left = len(players)
     try:
-        while left:
-            try:
-                one = found.get(timeout=_WAIT_S)
-            except queue.Empty:
-                if any(player.exitcode not in (None, 0) for player in players):
-                    raise RuntimeError("a player ended before its seeds; see above") from None
-                continue
-            if one is None:
-                left -= 1
-            else:
-                yield one
+        for player in players:
+            player.start()
+    finally:
+        os.environ.pop("PYTHONHASHSEED")
+        if hashed is not None:
+            os.environ["PYTHONHASHSEED"] = hashed
+    try:
+        yield from _received(players, found)
     finally:
         for player in players:
             player.terminate()
             player.join()
 
 
-def _play_share(wish: Wish, number: int, found: Any) -> None:
-    """Play every n-th seed."""
-    logging.disable(logging.CRITICAL)
-    sys.unraisablehook = lambda _: None  # coroutines of dead processes complain when collected
+def _received(players: Sequence[Any], found: Any) -> Iterator[tuple[Part, Outcome]]:
+    left = len(players)
+    while left:
+        try:
+            one = found.get(timeout=_WAIT_S)
+        except queue.Empty:
+            if any(player.exitcode not in (None, 0) for player in players):
+                raise RuntimeError("a player ended before its seeds; see above") from None
+            continue
+        if one is None:
+            left -= 1
+        else:
+            yield one
+
+
+def _play_share(parts: Sequence[Part], number: int, most_s: float, found: Any) -> None:
+    be_quiet()
     _stay_on_one_core(number)
-    end_s = time.monotonic() + wish.minutes * 60 if wish.minutes else float("inf")
+    end_s = time.monotonic() + most_s if most_s else float("inf")
     with running_server() as path:
         store = Store(path)
-        for seed in range(wish.first + number, wish.first + wish.seeds, wish.processes):
+        for part in parts:
             if time.monotonic() > end_s:
                 break
-            found.put(play(seed, store, wish.orders, wish.mutant).outcome)
+            found.put((part, play(part, store).outcome))
         store.close()
     found.put(None)
+
+
+def be_quiet() -> None:
+    """Let the product log nothing: it has much to say about faults."""
+    logging.disable(logging.CRITICAL)
+    sys.unraisablehook = lambda _: None  # coroutines of dead processes complain when collected
 
 
 def _stay_on_one_core(number: int) -> None:

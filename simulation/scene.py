@@ -15,6 +15,7 @@ import requests
 import workers.market_data
 import workers.process
 import workers.resolver
+from router.enums import ExchangeType
 from router.errors import RedisUnavailable
 from router.settings import (
     AccountSettings,
@@ -65,7 +66,7 @@ def settings() -> Settings:
         metrics=MetricsSettings(publish_every_s=30.0),
         accounts={
             ACCOUNT: AccountSettings(
-                exchange="okx",  # type: ignore[arg-type]
+                exchange=ExchangeType.OKX,
                 environment="demo",
                 api_key="env:SIMULATED_KEY",
                 api_secret="env:SIMULATED_SECRET",
@@ -130,7 +131,7 @@ class Scene:
         with standins.standing_in(table), standins.in_place(places):
             yield
 
-    # --- processes ----------------------------------------------------------------------------------
+    # --- processes -------------------------------------------------------------------------------
 
     def start_worker(self, name: str, ended: Callable[[Process], None]) -> tuple[Process, Any]:
         """Start a worker process; ``ended`` is called if it gives up, as without Redis it does."""

@@ -6,8 +6,8 @@ from typing import Any
 import orjson
 
 from simulation.loop import Process
-from simulation.redis_link import Command
 from simulation.scene import ACCOUNT, Scene
+from simulation.store import Command
 from simulation.venue_link import ClientSocket
 
 CREATES = ("order", "batch-orders")

@@ -67,7 +67,7 @@ class Story:
             _READY_S + BUSY_S,
         )
 
-    # --- the cast -----------------------------------------------------------------------------------
+    # --- the cast --------------------------------------------------------------------------------
 
     def workers(self) -> list[Process]:
         return [self._alive[name] for name in WORKERS if name in self._alive]
@@ -102,7 +102,7 @@ class Story:
         loop.kill(process)
         loop.at(loop.now_s + _SUPERVISED_S, loop.director, self.revive, process)
 
-    # --- the plot -----------------------------------------------------------------------------------
+    # --- the plot --------------------------------------------------------------------------------
 
     def concerned(self) -> list[str]:
         """Return the oids that the differences name."""

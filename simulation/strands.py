@@ -37,7 +37,7 @@ class Strand:
     def __repr__(self) -> str:
         return f"Strand({self.process.name}, done={self.done})"
 
-    # --- called by the scheduler ------------------------------------------------------------------
+    # --- called by the scheduler -----------------------------------------------------------------
 
     def run_on(self) -> None:
         """Let it run until it waits or ends."""
@@ -67,7 +67,7 @@ class Strand:
         for act in self.at_end:
             act()
 
-    # --- called by the strand itself --------------------------------------------------------------
+    # --- called by the strand itself -------------------------------------------------------------
 
     @property
     def ticket(self) -> int:

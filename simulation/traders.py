@@ -70,7 +70,8 @@ def plan(luck: random.Random, orders: int, busy_s: float) -> list[Signal]:
 
 def _signal(luck: random.Random, at_s: float, key: str, home: str, batch: bool) -> Signal:
     [(_, kind, tif, least, most)] = luck.choices(_KINDS, [row[0] for row in _KINDS])
-    by, scope = (home,), "strategy"
+    by: tuple[str, ...] = (home,)
+    scope = "strategy"
     if not batch and luck.random() < 0.25:
         by = ("alpha@main", "alpha@second")
     elif not batch and luck.random() < 0.06:
@@ -137,7 +138,7 @@ class Trader(Strategy):
             else:
                 self._note(oid, key, "strategy")
 
-    # --- the signals' thread ------------------------------------------------------------------------
+    # --- the signals' thread ---------------------------------------------------------------------
 
     def _trade(self) -> None:
         for burst in self._bursts():

@@ -1,7 +1,7 @@
-"""What goes wrong in a seed: which kinds, when, to whom. All of it is drawn beforehand or on the way.
+"""What goes wrong in a seed: which kinds of fault, when, to whom. All of it is drawn.
 
-Each seed has a climate of its own: some kinds of fault and not others, often or seldom. So faults of
-one kind also meet a world in which everything else works.
+Each seed has a climate of its own: some kinds of fault and not others, often or seldom. So faults
+of one kind also meet a world in which everything else works.
 """
 
 import asyncio
@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from websockets.protocol import State
+
 from router.keyspace import AccountKeys
 from simulation.loop import Process, VirtualLoop
 from simulation.network import Weather
@@ -18,7 +20,6 @@ from simulation.redis_link import Server
 from simulation.venue import Venue
 from simulation.venue_link import VenueLink
 from simulator.exchange.faults import Fault
-from websockets.protocol import State
 
 #: Venue faults with how often each may hit, and parameters drawn between two bounds.
 _VENUE: dict[str, dict[str, tuple[int, int]]] = {
@@ -135,7 +136,7 @@ class Trouble:
         loop = self._on.loop
         loop.at(loop.now_s + self._luck.random() * most_s, loop.director, undo)
 
-    # --- processes ----------------------------------------------------------------------------------
+    # --- processes -------------------------------------------------------------------------------
 
     def _soon(self, process: Process, act: Callable[[], None]) -> None:
         process.fuse = self._luck.randint(1, _AHEAD), act
@@ -181,7 +182,7 @@ class Trouble:
         if process := self._one(self._cast.strategies()):
             self._pause(process, "strategy paused")
 
-    # --- Redis --------------------------------------------------------------------------------------
+    # --- Redis -----------------------------------------------------------------------------------
 
     def _cut_redis(self) -> None:
         process = self._one([*self._cast.workers(), *self._cast.strategies()])
@@ -204,7 +205,7 @@ class Trouble:
         for_s = self._luck.choice((0.2, 1.0, 4.0)) * self._luck.random()
         self._on.weather.redis_stalled_until_s = self._on.loop.now_s + for_s
 
-    # --- the way to the venue -----------------------------------------------------------------------
+    # --- the way to the venue --------------------------------------------------------------------
 
     def _slow_network(self) -> None:
         weather = self._on.weather
@@ -240,7 +241,7 @@ class Trouble:
 
         self._for_a_while(undo, most_s=1.5)
 
-    # --- the venue ----------------------------------------------------------------------------------
+    # --- the venue -------------------------------------------------------------------------------
 
     def _venue_fault(self, name: str) -> Callable[[], None]:
         def act() -> None:
@@ -258,7 +259,7 @@ class Trouble:
 
         return act
 
-    # --- the operator -------------------------------------------------------------------------------
+    # --- the operator ----------------------------------------------------------------------------
 
     def _halt(self) -> None:
         if self.halts and self.halts[-1][1] == 0.0:

@@ -71,7 +71,7 @@ class Venue:
         self.floor.exchange.tick()
         self.loop.call_later(_TICK_S, self._tick)
 
-    # --- sockets ------------------------------------------------------------------------------------
+    # --- sockets ---------------------------------------------------------------------------------
 
     def refuses(self, path: str) -> bool:
         """Whether a fault refuses the connection."""
@@ -99,7 +99,7 @@ class Venue:
         self.floor.sockets.remove(socket)
         socket.row.closed_ms = self.floor.clock.true_ms()
 
-    # --- REST ---------------------------------------------------------------------------------------
+    # --- REST ------------------------------------------------------------------------------------
 
     async def rest(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes

@@ -50,7 +50,7 @@ class ClientSocket:
     def __repr__(self) -> str:
         return f"ClientSocket({self.process.name}, {self.path}, {self.state.name})"
 
-    # --- the client's side ------------------------------------------------------------------------
+    # --- the client's side -----------------------------------------------------------------------
 
     async def send(self, text: str) -> None:
         if self.state is not State.OPEN:
@@ -103,7 +103,7 @@ class ClientSocket:
         if self._awaited is not None and not self._awaited.done():
             self._awaited.set_result(None)
 
-    # --- between ----------------------------------------------------------------------------------
+    # --- between ---------------------------------------------------------------------------------
 
     def cut(self, *, arrives: bool) -> None:
         """Break the connection; ``arrives``: what is under way to the venue still gets there."""
@@ -121,7 +121,7 @@ class ClientSocket:
         """Let nothing through any more, and tell nobody."""
         self._up.closed = self._down.closed = True
 
-    # --- the venue's side -------------------------------------------------------------------------
+    # --- the venue's side ------------------------------------------------------------------------
 
     def _arrived(self, raw: bytes) -> None:
         if not self._left:

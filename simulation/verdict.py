@@ -1,4 +1,4 @@
-"""The verdict on one seed: the venue's ledger, Redis and the diary, compared. Numbers as in issue E.
+"""The verdict on one seed: the venue's ledger, Redis and the diary, compared.
 
 I1 at most one order per intent and per key        I5 nothing sent under an older epoch
 I2 every intent ended, or unknown with a resolver  I6 nothing sent after a halt or an expiry
@@ -144,7 +144,7 @@ def _told(story: "Story", name: str, stored: _Redis) -> Told:
     return told
 
 
-# --- the rules --------------------------------------------------------------------------------------
+# --- the rules ----------------------------------------------------------------------------------
 
 
 def _one_order_each(

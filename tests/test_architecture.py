@@ -24,6 +24,7 @@ PACKAGES = (
     "examples",
     "storm",
     "benchmarks",
+    "simulation",
 )
 #: What each package may import of this project besides itself.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -36,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "demo": set(PACKAGES),
     "storm": set(PACKAGES),
     "benchmarks": set(PACKAGES),
+    "simulation": set(PACKAGES),
 }
 #: Text in, values out: no I/O, no clock, no randomness, and no module that has them.
 PURE = (

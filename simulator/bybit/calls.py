@@ -14,9 +14,7 @@ ORDERS = frozenset(("place", "cancel", "amend"))
 _SUCCESS = "0"
 
 
-def write_down(
-    call: Call, address: str, connection: str = "", request_id: str = ""
-) -> None:
+def write_down(call: Call, address: str, connection: str = "", request_id: str = "") -> None:
     """Put a call that just came in into the ledger; a batch has a row for each item."""
     group = call.operation.group
     if group not in ORDERS and (group != "query" or call.account is None):

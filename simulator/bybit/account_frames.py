@@ -101,14 +101,7 @@ class AccountFrames:
 
     def _coin(self, account: Account, name: str, gain: Decimal) -> dict[str, Any]:
         balance = account.balance(name)
-        spot = sum(
-            (
-                order.frozen
-                for order in account.open.values()
-                if order.instrument.is_spot and order.frozen_currency == name
-            ),
-            ZERO,
-        )
+        spot = self._locked(account, name)
         return {
             "coin": name,
             "equity": money(balance.total + gain),
@@ -130,6 +123,19 @@ class AccountFrames:
             "collateralSwitch": True,
             "marginCollateral": True,
         }
+
+    def _locked(self, account: Account, name: str) -> Decimal:
+        """Return what spot orders tie up of a currency."""
+        books = self._exchange.books
+        kinds = {books[symbol].instrument.is_spot for symbol, n in account.open_count.items() if n}
+        if len(kinds) < 2:
+            return account.balance(name).frozen if True in kinds else ZERO
+        ties = (
+            order.frozen
+            for order in account.open.values()
+            if order.instrument.is_spot and order.frozen_currency == name
+        )
+        return sum(ties, ZERO)
 
     def _gains(self, account: Account) -> dict[str, Decimal]:
         gains: dict[str, Decimal] = {}

@@ -10,62 +10,88 @@ from simulator.bybit.listing import name_of
 from simulator.exchange.instruments import ZERO, plain
 from simulator.exchange.orders import Fill, Order
 
+_BLANK = (
+    "blockTradeId stopOrderType orderIv takeProfit stopLoss tpTriggerBy slTriggerBy triggerBy "
+    "lastPriceOnCreated placeType smpOrderId tpLimitPrice slLimitPrice"
+)
 _MONEY = Decimal("0.00000001")
+# What never changes here; spot has two keys less: docs/v5/order/open-order.mdx, 2026-07.
+_SPOT: dict[str, Any] = {
+    **dict.fromkeys(_BLANK.split(), ""),
+    "positionIdx": 0,
+    "isLeverage": "0",
+    "avgPrice": "",
+    "cumExecQty": "0",
+    "cumExecValue": "0",
+    "cumExecFee": "0",
+    "cumFeeDetail": {},
+    "triggerPrice": "0.00",
+    "triggerDirection": 0,
+    "closeOnTrigger": False,
+    "smpGroup": 0,
+}
+_CONTRACT: dict[str, Any] = {
+    **_SPOT,
+    **dict.fromkeys(
+        ["stopOrderType", "tpTriggerBy", "slTriggerBy", "triggerBy", "tpslMode"], "UNKNOWN"
+    ),
+    "createType": "CreateByUser",
+    "isLeverage": "",
+    "avgPrice": "0",
+    "triggerPrice": "",
+    "takeProfit": "0.00",
+    "stopLoss": "0.00",
+}
+_PUSHED: dict[str, Any] = {
+    "closedPnl": "0",
+    "feeCurrency": "",
+    "slippageToleranceType": "UNKNOWN",
+    "slippageTolerance": "",
+    "parentOrderLinkId": "",
+    "rpiTakerAccess": False,
+    "rpiMatchedQty": "0",
+}
 
 
 def money(value: Decimal) -> str:
     """Return an amount to eight places, without trailing zeros."""
-    return plain(value.quantize(_MONEY, ROUND_HALF_UP))
+    return "0" if not value else plain(value.quantize(_MONEY, ROUND_HALF_UP))
 
 
 def queried(order: Order, filled: Decimal | None = None) -> dict[str, Any]:
     """Return an order as lists show it; ``filled`` overrides, for an answer from the past."""
-    spot = order.instrument.is_spot
-    row: dict[str, Any] = {
-        "symbol": name_of(order.instrument),
+    instrument = order.instrument
+    spot = instrument.is_spot
+    row = {
+        **(_SPOT if spot else _CONTRACT),
+        "symbol": name_of(instrument),
         "orderId": order.venue_id,
         "orderLinkId": words.link_id(order),
-        "blockTradeId": "",
         "side": words.side(order),
-        "positionIdx": 0,
         "orderStatus": words.status(order),
-        **({} if spot else {"createType": "CreateByUser"}),
         "cancelType": words.cancel_type(order),
         "rejectReason": words.reject_reason(order),
         "timeInForce": words.time_in_force(order),
-        "isLeverage": "0" if spot else "",
         "price": plain(words.price_shown(order)),
         "qty": plain(order.size),
-        "avgPrice": plain(order.average) if order.filled else ("" if spot else "0"),
         **_left(order),
-        "cumExecQty": plain(order.filled),
-        "cumExecValue": money(order.turnover),
-        "cumExecFee": money(order.fee),
         "orderType": words.order_type(order),
-        "stopOrderType": "" if spot else "UNKNOWN",
-        "orderIv": "",
-        "triggerPrice": "0.00" if spot else "",
-        "takeProfit": "" if spot else "0.00",
-        "stopLoss": "" if spot else "0.00",
-        "tpTriggerBy": "" if spot else "UNKNOWN",
-        "slTriggerBy": "" if spot else "UNKNOWN",
-        "triggerDirection": 0,
-        "triggerBy": "" if spot else "UNKNOWN",
-        "lastPriceOnCreated": "" if spot else plain(order.price or order.average),
         "reduceOnly": order.reduce_only,
-        "closeOnTrigger": False,
-        "placeType": "",
         "smpType": words.STP_WORDS[order.stp],
-        "smpGroup": 0,
-        "smpOrderId": "",
-        **({} if spot else {"tpslMode": "UNKNOWN"}),
-        "tpLimitPrice": "",
-        "slLimitPrice": "",
         "marketUnit": _market_unit(order),
         "createdTime": str(order.created_ms),
         "updatedTime": str(order.updated_ms),
-        "cumFeeDetail": {order.fee_currency: money(order.fee)} if order.fee else {},
     }
+    if not spot:
+        row["lastPriceOnCreated"] = plain(order.price or order.average)
+    if order.filled:
+        row |= {
+            "avgPrice": plain(order.average),
+            "cumExecQty": plain(order.filled),
+            "cumExecValue": money(order.turnover),
+            "cumExecFee": money(order.fee),
+            "cumFeeDetail": {order.fee_currency: money(order.fee)},
+        }
     if filled is not None:
         row |= {
             "orderStatus": "PartiallyFilled" if filled else "New",
@@ -80,20 +106,16 @@ def queried(order: Order, filled: Decimal | None = None) -> dict[str, Any]:
 def pushed(order: Order) -> dict[str, Any]:
     """Return an order as the topic ``order`` shows it: more keys than in lists, and more blanks."""
     spot = order.instrument.is_spot
-    row = {"category": order.instrument.kind, **queried(order)}
-    row |= {
-        "avgPrice": plain(order.average) if order.filled else "",
-        "closedPnl": money(order.profit),
-        "feeCurrency": order.fee_currency if spot else "",
-        "slippageToleranceType": "UNKNOWN",
-        "slippageTolerance": "",
-        "parentOrderLinkId": "",
-        "rpiTakerAccess": False,
-        "rpiMatchedQty": "0",
-    }
-    if spot and order.state == "live":
-        # Seen in the wild: the sheet, 4.2.
-        row |= {"updatedTime": "", "leavesQty": ""}
+    row = {**_PUSHED, "category": order.instrument.kind, **queried(order)}
+    if not order.filled:
+        row["avgPrice"] = ""
+    if order.profit:
+        row["closedPnl"] = money(order.profit)
+    if spot:
+        row["feeCurrency"] = order.fee_currency
+        if order.state == "live":
+            # Seen in the wild: the sheet, 4.2.
+            row |= {"updatedTime": "", "leavesQty": ""}
     return row
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import orjson
@@ -39,6 +40,9 @@ OPS = {
 }
 
 
+Row = dict[str, Any]
+
+
 def restamp(payload: bytes, shift_ms: int) -> bytes:
     """Return the frame with its update and execution times shifted."""
 
@@ -46,6 +50,11 @@ def restamp(payload: bytes, shift_ms: int) -> bytes:
         return b'"%b":"%d"' % (found[1], int(found[2]) + shift_ms)
 
     return _TIMES.sub(shifted, payload)
+
+
+def _each(make: Callable[[Any], Row], things: Iterable[Any]) -> list[Row]:
+    """Return the row of each thing."""
+    return [make(thing) for thing in things]
 
 
 class PrivateTopics:
@@ -91,9 +100,9 @@ class PrivateTopics:
         self._holding = False
         touched, self._touched = self._touched, {}
         if together and len(touched) > 1:
-            orders = list(touched)
-            rows = [pushed(order) for order in orders]
-            self._tell(orders[0].account, "order", orders[0].instrument.kind, rows, orders[0])
+            first = next(iter(touched))
+            rows = partial(_each, pushed, touched)
+            self._tell(first.account, "order", first.instrument.kind, rows, first)
             return
         for order, fills in touched.items():
             self._tell_order(order, fills)
@@ -101,7 +110,7 @@ class PrivateTopics:
     def repeat_filled(self, order: Order) -> None:
         """Tell an order's end again, as after a cancel that lost the race: the sheet, 4.2."""
         row = pushed(order) | {"cancelType": "CancelByUser", "rejectReason": LOST_RACE}
-        self._tell(order.account, "order", order.instrument.kind, [row], order)
+        self._tell(order.account, "order", order.instrument.kind, lambda: [row], order)
 
     def order_changed(self, order: Order, fill: Fill | None, note: AmendNote | None) -> None:
         """Tell one change, at once or at the end of the request that it is of."""
@@ -139,44 +148,48 @@ class PrivateTopics:
             self._tell_state(order)
         if fills:
             kind, account = order.instrument.kind, order.account
-            rows = [execution_pushed(fill) for fill in fills]
-            self._tell(account, "execution", kind, rows, order)
-            fast = [execution_fast(fill) for fill in fills]
+            self._tell(account, "execution", kind, partial(_each, execution_pushed, fills), order)
+            fast = partial(_each, execution_fast, fills)
             self._tell(account, "execution.fast", kind, fast, order)
         if execution_first:
             self._tell_state(order)
 
     def _tell_state(self, order: Order) -> None:
-        self._tell(order.account, "order", order.instrument.kind, [pushed(order)], order)
+        rows = partial(_each, pushed, (order,))
+        self._tell(order.account, "order", order.instrument.kind, rows, order)
 
     def _gathered(self) -> None:
         """Tell positions and wallets of this turn."""
         positions, self._positions = self._positions, {}
         for account, held in positions.values():
             for position in held.values():
-                row = self.frames.position_pushed(account, position)
-                self._tell(account, "position", position.instrument.kind, [row], now=True)
+                rows = partial(_each, partial(self.frames.position_pushed, account), (position,))
+                self._tell(account, "position", position.instrument.kind, rows, now=True)
         currencies, self._currencies = self._currencies, {}
         for account, names in currencies.values():
-            self._tell(account, "wallet", "", [self.frames.wallet(account, names)], now=True)
+            rows = partial(_each, partial(self.frames.wallet, account), (names,))
+            self._tell(account, "wallet", "", rows, now=True)
 
     def _tell(
         self,
         account: Account,
         topic: str,
         kind: str,
-        rows: Iterable[dict[str, Any]],
+        rows: Callable[[], list[Row]],
         order: Order | None = None,
         *,
         now: bool = False,
     ) -> None:
-        """Queue ``rows`` for whoever wants the topic, whole or of this category."""
+        """Queue the rows for whoever wants the topic, whole or of this category.
+
+        They are made only if somebody does.
+        """
         data = b""
         for socket, topics in list(self._topics.get(account.name, {}).items()):
             for name in (topic, f"{topic}.{kind}"):
                 if name not in topics:
                     continue
-                data = data or orjson.dumps(rows)
+                data = data or orjson.dumps(rows())
                 push = Push(
                     socket,
                     self._envelope(name, account) + data + b"}",

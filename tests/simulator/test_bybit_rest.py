@@ -18,6 +18,7 @@ from simulator.config import (
 )
 from simulator.exchange.clock import Clock
 from simulator.server import RunningSimulator, run_in_thread
+from tests.simulator import okx_client
 from tests.simulator.bybit_client import DEMO, LINEAR, SPOT, Rest, market, now_ms, order
 from tests.simulator.conftest import STILL, stopped_clock
 from tests.simulator.raw_socket import PATIENCE_S, Frame
@@ -308,6 +309,21 @@ def test_the_wallet(client: Rest) -> None:
     assert [row["coin"] for row in one["coin"]] == ["BTC"]
     reply = client.raw("GET", "/v5/account/wallet-balance", {"accountType": "SPOT"}).json()
     assert reply["retCode"] == 10001
+
+
+def test_bybit_stands_beside_another() -> None:
+    with run_in_thread(SimulatorConfig(market=STILL, venues=("okx", "bybit"))) as both:
+        okx_client.Rest(both.addresses["okx"].url).place(okx_client.spot("a1"))
+        rest = Rest(both.addresses["bybit"].url)
+        rest.done("order/create", order("a1"))
+        rest.done("order/create", order("a2", **SPOT))
+        rows = both.control.ledger().orders
+    assert [(row["account"], row["symbol"], row["inst_type"]) for row in rows] == [
+        ("okx-demo", "BTC-USDT", "SPOT"),
+        ("bybit-demo", "BTCUSDT", "SWAP"),
+        ("bybit-demo", "BTCUSDT-SPOT", "SPOT"),
+    ]
+    assert len({row["venue_id"] for row in rows}) == 3
 
 
 # Public queries.

@@ -41,7 +41,7 @@ def test_the_demo_finds_no_difference(tmp_path: Path) -> None:
 
 
 def test_the_demo_routes_on_several_venues_at_once(tmp_path: Path) -> None:
-    options = ("--venues", "okx,binance", "--seconds", "8", "--orders", "90", "--seed", "3")
+    options = ("--venues", "okx,binance,bybit", "--seconds", "8", "--orders", "110", "--seed", "3")
     code, report = run_demo(tmp_path, *options)
     assert report["differences"] == []
     assert report["not_settled"] == []
@@ -51,6 +51,7 @@ def test_the_demo_routes_on_several_venues_at_once(tmp_path: Path) -> None:
         "okx-demo",
         "binance-demo",
         "binance-spot-demo",
+        "bybit-demo",
     }
     for fault in ("lose_ack", "hangup_before", "hangup_after", "reject"):
         assert report["fault_hits"][fault] > 1, f"{fault} met more than one venue"

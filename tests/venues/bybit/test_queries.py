@@ -161,6 +161,11 @@ def test_history_is_asked_for_a_week_at_a_time() -> None:
     assert "orderId" not in query(recent)[1]
 
 
+def test_instruments_of_another_category_are_no_answer() -> None:
+    with pytest.raises(UnexpectedReply, match="option"):
+        VENUE.read_instruments(ok(listed("option", {})))
+
+
 def test_funding_is_no_trade() -> None:
     [request] = VENUE.query_fills(BTC, "", 0, 1)
     funding: dict[str, Any] = {**trade("BTCUSDT"), "execType": "Funding", "execId": "f"}

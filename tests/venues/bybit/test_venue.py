@@ -165,6 +165,13 @@ def test_an_inverse_market_order_needs_a_price_to_be_sized_by() -> None:
     assert caught.value.field == "price"
 
 
+@pytest.mark.parametrize("price", ["0", "-1", "NaN"])
+def test_a_change_to_no_price_is_not_sent(price: str) -> None:
+    with pytest.raises(CannotEncode) as caught:
+        VENUE.rest_command(SAMPLE.modify(price=Decimal(price), amount=None))
+    assert caught.value.field == "price"
+
+
 def test_nothing_to_change_is_not_sent() -> None:
     with pytest.raises(CannotEncode):
         VENUE.rest_command(SAMPLE.modify(price=None, amount=None))

@@ -71,7 +71,8 @@ class Sample:
     environments: tuple[str, ...] = ("live", "demo")
     credentials: Credentials
     listing: str  # the reply to the query of instruments; this text
-    names: Mapping[str, str]  # words of the transcripts → the venue's names of instruments
+    more_listings: Sequence[str] = ()  # where it takes several queries
+    names: Mapping[str, str]  # words of the transcripts → instruments by the venue's names or ours
     transcripts: Sequence[Path]
     #: The codes that the sheet lists, blanks between them, by what they prove of a cancel.
     codes: Mapping[Proof, str]
@@ -84,6 +85,9 @@ class Sample:
     #: The push that the venue makes of a create's frame: its own words and units, turned round.
     pushed: Callable[[str, Instrument], str]
     modifies: bool = True
+    #: What the venue has no words for; it must be refused.
+    unsaid: Callable[[Place], bool] = lambda place: False
+    found_by_id_alone: bool = False  # an order is asked for without its instrument
     #: Words that its transcripts use besides those of ``transcripts.py``, or instead of them.
     words: Callable[["Sample"], Mapping[str, Any]] = lambda sample: {}
 
@@ -102,12 +106,17 @@ class Sample:
 
     @cached_property
     def instruments(self) -> Instruments:
-        return Instruments(self.venue.read_instruments(RestReply(200, self.listing)))
+        replies = (RestReply(200, text) for text in (self.listing, *self.more_listings))
+        return Instruments([one for reply in replies for one in self.venue.read_instruments(reply)])
 
     @cached_property
     def named(self) -> dict[str, Instrument]:
         """The instruments by the transcripts' words."""
-        found = {word: self.instruments.venue_symbol(name) for word, name in self.names.items()}
+        known = self.instruments
+        found = {
+            word: known.symbol(name) or known.venue_symbol(name)
+            for word, name in self.names.items()
+        }
         assert None not in found.values(), f"not in the listing: {found}"
         return cast(dict[str, Instrument], found)
 

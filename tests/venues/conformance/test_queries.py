@@ -123,7 +123,7 @@ def test_an_order_is_asked_for_by_the_venues_id_where_it_is_known(sample: Sample
     )
     assert "known1" in by_client
     assert "4711" in by_venue
-    assert of.venue_symbol in by_client
+    assert (of.venue_symbol in by_client) != sample.found_by_id_alone
 
 
 def test_no_such_order_is_said_cleanly_or_not_at_all(sample: Sample) -> None:
@@ -165,7 +165,7 @@ def test_instruments_are_found_by_both_names(sample: Sample) -> None:
     assert listed
     for one in listed:
         assert sample.instruments.symbol(one.symbol) is one
-        assert sample.instruments.venue_symbol(one.venue_symbol) is one
+        assert sample.instruments.venue_symbol(one.venue_symbol, one.kind) is one
         assert one.exchange is sample.venue.exchange
         assert one.symbol.endswith(f".{sample.venue.exchange.name}")
         assert min(one.tick_size, one.lot_size, one.min_amount, one.contract_size) > 0

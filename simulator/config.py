@@ -14,7 +14,7 @@ class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-VenueName = Literal["okx", "binance-usdm", "binance-spot"]
+VenueName = Literal["okx", "binance-usdm", "binance-spot", "bitget"]
 
 
 class AccountConfig(_Settings):
@@ -127,6 +127,25 @@ class BinanceConfig(_Settings):
     ban_s: float = 120
 
 
+class BitgetConfig(_Settings):
+    """What is Bitget's own. Source of the numbers: the Bitget sheet, and UTA documents of 2026."""
+
+    # A connection is cut so long after its last ping, and after a day.
+    ping_s: float = 120
+    life_s: float = 86_400
+    # By clientOid, an order that ended is found so long; by orderId until all is forgotten.
+    by_client_s: float = 7200
+    kept_s: float = 90 * 86_400
+    # Enforced if ``limits.enabled``.
+    messages_per_s: int = 10
+    orders_per_s: int = 10
+    batches_per_s: int = 5
+    queries_per_s: int = 20
+    requests_per_minute: int = 6000
+    connects_per_5min: int = 300
+    connections: int = 100
+
+
 _FUNDS = {"USDT": Decimal(1_000_000), "BTC": Decimal(10), "ETH": Decimal(100)}
 _DEMO_ACCOUNTS = (
     AccountConfig(
@@ -148,6 +167,14 @@ _DEMO_ACCOUNTS = (
         venue="binance-spot",
         api_key="demo-key",
         secret="demo-secret",
+        balances=_FUNDS,
+    ),
+    AccountConfig(
+        name="bitget-demo",
+        venue="bitget",
+        api_key="demo-key",
+        secret="demo-secret",
+        passphrase="demo-pass",
         balances=_FUNDS,
     ),
 )
@@ -211,6 +238,28 @@ def _binance(
     )
 
 
+def _bitget(
+    base: str, code: int, *, spot: bool, mid: str, tick: str, lot: str, level: str
+) -> InstrumentConfig:
+    # On the wire both are BTCUSDT; here spot has the ending that it once had at Bitget.
+    return InstrumentConfig(
+        symbol=f"{base}USDT_SPBL" if spot else f"{base}USDT",
+        venue="bitget",
+        base=base,
+        quote="USDT",
+        kind="spot" if spot else "linear",
+        code=code,
+        mid=Decimal(mid),
+        tick=Decimal(tick),
+        lot=Decimal(lot),
+        min_size=Decimal(lot),
+        min_notional=Decimal(1 if spot else 5),
+        max_limit_size=Decimal(1200),
+        max_market_size=Decimal(220),
+        level_size=Decimal(level),
+    )
+
+
 _DEMO_INSTRUMENTS = (
     _spot("BTC-USDT", 10457, "89500", "0.1", "50"),
     _spot("ETH-USDT", 10459, "3000", "0.01", "500"),
@@ -233,6 +282,10 @@ _DEMO_INSTRUMENTS = (
         "BTC", 3, spot=True, mid="89500", tick="0.01", lot="0.00001", notional="5", level="50"
     ),
     _binance("ETH", 4, spot=True, mid="3000", tick="0.01", lot="0.0001", notional="5", level="500"),
+    _bitget("BTC", 5, spot=False, mid="89500", tick="0.1", lot="0.0001", level="50"),
+    _bitget("ETH", 6, spot=False, mid="3000", tick="0.01", lot="0.01", level="500"),
+    _bitget("BTC", 7, spot=True, mid="89500", tick="0.01", lot="0.000001", level="50"),
+    _bitget("ETH", 8, spot=True, mid="3000", tick="0.01", lot="0.0001", level="500"),
 )
 
 
@@ -264,6 +317,7 @@ class SimulatorConfig(_Settings):
     retention: RetentionConfig = RetentionConfig()
     fees: FeesConfig = FeesConfig()
     binance: BinanceConfig = BinanceConfig()
+    bitget: BitgetConfig = BitgetConfig()
     idle_timeout_s: float = 30.0
     periodic_push_s: float = 5.0
     notice_s: float = 60.0

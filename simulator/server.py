@@ -20,6 +20,7 @@ from aiohttp import web
 from simulator import control
 from simulator.binance.spot.dialect import SpotDialect
 from simulator.binance.usdm.dialect import UsdmDialect
+from simulator.bitget.dialect import BitgetDialect
 from simulator.client import ControlClient
 from simulator.config import SimulatorConfig, VenueName
 from simulator.control import Control
@@ -34,6 +35,7 @@ _DIALECTS: dict[VenueName, Callable[[Floor], Dialect]] = {
     "okx": OkxDialect,
     "binance-usdm": UsdmDialect,
     "binance-spot": SpotDialect,
+    "bitget": BitgetDialect,
 }
 _SWEEP_S = 0.5
 _READY_S = 60.0

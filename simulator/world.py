@@ -23,7 +23,12 @@ from simulator.sockets import SocketBook
 
 _FIRST_UID = 770_000_000_000_000_000
 # Ids have the venue's own length, and no two venues here ever give the same one.
-_ID_SCALES: dict[VenueName, int] = {"okx": 1_000_000, "binance-usdm": 1000, "binance-spot": 100}
+_ID_SCALES: dict[VenueName, int] = {
+    "okx": 1_000_000,
+    "binance-usdm": 1000,
+    "binance-spot": 100,
+    "bitget": 900_000,
+}
 
 
 @dataclass(slots=True)
@@ -214,6 +219,9 @@ def _retention(config: SimulatorConfig, venue: VenueName) -> Retention:
     ledger_ms = int(config.retention.ledger_s * 1000)
     if venue == "okx":
         return Retention(int(config.retention.never_filled_s * 1000), ledger_ms)
+    if venue == "bitget":
+        kept_ms = int(config.bitget.kept_s * 1000)
+        return Retention(kept_ms, ledger_ms, kept_ms=kept_ms)
     own = config.binance
     never_filled_s = own.spot_never_filled_s if venue == "binance-spot" else own.never_filled_s
     return Retention(

@@ -52,6 +52,13 @@ def spot() -> Iterator[RunningSimulator]:
 
 
 @pytest.fixture
+def bitget() -> Iterator[RunningSimulator]:
+    """A simulator of Bitget whose market moves by hand only."""
+    with run_in_thread(SimulatorConfig(market=STILL, venues=("bitget",))) as running:
+        yield running
+
+
+@pytest.fixture
 def futures(usdm: RunningSimulator) -> Iterator[binance_client.Rest]:
     """Signed REST requests of the futures' demo account."""
     client = binance_client.Rest(usdm.url)

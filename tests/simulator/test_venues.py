@@ -9,7 +9,7 @@ import pytest
 from simulator.client import ControlError
 from simulator.config import SimulatorConfig, VenueName
 from simulator.server import RunningSimulator, run_in_thread
-from tests.simulator import binance_client, okx_client
+from tests.simulator import binance_client, bitget_client, okx_client
 from tests.simulator.binance_client import order
 from tests.simulator.conftest import STILL
 
@@ -91,3 +91,24 @@ def test_a_venue_can_stand_alone() -> None:
         assert alone.url == alone.addresses["binance-usdm"].url
         assert alone.control.health()["accounts"] == ["binance-demo"]
         assert alone.control.create_account("t1").api_key == "t1-key"
+
+
+def test_bitget_stands_beside_another() -> None:
+    with run_in_thread(SimulatorConfig(market=STILL, venues=("okx", "bitget"))) as both:
+        okx_client.Rest(both.addresses["okx"].url).place(okx_client.spot("a1"))
+        bitget = bitget_client.Rest(both.addresses["bitget"].url)
+        bitget.place(bitget_client.order("a1"))
+        bitget.place(bitget_client.order("a2"), "SPOT")
+        rows = {(row["account"], row["symbol"]): row for row in both.control.ledger().orders}
+        assert set(rows) == {
+            ("okx-demo", "BTC-USDT"),
+            ("bitget-demo", "BTCUSDT"),
+            ("bitget-demo", "BTCUSDT_SPBL"),
+        }
+        assert len({row["venue_id"] for row in rows.values()}) == 3
+        # Numbers of trades are unique in the account, though both books count their own.
+        for client_id in ("a1", "a2"):
+            both.control.fill_order(client_id, account="bitget-demo")
+        fills = both.control.ledger("bitget-demo").fills
+        assert len({row["trade_id"] for row in fills}) == 2
+        bitget.session.close()

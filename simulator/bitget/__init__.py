@@ -1,0 +1,1 @@
+"""The Bitget dialect: v3, the unified trading account, for USDT futures and spot."""

@@ -98,6 +98,8 @@ class Pacer:
                 self._window(f"account {limit.period_s}", "", limit)
                 for limit in self.limits.account
             ]
+        if self.limits.together:
+            found.append(self._window("together", "", self.limits.together))
         return found
 
     def _window(self, name: str, symbol: str, limit: RateLimit) -> Window:

@@ -337,6 +337,8 @@ class Limits:
     """Orders in batches of two and more, where they are counted apart from single requests."""
     pairs: Mapping[RequestKind, RateLimit] = field(default_factory=dict)
     """Requests for spot pairs, where they are counted apart from those for contracts."""
+    together: RateLimit | None = None
+    """Requests of whatever kind, where a connection that sends more of them is cut."""
 
 
 class Venue(Protocol):

@@ -197,3 +197,18 @@ def test_pairs_count_apart_from_contracts_where_the_venue_does_so() -> None:
     assert [at_s == 0.0 for at_s in now] == [True, True, True, False, True, False]
     assert leave(paced, CANCEL, "AB.V", 0.0) == 0.0, "what has no limit of its own for pairs"
     assert leave(paced, CANCEL, "AB-PERP.V", 0.0) > 0.0, "counts with the contracts"
+
+
+def test_requests_of_all_kinds_share_a_window_where_a_connection_counts_them_together() -> None:
+    limits = Limits(
+        dict.fromkeys((CREATE, CANCEL, MODIFY), RateLimit(10, 1.0, per_symbol=False)),
+        account=(),
+        batch_size=1,
+        connects=CONNECTS,
+        together=RateLimit(10, 1.0, per_symbol=False),
+    )
+    paced = Pacer(limits)
+    kinds = itertools.cycle((CREATE, CANCEL, MODIFY))
+    left = [paced.wait_s(next(kinds), symbol, 0.0) for symbol in "ABCDEFGHI"]
+    assert left == [0.0] * int(10 * COUNT_SHARE)
+    assert all(paced.wait_s(kind, "Z", 0.0) > 0 for kind in (CREATE, CANCEL, MODIFY))

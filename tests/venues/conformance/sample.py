@@ -85,6 +85,9 @@ class Sample:
     #: The push that the venue makes of a create's frame: its own words and units, turned round.
     pushed: Callable[[str, Instrument], str]
     modifies: bool = True
+    #: What the venue has no words for; it must be refused.
+    unsaid: Callable[[Place], bool] = lambda place: False
+    found_by_id_alone: bool = False  # an order is asked for without its instrument
     #: Words that its transcripts use besides those of ``transcripts.py``, or instead of them.
     words: Callable[["Sample"], Mapping[str, Any]] = lambda sample: {}
 

@@ -98,6 +98,11 @@ def test_what_is_sent_is_what_the_venue_then_shows(
         market = type_ is OrderType.MARKET
         if market:
             place = replace(place, price=None, reference_price=place.price)
+        if sample.unsaid(place):
+            for say in (sample.frame, sample.venue.rest_command):
+                with pytest.raises(CannotEncode):
+                    say(place)
+            continue
         [event] = sample.decode(sample.pushed(sample.frame(place), instrument))
         assert isinstance(event, OrderPushed)
         shown = event.report

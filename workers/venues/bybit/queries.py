@@ -11,7 +11,7 @@ from workers.venues.bybit.answers import code_of, verdict
 from workers.venues.bybit.listing import instrument
 from workers.venues.bybit.settings import CATEGORIES
 from workers.venues.codes import http_verdict, status_proof
-from workers.venues.fields import Item, Malformed, json_object, moment, rows, said
+from workers.venues.fields import Item, amount, json_object, moment, rows, said
 from workers.venues.reading import every, no_answer, only, page_after, tradable
 
 # The most items that a page of each list holds: v5 documents, read 2026-07.
@@ -107,14 +107,7 @@ def _time(body: Item) -> int:
 def hedge_problem(reply: RestReply) -> str | None:
     """Return what stands in the way if a symbol is in hedge mode; None if it is not."""
     items, _ = _listed(reply)
-
-    def side(item: Item) -> int:
-        found = item.get("positionIdx", 0)
-        if type(found) is not int:
-            raise Malformed(f"positionIdx is {found!r:.60}")
-        return found
-
-    if not any(every(items, side)):
+    if not any(every(items, lambda one: amount(one, "positionIdx"))):
         return None
     return (
         "positions are in hedge mode; one-way mode is required: change the position mode at "

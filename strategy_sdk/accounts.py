@@ -28,6 +28,7 @@ class Accounts:
     def __init__(self, accounts: Iterable[Account], prefix: str) -> None:
         self.all = tuple(accounts)
         self._by_id = {account.id: account for account in self.all}
+        self._by_symbol: dict[str, Account] = {}
         self._prefix = prefix
 
     @classmethod
@@ -65,9 +66,14 @@ class Accounts:
         Raises:
             InvalidArgument: If the symbol is malformed, or no account or several would do.
         """
-        exchange = exchange_of(symbol)
         if account_type is None:
-            return self._only(exchange, "symbol", f"{symbol} trades at {exchange.value}")
+            if isinstance(symbol, str) and (known := self._by_symbol.get(symbol)) is not None:
+                return known
+            exchange = exchange_of(symbol)
+            found = self._only(exchange, "symbol", f"{symbol} trades at {exchange.value}")
+            self._by_symbol[symbol] = found
+            return found
+        exchange = exchange_of(symbol)
         account = self.named(account_type)
         if account.exchange is not exchange:
             raise InvalidArgument(

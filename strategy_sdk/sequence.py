@@ -41,7 +41,7 @@ class Sequence:
 
     def judge(self, number: int, fields: Mapping[str, str]) -> Verdict:
         """Return what ``number`` says, and take it as the last unless it is a repeat."""
-        text = hash(tuple(fields.items()))
+        text = _hashed(fields)
         last = self.last
         if last is not None and number <= last:
             if self._texts.get(number) == text:
@@ -62,4 +62,9 @@ class Sequence:
     def start_at(self, number: int, fields: Mapping[str, str]) -> None:
         """Take a result that an earlier run handled as the last."""
         self.last = number
-        self._texts[number] = hash(tuple(fields.items()))
+        self._texts[number] = _hashed(fields)
+
+
+def _hashed(fields: Mapping[str, str]) -> int:
+    # Names, then values: half the cost of as many pairs, and as telling.
+    return hash((*fields, *fields.values()))

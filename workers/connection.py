@@ -310,7 +310,9 @@ class Connection:
             async for frame in session.socket:
                 session.heard(self._clock.monotonic_s())
                 if self._after_answers and not self._gave_way:
-                    # Answers read in the same turn are told before these pushes are looked at.
+                    # Answers read in the same turn are told before these pushes are looked at, and
+                    # what they made leaves: uvloop writes once all that was ready has run.
+                    await asyncio.sleep(0)
                     await asyncio.sleep(0)
                     self._gave_way = True
                     asyncio.get_running_loop().call_soon(self._next_turn)

@@ -137,7 +137,7 @@ class Inbox:
             await self._poison(strategy, entry_id, fields, error)
             return None
         return Flight(
-            kind=RequestKind(intent.request),
+            kind=intent.request,
             record=record,
             entry_id=entry_id,
             by_rest=intent.via is Via.REST,

@@ -9,9 +9,9 @@ from decimal import Decimal
 
 import pytest
 
+from demo.redis_groups import Cluster, Sentinels, running_cluster, running_sentinels, wait_for
 from router.settings import JobSettings
 from simulator.server import RunningSimulator
-from tests.redis_servers import Cluster, Sentinels, running_cluster, running_sentinels, wait_for
 from tests.scenarios.stack import DEADLINE_S, SYMBOL, Recorder, running_stack, until
 from tests.scenarios.test_e_redis_away import gap_free, insist
 from tests.scenarios.venues import OKX, USDM, VenueUnderTest

@@ -20,7 +20,7 @@ from simulator.client import ControlClient, Ledger
 from simulator.server import RunningSimulator
 from strategy_sdk import Runner, Strategy, Timing
 from strategy_sdk.schema import Order
-from tests.redis_servers import KeyedRedis
+from tests.scenarios.keyed_redis import KeyedRedis
 from tests.scenarios.venues import OKX, VenueUnderTest
 from workers.process import WorkerProcess
 

@@ -10,12 +10,12 @@ import pytest
 
 from commands.checkup_redis import check_servers
 from commands.findings import Grade
+from demo.redis_groups import ask, wait_for
 from demo.redis_server import RedisServer, temporary_server
 from router.errors import RedisUnavailable
 from router.servers import Servers
 from router.settings import Durability, Settings
 from simulator.server import RunningSimulator
-from tests.redis_servers import ask, wait_for
 from tests.scenarios.stack import Stack, running_stack, until
 from tests.scenarios.test_e_redis_away import gap_free
 

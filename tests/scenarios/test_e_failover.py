@@ -9,12 +9,20 @@ from decimal import Decimal
 
 import pytest
 
+from commands.checkup_redis import check_servers
+from commands.link import connected
+from commands.survey import account_names, account_view
+from commands.tail import Streams
+from demo.redis_groups import Cluster, Sentinels, running_cluster, running_sentinels, wait_for
+from router import settings as settings_module
+from router.errors import ConfigError
 from router.settings import JobSettings
 from simulator.server import RunningSimulator
-from tests.redis_servers import Cluster, Sentinels, running_cluster, running_sentinels, wait_for
-from tests.scenarios.stack import DEADLINE_S, SYMBOL, Recorder, running_stack, until
+from tests.scenarios.stack import DEADLINE_S, SYMBOL, Recorder, Stack, running_stack, until
 from tests.scenarios.test_e_redis_away import gap_free, insist
 from tests.scenarios.venues import OKX, USDM, VenueUnderTest
+from tests.workers.killable import lease_of
+from workers import jobs
 
 REPLICATED = {"durability": "replicated"}
 
@@ -73,6 +81,41 @@ def test_sentinel_replaces_a_master_in_mid_stream(
         assert worker.serving
 
 
+@pytest.mark.long
+def test_a_replica_that_was_away_becomes_the_master_and_gets_back_what_it_lacks(
+    sentinels: Sentinels, simulator: RunningSimulator
+) -> None:
+    """Without a replica's answer the last orders are lost: their owner writes them back."""
+    with running_stack(sentinels.url, simulator) as stack:
+        worker, strategy = stack.start_worker(), stack.start_strategy()
+        first = [insist(strategy, f"a{number}") for number in range(10)]
+        for oid in first:
+            strategy.wait_for(oid, "accepted")
+        old, replicas = sentinels.master, sentinels.replicas
+        for one in replicas:
+            one.kill()  # a stopped one would still be given what its socket had received
+        late = [insist(strategy, f"b{number}") for number in range(10)]
+        for oid in late:
+            strategy.wait_for(oid, "accepted")
+        old.kill()
+        for one in replicas:
+            one.start()
+        wait_for(lambda: sentinels.replaced(old), "a replica is the master")
+        again = [insist(strategy, f"b{number}") for number in range(10)]
+        until(lambda: lease_of(worker, stack).may_send(), "the owner has written all back")
+        until(lambda: stack.redis.hexists(stack.keys.status, "server"), "and noted it")
+        for oid, repeat in zip(late, again, strict=True):
+            if repeat != oid:  # admitted before its key was there again
+                strategy.wait_for(repeat, "failed")
+        assert [insist(strategy, f"b{number}") for number in range(10)] == late
+        after = insist(strategy, "c")
+        strategy.wait_for(after, "accepted")
+        stack.check(strategy)
+        assert len(stack.ledger().orders) == 21
+        assert int(stack.redis.hget(stack.keys.lease, "epoch")) >= 2
+        assert worker.serving
+
+
 # --- Cluster --------------------------------------------------------------------------------------
 
 
@@ -89,8 +132,32 @@ def on_cluster(cluster: Cluster) -> dict[str, object]:
     return {"names": names, "others": {"jobs": jobs}}
 
 
+def seen_by_commands(stack: Stack) -> None:
+    """Look at the Cluster as status, tail and doctor do."""
+    with connected(stack.settings.redis_url) as clients:
+        assert account_names(clients, stack.settings) == sorted(stack.accounts)
+        for account in stack.accounts:
+            keys = stack.keys_of(account)
+            view = account_view(clients.of(keys.epoch), keys)
+            assert [one.open for one in view.strategies] == [1]
+        streams = Streams(clients, stack.settings, None, "alpha")
+        found = {name for name, entries in (*streams.begin(5), *streams.more()) if entries}
+        assert found == {f"{account}/alpha" for account in stack.accounts}
+        checks = [one.check for one in check_servers(clients.servers, stack.settings)]
+        assert sum(check.startswith("functions at ") for check in checks) == 3
+    with pytest.raises(ConfigError, match="rq keeps its queue in many slots"):
+        jobs.connect(stack.settings.model_copy(update={"jobs": JobSettings()}))
+
+
+def sweep_at(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Return how many unknown orders the jobs find, looking at every account."""
+    monkeypatch.setattr(settings_module, "load", lambda: stack.settings)
+    assert jobs.tidy() == {"archived": 0, "trimmed": 0}
+    return jobs.sweep()
+
+
 def test_a_cluster_serves_accounts_in_several_slots_and_replaces_a_master(
-    cluster: Cluster, simulator: RunningSimulator
+    cluster: Cluster, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
         ExitStack() as running,
@@ -109,6 +176,8 @@ def test_a_cluster_serves_accounts_in_several_slots_and_replaces_a_master(
         first = {account: buy(account) for account in stack.accounts}
         for oid in first.values():
             strategy.wait_for(oid, "accepted")
+        seen_by_commands(stack)
+        assert sweep_at(stack, monkeypatch) == 0
         replica = cluster.add_replica(0, running)
         cluster.masters[0].kill()
         while_away = buy(there)  # the other server's account notices nothing

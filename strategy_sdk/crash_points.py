@@ -11,7 +11,7 @@ from router.crash_points import Point, after, before
 
 
 def _stores(reader: Any, commands: Sequence[Sequence[Any]]) -> bool:
-    return commands[0][0] == "HSET"
+    return bool(commands[0][0] == "HSET")
 
 
 def _stored(reader: Any, places: Any, replies: Sequence[Any]) -> bool:

@@ -73,7 +73,9 @@ WORKER: Final[Mapping[str, Point]] = {
         "workers.connection:Connection.send", "the frame is encoded and noted as sent", _is_trade
     ),
     "worker.frame_written": after(
-        "workers.connection:Connection.send", "the frame has left", _is_trade
+        "workers.connection:Connection.send",
+        "the socket has the frame, which may have left",
+        _is_trade,
     ),
     "worker.before_rest": before(
         "workers.rest:RestClient.call", "a command goes to a thread, noted as sent"

@@ -26,16 +26,16 @@ class Lives(Recorder):
         pass
 
 
-def strategies_die(scene: Scene, action: str, points: Sequence[str]) -> None:
-    """Let a strategy die at each point of one action; started again, it does the same again."""
+def strategies_die(scene: Scene, steps: Sequence[tuple[str, str]]) -> None:
+    """Let a strategy die at each action's point; started again, it does the same again."""
     lives = Lives(scene.folder / "told")
     scene.strategy = lives
     worker = scene.start_worker()
     scene.wait_serving(worker)
-    for number, point in enumerate(points):
+    for number, (action, point) in enumerate(steps):
         does = _prepare(scene, action, f"signal-{number}")
         op = {"cancel": "cancel", "modify": "amend"}.get(action, "place")
-        with in_trouble(scene, op, pushes=action not in ("resync", "apply")):
+        with in_trouble(scene, op, pushes=action in ("create", "cancel", "modify")):
             one = _strategy(scene, does, f"{point}@{scene.go}")
             scene.go.touch()
             _act(scene, action)
@@ -146,4 +146,4 @@ def _cut_unread(scene: Scene) -> None:
     )
     jobs = scene.nursery.start("jobs", stack.settings)
     until(lambda: stack.redis.exists(stack.keys.gaps("alpha")), jobs.text)
-    jobs.stop()
+    jobs.kill()

@@ -8,22 +8,25 @@ from collections.abc import Iterable, Sequence
 from router.enums import WsOrderResultType as Result
 from tests.crashes.nursery import Forked
 from tests.crashes.scene import (
-    ACK_LOST,
     ACTIONS,
+    HAPPY,
     NOTHING_HEARD,
-    SOCKET_LOST,
     Action,
     Scene,
     in_trouble,
 )
 from tests.scenarios.stack import until
 
+Step = tuple[str, str]
+"""An action, and the point of it at which somebody dies."""
 
-def workers_die(scene: Scene, action: Action, points: Sequence[str]) -> None:
-    """Let a worker die at each point of one action, and the next one finish what it had begun."""
-    worker = scene.start_worker(f"{points[0]}@{scene.go}")
+
+def workers_die(scene: Scene, steps: Sequence[Step]) -> None:
+    """Let a worker die at each step's point, and the next one finish what it had begun."""
+    worker = scene.start_worker(f"{steps[0][1]}@{scene.go}")
     scene.wait_serving(worker)
-    for point, then in zip(points, [*points[1:], ""], strict=True):
+    for (name, point), then in zip(steps, [point for _, point in steps[1:]] + [""], strict=True):
+        action = ACTIONS[name]
         action.prepare(scene)
         with in_trouble(scene, action.op, pushes=action.pushes):
             scene.go.touch()
@@ -67,10 +70,8 @@ def worker_passes(
 
 
 #: Where the last owner died, so that its successor finds the venue as the trouble would leave it.
-_LAST_DEATHS = {
-    SOCKET_LOST: "worker.doubt_begun",
-    ACK_LOST: "worker.frame_written",
-}
+_LAST_DEATHS = {HAPPY: "worker.lease_asked"}
+_IN_DOUBT = "worker.doubt_begun"
 
 
 def _owner_dies(scene: Scene, worker: Forked, point: str) -> None:
@@ -80,14 +81,12 @@ def _owner_dies(scene: Scene, worker: Forked, point: str) -> None:
         scene.go.touch()
         create.act(scene, worker)
         scene.wait_dead(worker, point)
-        if scene.trouble == ACK_LOST:
-            until(lambda: scene.stack.ledger().orders_of(scene.oid), "it arrived")
         scene.go.unlink()
 
 
 def successors_die(scene: Scene, points: Sequence[str]) -> None:
     """Let the owner die in a create, its successor at each point, and a third one finish."""
-    last = _LAST_DEATHS.get(scene.trouble, "worker.lease_asked")
+    last = _LAST_DEATHS.get(scene.trouble, _IN_DOUBT)
     worker = scene.start_worker(f"{last}@{scene.go}")
     for point, then in zip(points, [*points[1:], ""], strict=True):
         scene.wait_serving(worker)
@@ -104,7 +103,7 @@ def successors_die(scene: Scene, points: Sequence[str]) -> None:
 
 def successor_passes(scene: Scene, points: Iterable[str], expected: frozenset[str]) -> set[str]:
     """Return which of the points a worker passes that takes over and lives."""
-    last = _LAST_DEATHS.get(scene.trouble, "worker.lease_asked")
+    last = _LAST_DEATHS.get(scene.trouble, _IN_DOUBT)
     worker = scene.start_worker(f"{last}@{scene.go}")
     scene.wait_serving(worker)
     _owner_dies(scene, worker, last)

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from router.enums import WsOrderResultType as Result
 from router.settings import JobSettings, OrderSettings
@@ -38,7 +37,7 @@ TROUBLES = (HAPPY, SOCKET_LOST, ACK_LOST)
 
 
 def settings_of(trouble: str) -> OrderSettings:
-    """Return settings under which what is awaited comes soon, and what must not run out does not."""
+    """Return settings under which what is awaited comes soon and nothing else runs out."""
     quick = {"expiry_ms": 1_000, "visibility_lag_ms": 50, "reconcile_grace_ms": 50}
     if trouble in (ACK_LOST, NOTHING_HEARD):
         return rules(**quick, ack_timeout_ms=400, ladder_budget_ms=300)
@@ -85,7 +84,7 @@ class Scene:
 
     @property
     def settled(self) -> bool:
-        return self.stack.redis.xlen(self.stack.keys.intents("alpha")) == 0
+        return not self.stack.redis.xlen(self.stack.keys.intents("alpha"))
 
     def check(self, *strategies: Recorder) -> None:
         """Compare everything that was told with the ledger, and its numbers with each other."""

@@ -46,7 +46,7 @@ def runs(file: Path) -> list[list[Told]]:
     with file.open("rb") as stream:
         while True:
             try:
-                told = pickle.load(stream)  # noqa: S301
+                told = pickle.load(stream)
             except (EOFError, pickle.UnpicklingError):
                 return found
             if told.name == BEGUN:

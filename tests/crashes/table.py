@@ -1,4 +1,4 @@
-"""Which crash points are passed by which action in which trouble; a test holds it against recordings.
+"""Which crash points are passed by which action in which trouble; a test compares recordings.
 
 An action that passes no point of a part has no cell there: nothing is left out silently.
 """
@@ -34,7 +34,8 @@ _DOUBTFUL = _REQUEST | DOUBTED | ASKED
 _AGAIN = _DOUBTFUL | BY_REST | PUSHED
 _PROVEN = _AGAIN | _worker("absence_proven")
 _TAKEN_OVER = WRITTEN | _worker("lease_taken prepared pending_found pending_claimed") | RESYNCED
-_RECOVERED = _TAKEN_OVER | _worker("pending_inherited") | SETTLED | DOUBTED
+_RECOVERED = _TAKEN_OVER | _worker("record_made pending_inherited") | SETTLED | DOUBTED
+_SENT_AGAIN = _RECOVERED | ASKED | BY_REST | _worker("absence_proven lease_asked")
 
 #: What a worker passes each time; ``takeover`` is counted from its birth, all else from its action.
 WORKER_PASSES: dict[Cell, frozenset[str]] = {
@@ -56,8 +57,8 @@ WORKER_PASSES: dict[Cell, frozenset[str]] = {
     ("apply", ACK_LOST): _REQUEST | PUSHED | DOUBTED,
     **{("trim", trouble): frozenset[str]() for trouble in TROUBLES},
     **{("stop", trouble): WRITTEN | _worker("before_release released") for trouble in TROUBLES},
-    ("takeover", HAPPY): _RECOVERED | ASKED | BY_REST | _worker("absence_proven"),
-    ("takeover", SOCKET_LOST): _RECOVERED | ASKED | BY_REST | _worker("absence_proven"),
+    ("takeover", HAPPY): _SENT_AGAIN,
+    ("takeover", SOCKET_LOST): _SENT_AGAIN,
     ("takeover", ACK_LOST): _RECOVERED,
 }
 #: What is passed when the moment is right for it: a renewal that falls due, a request that left
@@ -94,6 +95,69 @@ _CHAINED = frozenset(("jobs.chain_marked", "jobs.chain_enqueued"))
 JOBS_PASSES: dict[Cell, frozenset[str]] = {
     ("create", NOTHING_HEARD): _RESOLVED | _CHAINED,
     **{("trim", trouble): frozenset(JOBS) - _RESOLVED - _CHAINED for trouble in TROUBLES},
+}
+
+
+#: What ``make test`` does: each point once, each action and each trouble with several.
+SHORT_WORKER: dict[str, list[Cell]] = {
+    HAPPY: [
+        ("create", "worker.intents_read"),
+        ("create", "worker.answer_read"),
+        ("create", "worker.before_settled"),
+        ("cancel", "worker.record_made"),
+        ("cancel", "worker.answer_taken"),
+        ("cancel", "worker.push_read"),
+        ("modify", "worker.intents_taken"),
+        ("modify", "worker.push_taken"),
+        ("modify", "worker.settled"),
+        ("resync", "worker.resync_begun"),
+        ("resync", "worker.resync_pulled"),
+        ("resync", "worker.before_diff"),
+        ("resync", "worker.diff_written"),
+        ("apply", "worker.before_apply"),
+        ("apply", "worker.before_renewal"),
+        ("stop", "worker.before_release"),
+    ],
+    SOCKET_LOST: [
+        ("create", "worker.absence_proven"),
+        ("create", "worker.rest_sent"),
+        ("cancel", "worker.doubt_begun"),
+        ("cancel", "worker.rest_answered"),
+        ("modify", "worker.before_rest"),
+        ("resync", "worker.resync_taken"),
+        ("apply", "worker.lease_asked"),
+        ("stop", "worker.released"),
+    ],
+    ACK_LOST: [
+        ("create", "worker.ladder_asked"),
+        ("cancel", "worker.before_frame"),
+        ("modify", "worker.frame_written"),
+        ("modify", "worker.ladder_answered"),
+        ("resync", "worker.resync_confirmed"),
+        ("apply", "worker.applied"),
+        ("apply", "worker.renewed"),
+    ],
+    NOTHING_HEARD: [("create", "worker.unknown_told")],
+}
+SHORT_TAKEOVER: dict[str, list[str]] = {
+    HAPPY: ["worker.lease_taken", "worker.pending_found"],
+    SOCKET_LOST: ["worker.pending_inherited"],
+    ACK_LOST: ["worker.prepared", "worker.pending_claimed"],
+}
+SHORT_SDK: dict[str, list[Cell]] = {
+    HAPPY: [
+        ("create", "sdk.before_register"),
+        ("create", "sdk.before_admit"),
+        ("create", "sdk.admitted"),
+        ("cancel", "sdk.registered"),
+        ("cancel", "sdk.before_request"),
+        ("modify", "sdk.requested"),
+        ("resync", "sdk.after_callback"),
+        ("apply", "sdk.before_cursor"),
+        ("trim", "sdk.gap_told"),
+    ],
+    SOCKET_LOST: [("cancel", "sdk.before_callback")],
+    ACK_LOST: [("modify", "sdk.cursor_stored")],
 }
 
 

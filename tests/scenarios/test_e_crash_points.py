@@ -5,6 +5,8 @@ that passes it, and holds the table of who passes what against recordings.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,9 @@ from strategy_sdk.crash_points import SDK
 from tests.crashes import dying_jobs, dying_strategies, dying_workers, table
 from tests.crashes.nursery import Nursery, nursery
 from tests.crashes.scene import (
-    ACK_LOST,
     ACTIONS,
     HAPPY,
     NOTHING_HEARD,
-    SOCKET_LOST,
     TROUBLES,
     Scene,
     scene,
@@ -33,27 +33,61 @@ def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
         yield one
 
 
-@pytest.fixture
-def place(
-    redis_url: str, simulator: RunningSimulator, forks: Nursery, tmp_path: Path
-) -> Iterator["Place"]:
-    yield Place(redis_url, simulator, forks, tmp_path)
-
-
+@dataclass(frozen=True)
 class Place:
     """Where scenes are set."""
 
-    def __init__(
-        self, redis_url: str, simulator: RunningSimulator, forks: Nursery, folder: Path
-    ) -> None:
-        self._at = (redis_url, simulator, forks, folder)
+    redis_url: str
+    simulator: RunningSimulator
+    forks: Nursery
+    folder: Path
 
-    def scene(self, trouble: str, *, strategy: bool = True):  # type: ignore[no-untyped-def]
-        return scene(*self._at, trouble, strategy=strategy)
+    def scene(self, trouble: str, *, strategy: bool = True) -> AbstractContextManager[Scene]:
+        at = (self.redis_url, self.simulator, self.forks, self.folder)
+        return scene(*at, trouble, strategy=strategy)
+
+
+@pytest.fixture
+def place(redis_url: str, simulator: RunningSimulator, forks: Nursery, tmp_path: Path) -> Place:
+    return Place(redis_url, simulator, forks, tmp_path)
 
 
 def ordered(points: frozenset[str], every: Sequence[str]) -> list[str]:
     return [one for one in every if one in points]
+
+
+# --- short: each point once -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trouble", table.SHORT_WORKER)
+def test_e1_whoever_dies_where_each_intent_has_one_outcome(place: Place, trouble: str) -> None:
+    with place.scene(trouble) as one:
+        dying_workers.workers_die(one, table.SHORT_WORKER[trouble])
+
+
+@pytest.mark.parametrize("trouble", table.SHORT_TAKEOVER)
+def test_e1_a_successor_may_die_as_well(place: Place, trouble: str) -> None:
+    with place.scene(trouble) as one:
+        dying_workers.successors_die(one, table.SHORT_TAKEOVER[trouble])
+
+
+@pytest.mark.parametrize("trouble", table.SHORT_SDK)
+def test_e1_a_strategy_that_died_is_told_all_and_orders_nothing_twice(
+    place: Place, trouble: str
+) -> None:
+    with place.scene(trouble, strategy=False) as one:
+        dying_strategies.strategies_die(one, table.SHORT_SDK[trouble])
+
+
+def test_e1_jobs_that_died_leave_nothing_unknown(place: Place) -> None:
+    with place.scene(NOTHING_HEARD) as one:
+        points = table.JOBS_PASSES["create", NOTHING_HEARD]
+        dying_jobs.jobs_die_resolving(one, ordered(points, [*JOBS]))
+
+
+def test_e1_jobs_that_died_lose_nothing_from_the_archive(place: Place) -> None:
+    with place.scene(HAPPY) as one:
+        dying_jobs.jobs_die_tidying(one, ordered(table.JOBS_PASSES["trim", HAPPY], [*JOBS]))
 
 
 # --- long: every point, action and trouble --------------------------------------------------------
@@ -70,7 +104,7 @@ def test_e1_a_worker_may_die_at_any_point(place: Place, action: str, trouble: st
         if action == "takeover":
             dying_workers.successors_die(one, points)
         else:
-            dying_workers.workers_die(one, ACTIONS[action], points)
+            dying_workers.workers_die(one, [(action, point) for point in points])
 
 
 @pytest.mark.long
@@ -78,7 +112,8 @@ def test_e1_a_worker_may_die_at_any_point(place: Place, action: str, trouble: st
 @pytest.mark.parametrize("action", table.SDK_PASSES)
 def test_e1_a_strategy_may_die_at_any_point(place: Place, action: str, trouble: str) -> None:
     with place.scene(trouble, strategy=False) as one:
-        dying_strategies.strategies_die(one, action, ordered(table.SDK_PASSES[action], [*SDK]))
+        points = ordered(table.SDK_PASSES[action], [*SDK])
+        dying_strategies.strategies_die(one, [(action, point) for point in points])
 
 
 @pytest.mark.long

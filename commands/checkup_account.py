@@ -1,5 +1,6 @@
 """The doctor's checks of one account: secrets there, venue reachable, owner alive; and the jobs."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from router.keyspace import AccountKeys
 from router.settings import Settings
 from workers.clock import Clock
 from workers.jobs import connect
-from workers.rest import NoAnswer, NotSent, RestClient
+from workers.rest import RestClient
 from workers.setup import credentials_of, venue_of
 from workers.venue import Credentials, UnexpectedReply, Venue
 
@@ -58,8 +59,8 @@ def check_venue(name: str, settings: Settings) -> Finding:
 def _venue_time(check: str, venue: Venue, rest: RestClient) -> Finding:
     asked_ms = now_ms()
     try:
-        venue_ms = venue.read_time(rest.call_blocking(venue.query_time(), signed=False))
-    except (NotSent, NoAnswer, UnexpectedReply) as error:
+        venue_ms = venue.read_time(asyncio.run(rest.ask(venue.query_time(), signed=False)))
+    except UnexpectedReply as error:
         problem = str(error)[:200]
         return fail(check, f"{venue.rest_url()} does not answer: {problem}", "check the network")
     took_ms = now_ms() - asked_ms

@@ -9,6 +9,7 @@ with an expiry stands for the chain, so that one that was lost with its process 
 """
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +31,7 @@ from router.keyspace import AccountKeys, index
 from router.outcomes import Rung
 from router.redis_url import shown
 from router.servers import ClientsByKey, Servers
-from router.settings import JobSettings, Settings
+from router.settings import CRASH_VARIABLE, JobSettings, Settings
 from router.state import State
 from workers import exposition
 from workers.job_metrics import JobMetrics, QueueCollector, measured_job
@@ -174,6 +175,10 @@ def run(settings: Settings) -> None:
         RedisUnavailable: If Redis does not answer.
         ConfigError: If the metrics cannot be served at their address.
     """
+    if crash := os.environ.get(CRASH_VARIABLE):
+        from workers import crash_points
+
+        crash_points.arm("jobs", crash)
     with closing(connect(settings)) as client:
         at = shown(settings.jobs.redis_url or settings.redis_url)
         try:
@@ -227,6 +232,9 @@ def take_up(queue: Queue) -> None:
 
     What another process of this queue has under way counts as well and may run twice: all may.
     """
+    for job_id in queue.intermediate_queue.get_job_ids():  # dequeued, and not begun
+        queue.connection.lrem(queue.intermediate_queue.key, 0, job_id)
+        queue.push_job_id(job_id)
     started = StartedJobRegistry(queue=queue)
     for job_id in started.get_job_ids(cleanup=False):
         with suppress(NoSuchJobError):

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ from router import functions
 from router.errors import ConfigError, LeaseLost, RedisUnavailable
 from router.redis_url import shown
 from router.servers import Servers
-from router.settings import Settings
+from router.settings import CRASH_VARIABLE, Settings
 from workers import exposition
 from workers.account import AccountWorker
 from workers.clients import Clients
@@ -193,6 +194,10 @@ def serve(settings: Settings, accounts: Sequence[str]) -> None:
             loop.add_signal_handler(number, process.stop)
         await process.run()
 
+    if crash := os.environ.get(CRASH_VARIABLE):
+        from workers import crash_points
+
+        crash_points.arm("worker", crash)
     # Thousands of live orders make a full collection a pause of 100 ms; reference counts free all
     # that an order leaves behind, so collections may be rare.
     gc.freeze()

@@ -5,6 +5,7 @@ writes orders. It never places one.
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, assert_never
 
 from router.contracts import ControlKind
@@ -42,11 +43,13 @@ def resolve(
     known = _known_instruments(clients, settings, setup.venue, record.symbol)
     clock = Clock(redis_offset_ms=_redis_ms(client) - Clock().now_ms())
     findings = asyncio.run(_climb(setup, record, known, clock))
-    evidence = _evidence(findings)
-    if evidence:
-        entry = {"kind": ControlKind.EVIDENCE, "strategy": strategy, "oid": oid}
-        client.xadd(keys.control, entry | evidence)
+    if evidence := _evidence(findings):
+        _hand_over(client, keys, {"strategy": strategy, "oid": oid} | evidence)
     return findings.rung
+
+
+def _hand_over(client: Any, keys: AccountKeys, evidence: Mapping[str, str]) -> None:
+    client.xadd(keys.control, {"kind": ControlKind.EVIDENCE, **evidence})
 
 
 def _redis_ms(client: Any) -> int:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,15 @@ def settings(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def scheduled(settings: Settings) -> list[Job]:
     """Return the jobs that wait for their time, first due first."""
-    registry = ScheduledJobRegistry(settings.jobs.queue, connection=jobs.connect(settings))
-    found = [Job.fetch(name, connection=registry.connection) for name in registry.get_job_ids()]
-    return [one for one in found if one is not None]
+    with closing(jobs.connect(settings)) as client:
+        names = ScheduledJobRegistry(settings.jobs.queue, connection=client).get_job_ids()
+        return [Job.fetch(name, connection=client) for name in names]
 
 
 def due_in_s(settings: Settings, job: Job) -> float:
-    registry = ScheduledJobRegistry(settings.jobs.queue, connection=jobs.connect(settings))
-    return float(registry.get_scheduled_time(job).timestamp() - time.time())
+    with closing(jobs.connect(settings)) as client:
+        registry = ScheduledJobRegistry(settings.jobs.queue, connection=client)
+        return float(registry.get_scheduled_time(job).timestamp() - time.time())
 
 
 def test_pauses_double_from_the_first_to_the_most() -> None:
@@ -131,6 +133,15 @@ def test_what_a_worker_left_unfinished_is_taken_up_by_its_successor(settings: Se
     jobs.take_up(queue)
     assert queue.job_ids == [job.id]
     assert StartedJobRegistry(queue=queue).get_job_ids(cleanup=False) == []
+
+
+def test_what_was_dequeued_and_never_begun_is_taken_up(settings: Settings) -> None:
+    """A process killed in between left it where it was neither waiting nor running."""
+    queue = Queue(settings.jobs.queue, connection=jobs.connect(settings))
+    job = queue.enqueue(jobs.sweep)
+    queue.connection.lmove(queue.key, queue.intermediate_queue.key)
+    jobs.take_up(queue)
+    assert (queue.job_ids, queue.intermediate_queue.get_job_ids()) == ([job.id], [])
 
 
 def test_the_jobs_outlive_their_redis(tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ class Report:
                 "fills": len(record.ledger.fills),
                 "requests": len(record.ledger.requests),
                 "throttled": record.ledger.throttled,
+                "throttled_queries": record.ledger.throttled_queries,
             },
             "outcomes": outcomes_of(record.told),
             "refused": sum(len(one.refused) for one in record.told),
@@ -123,7 +124,8 @@ def show(report: Report, stack: StormStack, out: Console) -> None:
     out.print(table("Outcomes", ("outcome", "count"), list(outcomes_of(record.told).items())))
     out.print(
         f"venue: {len(record.ledger.orders)} orders, {len(record.ledger.fills)} fills, "
-        f"{len(record.ledger.requests)} requests, {record.ledger.throttled} throttled; "
+        f"{len(record.ledger.requests)} requests, {record.ledger.throttled} throttled "
+        f"({record.ledger.throttled_queries} of them queries); "
         f"{len(record.tenures)} epochs"
     )
     _show_verdict(report, stack, out)

@@ -107,7 +107,6 @@ class Ledger:
     fills: list[FillRow]
     connections: list[ConnectionRow]
     throttled: int
-    throttled_queries: int = 0
 
     def orders_of(self, client_id: str) -> list[OrderRow]:
         """Return every order that ever had this client id."""

@@ -127,7 +127,7 @@ class World:
             floor.reset()
         self.ledger.requests.clear()
         self.ledger.queries.clear()
-        self.ledger.throttled = self.ledger.throttled_queries = 0
+        self.ledger.throttled = 0
 
     def forget_faults(self, fault_id: str | None = None) -> list[Fault]:
         """Disarm one fault, or all; the clock goes right again if one had skewed it."""

@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+import orjson
 from rich.console import Console
 from rich.markup import escape
 
@@ -66,7 +68,6 @@ class Report:
                 "fills": len(record.ledger.fills),
                 "requests": len(record.ledger.requests),
                 "throttled": record.ledger.throttled,
-                "throttled_queries": record.ledger.throttled_queries,
             },
             "outcomes": outcomes_of(record.told),
             "refused": sum(len(one.refused) for one in record.told),
@@ -77,6 +78,14 @@ class Report:
             "faults": [{"at_s": round(at_s, 2), "what": what} for at_s, what in self.faults],
             "fault_hits": self.hits,
         }
+
+
+def keep_ledger(report: Report, folder: Path) -> None:
+    """Write the venue's ledger and the report to the folder of a storm that went wrong."""
+    ledger = orjson.dumps(asdict(report.record.ledger), option=orjson.OPT_INDENT_2)
+    (folder / "ledger.json").write_bytes(ledger)
+    told = orjson.dumps(report.as_json(), default=str, option=orjson.OPT_INDENT_2)
+    (folder / "report.json").write_bytes(told)
 
 
 COLUMNS = (
@@ -124,8 +133,7 @@ def show(report: Report, stack: StormStack, out: Console) -> None:
     out.print(table("Outcomes", ("outcome", "count"), list(outcomes_of(record.told).items())))
     out.print(
         f"venue: {len(record.ledger.orders)} orders, {len(record.ledger.fills)} fills, "
-        f"{len(record.ledger.requests)} requests, {record.ledger.throttled} throttled "
-        f"({record.ledger.throttled_queries} of them queries); "
+        f"{len(record.ledger.requests)} requests, {record.ledger.throttled} throttled; "
         f"{len(record.tenures)} epochs"
     )
     _show_verdict(report, stack, out)

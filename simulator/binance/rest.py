@@ -49,7 +49,6 @@ class RestEndpoint:
             calls.write_down(call)
             if problem.code == -1003:
                 self._venue.floor.ledger.throttled += 1
-                self._venue.floor.ledger.throttled_queries += request.method == "GET"
             calls.refuse(call, problem)
             job.left()
             return job.reply(problem).response()

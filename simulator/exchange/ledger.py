@@ -70,8 +70,6 @@ class Ledger:
     queries: list[RequestRow] = field(default_factory=list)
     connections: list[ConnectionRow] = field(default_factory=list)
     throttled: int = 0
-    throttled_queries: int = 0
-    """Those of them that only asked, by REST."""
     received: int = 0
 
     def request(
@@ -130,7 +128,6 @@ class Ledger:
                 row.as_json() for row in self.connections if account in ("", row.account)
             ],
             "throttled": self.throttled,
-            "throttled_queries": self.throttled_queries,
         }
 
 

@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+import orjson
 from rich.console import Console
 from rich.markup import escape
 
@@ -76,6 +78,14 @@ class Report:
             "faults": [{"at_s": round(at_s, 2), "what": what} for at_s, what in self.faults],
             "fault_hits": self.hits,
         }
+
+
+def keep_ledger(report: Report, folder: Path) -> None:
+    """Write the venue's ledger and the report to the folder of a storm that went wrong."""
+    ledger = orjson.dumps(asdict(report.record.ledger), option=orjson.OPT_INDENT_2)
+    (folder / "ledger.json").write_bytes(ledger)
+    told = orjson.dumps(report.as_json(), default=str, option=orjson.OPT_INDENT_2)
+    (folder / "report.json").write_bytes(told)
 
 
 COLUMNS = (

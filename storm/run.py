@@ -20,7 +20,7 @@ from storm.lines import Lines
 from storm.options import StormOptions
 from storm.plan import schedule
 from storm.record import Restarted
-from storm.report import COLUMNS, Report, counts_of, row_of, show
+from storm.report import COLUMNS, Report, counts_of, keep_ledger, row_of, show
 from storm.stack import StormStack
 from storm.watch import Watch
 
@@ -57,6 +57,8 @@ def _storm(options: StormOptions, out: Console, *, alone: bool) -> Report | None
             _say(report, stack, out, alone=alone, as_json=options.as_json)
     except (ChildEnded, ConfigError) as error:
         print_error(f"seed {options.seed}: {error}")
+        if report is not None and not report.good:
+            keep_ledger(report, folder)
     finally:
         if options.keep or report is None or not report.good:
             # On stderr: stdout is the JSON's.

@@ -20,6 +20,11 @@ MOST_TRIES = 3
 _MOST_FILL_TRIES = 8
 #: A push with the missing fill is usually a moment away; asking at once would only cost a query.
 _FILL_PAUSE_S = 0.15
+#: Between queries that are not answered: the venue may have asked for a minute of quiet.
+_FIRST_PAUSE_S = 0.1
+_MOST_PAUSE_S = 5.0
+#: Over a minute in all: limits count by the minute, so a venue asks for no longer quiet.
+_MOST_FILL_FAILURES = 18
 
 
 @dataclass(order=True, slots=True)
@@ -29,6 +34,8 @@ class _Check:
     record: OrderRecord = field(compare=False)
     tries: int = field(compare=False)
     for_fills: bool = field(compare=False)
+    failures: int = field(compare=False, default=0)
+    """How many queries in a row were not answered."""
 
 
 class Checks:
@@ -46,7 +53,7 @@ class Checks:
         return f"Checks({len(self._heap)} planned)"
 
     def later(self, record: OrderRecord) -> None:
-        """Look at the order again, at most three times, until it has ended."""
+        """Look at the order again, until it has ended or the venue has answered three times."""
         self._plan(record, self._on.orders.terminal_check_ms / 1000, tries=0, for_fills=False)
 
     def after_doubt(self, record: OrderRecord) -> None:
@@ -62,9 +69,17 @@ class Checks:
             self._filling.add((record.strategy, record.oid))
             self._plan(record, _FILL_PAUSE_S, tries=0, for_fills=True)
 
-    def _plan(self, record: OrderRecord, delay_s: float, *, tries: int, for_fills: bool) -> None:
-        due_s = self._on.clock.monotonic_s() + delay_s
-        heapq.heappush(self._heap, _Check(due_s, next(self._numbers), record, tries, for_fills))
+    def _plan(
+        self,
+        record: OrderRecord,
+        delay_s: float,
+        *,
+        tries: int,
+        for_fills: bool,
+        failures: int = 0,
+    ) -> None:
+        due_s, number = self._on.clock.monotonic_s() + delay_s, next(self._numbers)
+        heapq.heappush(self._heap, _Check(due_s, number, record, tries, for_fills, failures))
         self._wake.set()
 
     async def run(self) -> None:
@@ -85,24 +100,33 @@ class Checks:
     async def _end_check(self, check: _Check) -> None:
         if check.record.ended:
             return
-        await self.refresh(check.record)
-        if not check.record.ended and check.tries + 1 < MOST_TRIES:
-            delay_s = self._on.orders.terminal_check_ms / 1000
-            self._plan(check.record, delay_s, tries=check.tries + 1, for_fills=False)
+        findings = await self.refresh(check.record)
+        answered = findings.rung is not Rung.NO_ANSWER
+        if not check.record.ended and (not answered or check.tries + 1 < MOST_TRIES):
+            self._again(check, self._on.orders.terminal_check_ms / 1000, answered=answered)
 
     async def _fill_check(self, check: _Check) -> None:
-        record = check.record
+        record, answered = check.record, True
         if record.lacks_fills:
-            await self.fetch_fills(record)
+            answered = await self.fetch_fills(record)
         if not record.lacks_fills:
             self._filling.discard((record.strategy, record.oid))
             return
-        if check.tries + 1 >= _MOST_FILL_TRIES:
+        tried = answered and check.tries + 1 >= _MOST_FILL_TRIES
+        if tried or check.failures >= _MOST_FILL_FAILURES:
             self._tell_remainder(record)
             self._filling.discard((record.strategy, record.oid))
             return
-        delay_s = min(5.0, _FILL_PAUSE_S * 2**check.tries)
-        self._plan(record, delay_s, tries=check.tries + 1, for_fills=True)
+        self._again(check, min(5.0, _FILL_PAUSE_S * 2**check.tries), answered=answered)
+
+    def _again(self, check: _Check, delay_s: float, *, answered: bool) -> None:
+        """Plan the next look; a query that failed was none, and is asked for until one works."""
+        if answered:
+            tries, failures = check.tries + 1, 0
+        else:
+            tries, failures = check.tries, check.failures + 1
+            delay_s = min(_MOST_PAUSE_S, max(delay_s, _FIRST_PAUSE_S * 2 ** min(failures, 10)))
+        self._plan(check.record, delay_s, tries=tries, for_fills=check.for_fills, failures=failures)
 
     async def refresh(self, record: OrderRecord) -> Findings:
         """Ask the venue about the order by id, tell what is new, and return what it said."""
@@ -119,14 +143,15 @@ class Checks:
             await self.fetch_fills(record)
         self._statements.take(record, report)
 
-    async def fetch_fills(self, record: OrderRecord) -> None:
-        """Ask for the order's trades and tell those not told; a failed query changes nothing."""
+    async def fetch_fills(self, record: OrderRecord) -> bool:
+        """Ask for the order's trades and tell those not told; return whether that was answered."""
         try:
             fills = await self._on.inquiry.fills(record)
         except UnexpectedReply as error:
             log.warning("%s: no fills of %s: %s", self._on.account, record.oid, error)
-            return
+            return False
         self._statements.take_fills(record, fills)
+        return True
 
     def _tell_remainder(self, record: OrderRecord) -> None:
         log.error(

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 _PAUSE_S = 0.25
 WS_NOT_SENT = "WS_REQUEST_NOT_SENT"
+EARLIER = "an earlier worker may have sent it"
 
 Doubt = Callable[[Flight, str], None]
 
@@ -91,9 +92,10 @@ class Desk:
         if not self.refused_here(flight):
             self.departures.add(flight)
 
-    def recover(self, flight: Flight, why: str) -> None:
+    def recover(self, flight: Flight) -> None:
         """Put a request in doubt that an earlier epoch may have sent."""
         order = _key(flight.record)
+        flight.sends = 1
         self.flights += 1
         if flight.kind is RequestKind.MODIFY:
             self._changes.taken(flight)
@@ -105,8 +107,7 @@ class Desk:
         elif order in self._creating:
             self._held[order].append(flight)
             return
-        flight.sends = 1
-        self.begin_doubt(flight, why)
+        self.begin_doubt(flight, EARLIER)
 
     def _dispatch(self, flight: Flight) -> None:
         if not flight.done and not self.refused_here(flight):
@@ -123,7 +124,7 @@ class Desk:
         if self.halted and flight.kind is not RequestKind.CANCEL:
             self.not_sent(flight, f"HALTED: {self.halted}")
             return True
-        if self._on.clock.monotonic_ms() > flight.valid_until_ms:
+        if self._is_late(flight):
             why = (
                 "RATE_LIMITED: the venue's rate limit left no room for it in time"
                 if flight.throttled
@@ -132,6 +133,9 @@ class Desk:
             self.not_sent(flight, why)
             return True
         return flight.kind is RequestKind.MODIFY and self._changes.must_wait(flight)
+
+    def _is_late(self, flight: Flight) -> bool:
+        return self._on.clock.monotonic_ms() > flight.valid_until_ms
 
     def _shown_meanwhile(self, flight: Flight) -> bool:
         """Whether a create need not go out: an ack or a push has shown the order after all."""
@@ -243,6 +247,10 @@ class Desk:
 
     async def _call(self, flight: Flight) -> None:
         if self._shown_meanwhile(flight):
+            return
+        if not self.departures.may_send() or (not flight.sends and self._is_late(flight)):
+            # We stood still since it was let go: all is asked anew.
+            self._dispatch(flight)
             return
         try:
             command = self.command(flight)
@@ -429,7 +437,10 @@ class Desk:
 
     def _release_held(self, record: OrderRecord) -> None:
         for held in self._held.pop(_key(record), []):
-            self._dispatch(held)
+            if held.sends and not record.ended:
+                self.begin_doubt(held, EARLIER)
+            else:
+                self._dispatch(held)
 
     def seen(self, record: OrderRecord) -> None:
         """Send what waited for the order to exist, once the venue has shown it.

@@ -87,6 +87,9 @@ class Doubts:
             case None:
                 # Other evidence showed the order meanwhile.
                 self._confirmed(flight, why)
+                if not flight.transport:
+                    # An earlier worker's: the resync left it to us, and it was shown long ago.
+                    self._checks.later(flight.record)
             case Finding.FOUND:
                 await self._take(flight.record, findings)
                 self._confirmed(flight, why)

@@ -114,7 +114,7 @@ class Inbox:
                 continue
             flight = await self._flight(strategy, entry_id, intent, fields, inherited=True)
             if flight is not None:
-                self._desk.recover(flight, "an earlier worker may have sent it")
+                self._desk.recover(flight)
 
     async def _flight(
         self,

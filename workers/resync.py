@@ -54,6 +54,7 @@ class Resync:
         self.unclaimed: set[str] = set()
         """Tags of open orders whose strategies nobody knows: one may yet register (E6)."""
         self._before: Before | None = None
+        self._asking: set[tuple[str, str]] = set()
 
     def remember(self) -> None:
         """Note the holdings as they were when the private socket was lost.
@@ -217,20 +218,36 @@ class Resync:
         return [record for record in missing if record.ended]
 
     async def _confirm(self, record: OrderRecord) -> None:
+        """Ask about a missing order; if the venue does not answer, go on asking beside the rest."""
+        name = record.strategy, record.oid
+        if await self._answered(record) or name in self._asking:
+            return
+        self._asking.add(name)
+        self._on.spawn(self._ask_on(record), f"confirm {record.oid}")
+
+    async def _ask_on(self, record: OrderRecord) -> None:
+        for pause_s in backoff_s(0.25, 5.0, lambda: random.uniform(0.7, 1.3)):
+            await asyncio.sleep(pause_s)
+            if await self._answered(record):
+                break
+        self._asking.discard((record.strategy, record.oid))
+
+    async def _answered(self, record: OrderRecord) -> bool:
+        """Return whether the venue has said what became of the order, which is taken then."""
         async with self._gate:
             misses = 0
             while not record.ended and misses < MISSES_FOR_PROOF:
                 findings = await self._on.inquiry.whole(record)
                 if findings.rung is Rung.FOUND and findings.report is not None:
                     await self._checks.take(record, findings.report)
-                    return
+                    return True
                 if findings.rung is Rung.NO_ANSWER:
-                    self._checks.later(record)
-                    return
+                    return False
                 misses += 1
                 await asyncio.sleep(self._on.orders.visibility_lag_ms / 1000)
             if not record.ended:
                 self._vanished(record)
+            return True
 
     def _vanished(self, record: OrderRecord) -> None:
         """End an order that the venue forgot (OKX drops unfilled canceled ones after two hours)."""

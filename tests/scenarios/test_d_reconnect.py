@@ -36,6 +36,20 @@ def open_order(strategy: Recorder, **terms: object) -> str:
     return oid
 
 
+def test_an_order_is_asked_about_until_the_venue_answers(stack: Stack) -> None:
+    """The snapshot is answered and lacks the order; what became of it cannot be asked for long."""
+    strategy = stack.start_strategy()
+    oid = open_order(strategy)
+    asking = stack.here | {"op": ["query-order", "orders-history", "fills"]}
+    with stack.control.fault("rest_5xx", match=asking, status=503) as fault:
+        with outage(stack):
+            stack.control.fill_order(oid, account=stack.account)
+        resynced(strategy)
+        until(lambda: stack.control.hits(fault) > 15, "asked more often than any count of tries")
+    strategy.wait_for(oid, "filled")
+    stack.check(strategy)
+
+
 @every_venue
 def test_d1_the_events_come_once_each_in_order_with_the_diff_before_resynced(stack: Stack) -> None:
     strategy = stack.start_strategy()

@@ -189,6 +189,29 @@ def test_e3_a_claimed_intent_is_asked_for_before_it_is_sent(stack: Stack, at_ven
     assert strategy.result_types(oid) == ([Result.ACK_TIMEOUT_CONFIRMED] if at_venue else [])
 
 
+@pytest.mark.rules(valid_for_ms=1)
+def test_e3_a_claimed_cancel_may_have_been_sent_however_old_it_is(stack: Stack) -> None:
+    """The earlier worker had seen the order, and its cancel was done before it could say so."""
+    strategy = stack.start_strategy()
+    stack.workers.pop().stop()
+    oid = strategy.buy()
+    strategy.cancel_order_ws(SYMBOL, oid)
+    assert claim(stack, "alpha", epoch=1) == 2
+    at_venue = stack.control.place_order(
+        stack.account, "BTC-USDT-SWAP", "buy", "0.001", price=FAR_PRICE, client_id=oid
+    )
+    known = {"state": "ACCEPTED", "status": "ACCEPTED", "exists": "true", "acked_ms": "1"}
+    known["eid"] = at_venue["venue_id"]
+    stack.redis.hset(stack.keys.order("alpha", oid), mapping=known)
+    stack.control.cancel_order(oid, account=stack.account)
+    stack.start_worker()
+    strategy.wait_for(oid, "canceled")
+    until(lambda: stack.redis.xlen(stack.keys.intents("alpha")) == 0, "it was settled")
+    stack.all_told()
+    assert Result.REQUEST_NOT_SENT not in strategy.result_types(oid)
+    assert "cancel_failed" not in strategy.of(oid)
+
+
 # --- E7, E8 -------------------------------------------------------------------------------------
 
 

@@ -287,7 +287,13 @@ def test_cancels_pass_a_halt(record: Record) -> None:
 
 
 def throttled_unasked(record: Record) -> Record:
-    return replace(record, ledger=replace(record.ledger, throttled=3), throttles=2)
+    rows = [request_row("cancel-order", request_id=name, code="50011") for name in "aab"]
+    return with_rows(record, *rows, throttles=1)
+
+
+def test_one_refusal_of_a_frame_is_one(record: Record) -> None:
+    rows = [request_row("cancel-order", request_id="a", code="50011") for _ in range(3)]
+    assert check(with_rows(record, *rows, throttles=1)) == []
 
 
 def told_of_anothers_order(record: Record) -> Record:

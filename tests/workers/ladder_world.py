@@ -46,7 +46,7 @@ from workers.wiring import Wiring, end_tasks
 
 AMOUNT = Decimal("0.003")
 PART = Decimal("0.001")
-SETTLED_S = 90.0
+SETTLED_S = 120.0
 """By then every expiry has passed and every check has run."""
 
 

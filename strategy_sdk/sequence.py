@@ -57,7 +57,7 @@ class Sequence:
 
     def knows(self, number: int, fields: Mapping[str, str]) -> bool:
         """Return whether this very result was handled by this run, or last by the one before."""
-        return self._texts.get(number) == hash(tuple(fields.items()))
+        return self._texts.get(number) == _hashed(fields)
 
     def start_at(self, number: int, fields: Mapping[str, str]) -> None:
         """Take a result that an earlier run handled as the last."""

@@ -14,23 +14,32 @@ from tests.scenarios.venues import OKX, VENUES, VenueUnderTest
 def simulator() -> Iterator[RunningSimulator]:
     """A simulator whose market moves by hand only."""
     config = SimulatorConfig(
-        market=MarketConfig(tick_ms=0), port=0, control_port=0, venues=tuple(VENUES)
+        market=MarketConfig(tick_ms=0),
+        port=0,
+        control_port=0,
+        venues=tuple(dict.fromkeys(one.name for one in VENUES.values())),
     )
     with run_in_thread(config) as one:
         yield one
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test once for each venue that its mark names."""
+    """Run a test once for each venue that its mark names; beside its quick part, as a long one."""
     mark = metafunc.definition.get_closest_marker("venues")
-    if mark is not None:
-        metafunc.parametrize("venue", mark.args, indirect=True)
+    if mark is None:
+        return
+    module = metafunc.module.__name__
+    met = [
+        pytest.param(key, marks=() if VENUES[key].is_quick(module) else pytest.mark.long)
+        for key in mark.args
+    ]
+    metafunc.parametrize("venue", met, indirect=True)
 
 
 @pytest.fixture
 def venue(request: pytest.FixtureRequest) -> VenueUnderTest:
     """The venue of this test: OKX, or each that ``@pytest.mark.venues(…)`` names."""
-    return VENUES[getattr(request, "param", OKX.name)]
+    return VENUES[getattr(request, "param", OKX.key)]
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from workers.process import WorkerProcess
 SYMBOL = OKX.symbol
 VENUE_SYMBOL = OKX.venue_symbol
 FAR_PRICE = OKX.far_price
+THROUGH_PRICE = Decimal("91000")  # takes what the book offers
 DEADLINE_S = 90.0  # for what must come; only a failing test waits that long
 
 T = TypeVar("T")
@@ -83,11 +84,15 @@ class Told:
 
 
 class Recorder(Strategy):
-    """Remembers every callback. ``symbol`` is what it trades unless told otherwise."""
+    """Remembers every callback. ``symbol`` is what it trades unless told otherwise.
+
+    Where there are no ``market_buys`` it buys through the book instead.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.symbol = SYMBOL
+        self.market_buys = True
         self.told: list[Told] = []
         self.begin: Callable[[Recorder], None] | None = None
 
@@ -203,6 +208,8 @@ class Recorder(Strategy):
         terms |= changes
         if terms["type"] == "MARKET":
             terms.pop("price")
+            if not self.market_buys:
+                terms |= {"type": "LIMIT", "time_in_force": "IOC", "price": THROUGH_PRICE}
         return self.create_order_ws(**terms)
 
 
@@ -317,12 +324,13 @@ class Stack:
         A socket on which nobody has yet logged in or asked for anything belongs to no account.
         """
         account = account or self.account
+        venue = self.accounts[account]
         return [
             str(row["connection"])
             for row in self.control.connections()
-            if row["venue"] == self.accounts[account].name
+            if row["venue"] == venue.name
             and row["account"] in ("", account)
-            and kind in row["role"].split("+")
+            and kind in venue.roles(row["role"])
         ]
 
     def cut(self, kind: str, account: str = "") -> None:
@@ -340,6 +348,7 @@ class Stack:
     ) -> Recorder:
         strategy = strategy or Recorder()
         strategy.symbol = self.symbol
+        strategy.market_buys = self.venue.market_buys
         accounts: dict[str, list[str]] = {}
         for account, venue in self.accounts.items():
             accounts.setdefault(venue.exchange, []).append(account)

@@ -246,7 +246,7 @@ def account(**changes: Any) -> Settings:
         ({"api_key": "file:/no/such/file"}, "accounts.okx-main.api_key: the file /no/such/file"),
         ({"api_key": "AKIA-the-secret-itself"}, "accounts.okx-main.api_key: write env:NAME"),
         ({"environment": "mars"}, "mars"),
-        ({"exchange": "bitget"}, "venue: 'bitget' is unknown; known: binance"),
+        ({"exchange": "hyperliquid"}, "venue: 'hyperliquid' is unknown; known: binance"),
         ({"rest_url": "http://127.0.0.1:1"}, "give rest_url and ws_url together"),
     ],
 )

@@ -36,6 +36,7 @@ class VenueUnderTest:
     modifies: bool = True
     positions: bool = True
     one_socket: bool = False  # it pushes on the trade socket
+    market_buys: bool = True  # of an amount
     own_end: str = "expired"  # how an order that ends by its own terms is told
     quick_part: tuple[str, ...] = ()
     """The modules in which it is met by ``make test``; in others by ``make test-long``. (): all."""
@@ -48,6 +49,14 @@ class VenueUnderTest:
     def is_quick(self, module: str) -> bool:
         """Whether the tests of a module meet this venue in ``make test``."""
         return not self.quick_part or module.rpartition(".")[2] in self.quick_part
+
+    def roles(self, played: str) -> list[str]:
+        """Return which of the router's sockets a connection is, by what it could be used for.
+
+        One that pushes may take orders at some venues, but we have another for them.
+        """
+        roles = played.split("+")
+        return ["private"] if "private" in roles and not self.one_socket else roles
 
     def __str__(self) -> str:
         return self.key
@@ -122,7 +131,32 @@ BYBIT_SPOT = replace(
     cancel_refusal="170213",
     positions=False,
 )
-VENUES = {one.key: one for one in (OKX, USDM, SPOT, BYBIT, BYBIT_SPOT)}
+BITGET = VenueUnderTest(
+    name="bitget",
+    product="linear",
+    exchange="bitget",
+    symbol="BTCUSDT-PERP.BITGET",
+    other_symbol="ETHUSDT-PERP.BITGET",
+    venue_symbol="BTCUSDT",
+    trade_path="/v3/ws/private",
+    private_path="/v3/ws/private",
+    refusal="25203",
+    cancel_refusal="25204",
+    own_end="canceled",
+    quick_part=("test_bitget", "test_c_outcomes", "test_first_order"),
+)
+BITGET_SPOT = replace(
+    BITGET,
+    product="spot",
+    quick_part=("test_bitget", "test_first_order"),
+    symbol="BTCUSDT.BITGET",
+    other_symbol="ETHUSDT.BITGET",
+    venue_symbol="BTCUSDT_SPBL",
+    refusal="25202",
+    positions=False,
+    market_buys=False,
+)
+VENUES = {one.key: one for one in (OKX, USDM, SPOT, BYBIT, BYBIT_SPOT, BITGET, BITGET_SPOT)}
 
 #: The test runs once for each venue; without a mark it runs for OKX. (``conftest.py`` marks as
 #: long what is beside a venue's quick part.)

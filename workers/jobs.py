@@ -9,6 +9,7 @@ with an expiry stands for the chain, so that one that was lost with its process 
 """
 
 import logging
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -38,6 +39,7 @@ from workers.tidying import archive_ended, trim_results
 log = logging.getLogger(__name__)
 
 _SCHEDULE_EVERY_S = 0.5
+_WORK_AGAIN_S = 1.0
 #: How late a resolver may be before its chain counts as lost with its process.
 _OVERDUE_S = 60.0
 _KEEP_FAILED_S = 86_400
@@ -189,11 +191,30 @@ def _work(settings: Settings, queue: Queue, metrics: JobMetrics) -> None:
     schedule = threading.Thread(target=keep_schedule, args=(settings, stop), daemon=True)
     schedule.start()
     try:
-        worker = SimpleWorker([queue], connection=queue.connection, job_class=measured_job(metrics))
-        worker.work(logging_level="WARNING")
+        while not _worked_until_told_to_stop(queue, metrics):
+            time.sleep(_WORK_AGAIN_S)
     finally:
         stop.set()
         schedule.join(5)
+
+
+def _worked_until_told_to_stop(queue: Queue, metrics: JobMetrics) -> bool:
+    """Run an rq worker; return False if it ended by itself.
+
+    It waits for a server that is away only while it waits for a job; any other call that fails
+    meanwhile ends it. What it was doing is begun anew by the sweep.
+    """
+    worker = SimpleWorker([queue], connection=queue.connection, job_class=measured_job(metrics))
+    try:
+        worker.work(logging_level="WARNING")
+    except redis.RedisError as error:
+        log.warning("the rq worker lost Redis: %s", error)
+    if worker._shutdown_requested_date is not None:
+        return True
+    # Its handlers ask Redis, which may be away; until the next worker a signal just ends us.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    return False
 
 
 def keep_schedule(settings: Settings, stop: threading.Event) -> None:

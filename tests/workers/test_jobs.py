@@ -1,11 +1,13 @@
 """The durable resolver's pauses and chains, and tidying, on a real server."""
 
 import json
+import signal
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from rq import Queue
 from rq.job import Job
 from rq.registry import ScheduledJobRegistry, StartedJobRegistry
@@ -151,3 +153,33 @@ def test_what_ended_lately_stays_and_a_client_id_used_again_is_left_to_its_order
     assert tidying.archive_ended(redis_client, KEYS, STRATEGY, JobSettings()) == 1
     assert redis_client.hget(KEYS.clients, f"c{old}") == f"{STRATEGY}/another"
     assert redis_client.zrange(KEYS.ended(STRATEGY), 0, -1) == ["young"]
+
+
+def test_a_worker_that_lost_redis_is_followed_by_another_until_one_is_told_to_stop(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lives = iter([redis.ConnectionError("away"), None, "told"])
+
+    class Worker:
+        def __init__(self, *args: Any, **options: Any) -> None:
+            self._shutdown_requested_date: str | None = None
+
+        def work(self, **options: Any) -> None:
+            end = next(lives)
+            if isinstance(end, Exception):
+                raise end
+            self._shutdown_requested_date = end
+
+    before = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)]
+    monkeypatch.setattr(jobs, "SimpleWorker", Worker)
+    monkeypatch.setattr(jobs, "_WORK_AGAIN_S", 0)
+    monkeypatch.setattr(jobs, "measured_job", lambda metrics: None)
+    nothing: Any = None
+    queue = Queue(settings.jobs.queue, connection=jobs.connect(settings))
+    try:
+        jobs._work(settings, queue, nothing)
+    finally:
+        for number, handler in zip((signal.SIGTERM, signal.SIGINT), before, strict=True):
+            signal.signal(number, handler)
+        queue.connection.close()
+    assert list(lives) == []

@@ -177,6 +177,18 @@ class Cluster:
         """Return which of the first masters has the key's slot."""
         return key_slot(key.encode()) * len(self.masters) // SLOTS
 
+    def move_slot_of(self, key: str, to: int) -> None:
+        """Move a key's slot, with all that is in it, to another of the masters."""
+        slot = key_slot(key.encode())
+        source, target = self.masters[self.master_of(key)], self.masters[to]
+        names = [str(ask(one, "CLUSTER", "MYID")) for one in (source, target)]
+        ask(target, "CLUSTER", "SETSLOT", slot, "IMPORTING", names[0])
+        ask(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", names[1])
+        while keys := ask(source, "CLUSTER", "GETKEYSINSLOT", slot, 100):
+            ask(source, "MIGRATE", "127.0.0.1", target.port, "", 0, 5_000, "KEYS", *keys)
+        for one in (target, source, *self.masters):
+            ask(one, "CLUSTER", "SETSLOT", slot, "NODE", names[1])
+
     def add_replica(self, of: int, running: ExitStack) -> RedisServer:
         """Start a replica of one master; return once it has its data."""
         server = _cluster_node(Path(self.masters[of].folder.parent / f"r{of}"))

@@ -41,6 +41,7 @@ from workers.tidying import archive_ended, trim_results
 log = logging.getLogger(__name__)
 
 _SCHEDULE_EVERY_S = 0.5
+_WORK_AGAIN_S = 1.0
 #: How late a resolver may be before its chain counts as lost with its process.
 _OVERDUE_S = 60.0
 _KEEP_FAILED_S = 86_400
@@ -210,7 +211,10 @@ class _Worker(SimpleWorker):  # type: ignore[misc]
 
     def request_stop(self, number: int, frame: FrameType | None) -> None:
         self.stop.set()
-        super().request_stop(number, frame)
+        try:
+            super().request_stop(number, frame)
+        except redis.RedisError:  # it notes the request in Redis first
+            raise StopRequested from None
 
 
 def _work_until(stop: threading.Event, queue: Queue, job_class: type[Job]) -> None:

@@ -16,6 +16,7 @@ import redis.exceptions
 
 from router import functions
 from router.errors import ConfigError, LeaseLost, RedisUnavailable
+from router.keyspace import AccountKeys
 from router.redis_url import shown
 from router.servers import Servers
 from router.settings import CRASH_VARIABLE, Settings
@@ -36,26 +37,45 @@ _AGAIN_S = 0.5
 _ONE_CALL = {"retry": None, "socket_timeout": 5.0, "socket_connect_timeout": 2.0}
 
 
-async def load_functions(servers: Servers) -> None:
-    """Load the functions library on every server that has keys; replicas get it from them.
+async def load_functions(servers: Servers, key: str = "") -> None:
+    """Load the functions library on the server that has ``key``, or on every one that has keys.
+
+    Replicas get it from their masters. Of several servers some may be away: whoever needs one of
+    those waits for it.
 
     Raises:
         RedisUnavailable: If Redis does not answer at this address.
         ConfigError: If a server has no functions (older than Redis 7) or forbids loading them.
     """
-    await asyncio.to_thread(_load_functions, servers)
+    await asyncio.to_thread(_load_functions, servers, key)
 
 
-def _load_functions(servers: Servers) -> None:
+def _load_functions(servers: Servers, key: str) -> None:
     url = shown(servers.url)
     try:
-        for node in servers.masters():
-            with closing(servers.client_at(node, **_ONE_CALL)) as client:
-                _load_at(client, url)
+        clients = (
+            [servers.client(key, **_ONE_CALL)]
+            if key
+            else [servers.client_at(node, **_ONE_CALL) for node in servers.masters()]
+        )
     except NO_ANSWER as error:
-        raise RedisUnavailable(
-            f"Redis does not answer at {url}: {error}. Start it or give --redis-url"
-        ) from error
+        raise _no_answer(url, error) from error
+    away: list[Exception] = []
+    for client in clients:
+        with closing(client):
+            try:
+                _load_at(client, url)
+            except NO_ANSWER as error:
+                log.warning("a server of %s does not answer: %s", url, error)
+                away.append(error)
+    if len(away) == len(clients):
+        raise _no_answer(url, away[0]) from away[0]
+
+
+def _no_answer(url: str, error: Exception) -> RedisUnavailable:
+    return RedisUnavailable(
+        f"Redis does not answer at {url}: {error}. Start it or give --redis-url"
+    )
 
 
 def _load_at(client: Any, url: str) -> None:
@@ -130,7 +150,7 @@ class WorkerProcess:
                 self._connects_to(setup.venue),
                 enqueue_unknown=self._enqueue,
                 metrics=self.metrics[setup.name],
-                load_functions=partial(load_functions, self._servers),
+                load_functions=partial(load_functions, self._servers, self._key_of(setup)),
                 known_epoch=known_epoch,
             )
             self.workers[setup.name] = worker
@@ -143,7 +163,7 @@ class WorkerProcess:
             except (redis.exceptions.RedisError, OSError) as error:
                 log.error("%s: %s; starting over", setup.name, error)
                 await asyncio.sleep(_AGAIN_S)
-                await self._load_missing(error)
+                await self._load_missing(setup, error)
             except Exception:
                 # It ends this epoch, not the other accounts; unresolved requests are pending.
                 self.defects += 1
@@ -153,11 +173,16 @@ class WorkerProcess:
                 known_epoch = worker.lease.known
                 await clients.aclose()
 
-    async def _load_missing(self, error: Exception) -> None:
+    @staticmethod
+    def _key_of(setup: AccountSetup) -> str:
+        """Return one of the account's keys, all of which one server has."""
+        return AccountKeys(setup.name, setup.settings.prefix).epoch
+
+    async def _load_missing(self, setup: AccountSetup, error: Exception) -> None:
         """Load the functions where the server lost them with its data, or a new one lacks them."""
         if functions.is_missing(error):
             try:
-                await load_functions(self._servers)
+                await load_functions(self._servers, self._key_of(setup))
             except RedisUnavailable as trouble:
                 log.warning("%s", trouble)
 

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,13 +15,13 @@ from commands.checkup_redis import check_servers
 from commands.link import connected
 from commands.survey import account_names, account_view
 from commands.tail import Streams
-from demo.redis_groups import Cluster, Sentinels, running_cluster, running_sentinels, wait_for
+from demo.redis_groups import Cluster, Sentinels, ask, running_cluster, running_sentinels, wait_for
 from router import settings as settings_module
 from router.errors import ConfigError
 from router.settings import JobSettings
 from simulator.server import RunningSimulator
 from tests.scenarios.stack import DEADLINE_S, SYMBOL, Recorder, Stack, running_stack, until
-from tests.scenarios.test_e_redis_away import gap_free, insist
+from tests.scenarios.test_e_redis_away import gap_free, insist, running_jobs
 from tests.scenarios.venues import OKX, USDM, VenueUnderTest
 from tests.workers.killable import lease_of
 from workers import jobs
@@ -83,10 +85,13 @@ def test_sentinel_replaces_a_master_in_mid_stream(
 
 @pytest.mark.long
 def test_a_replica_that_was_away_becomes_the_master_and_gets_back_what_it_lacks(
-    sentinels: Sentinels, simulator: RunningSimulator
+    sentinels: Sentinels, simulator: RunningSimulator, tmp_path: Path
 ) -> None:
     """Without a replica's answer the last orders are lost: their owner writes them back."""
-    with running_stack(sentinels.url, simulator) as stack:
+    with (
+        running_stack(sentinels.url, simulator) as stack,
+        running_jobs(stack, tmp_path),  # it asserts that the process lived through it
+    ):
         worker, strategy = stack.start_worker(), stack.start_strategy()
         first = [insist(strategy, f"a{number}") for number in range(10)]
         for oid in first:
@@ -195,3 +200,32 @@ def test_a_cluster_serves_accounts_in_several_slots_and_replaces_a_master(
         assert once_each(strategy, [*oids, while_away])
         assert worker.serving
         assert replica.process is not None
+
+
+@pytest.mark.long
+def test_an_account_stands_still_while_its_slot_moves_and_goes_on(
+    cluster: Cluster, simulator: RunningSimulator
+) -> None:
+    options: Any = on_cluster(cluster)
+    with running_stack(cluster.url, simulator, beside=(USDM,), **options) as stack:
+        worker, strategy = stack.start_worker(), stack.start_strategy()
+        account = stack.account
+        symbol = stack.accounts[account].symbol
+        oids = [strategy.buy(symbol=symbol, account_type=account) for _ in range(5)]
+        for oid in oids:
+            strategy.wait_for(oid, "accepted")
+        ask(cluster.masters[2], "FUNCTION", "FLUSH")  # as a server that joined later
+        submitted: list[str] = []
+        thread = submitting(strategy, 20, submitted)
+        cluster.move_slot_of(stack.keys.epoch, to=2)
+        thread.join(DEADLINE_S)
+        assert len(set(submitted)) == 20
+        for oid in submitted:
+            strategy.wait_for(oid, "accepted")
+        strategy.cancel_order_ws(symbol, oids[0], account)
+        strategy.wait_for(oids[0], "canceled")
+        stack.check(strategy)
+        assert len(stack.ledger(account).orders) == 25
+        assert once_each(strategy, submitted)
+        assert stack.redis.hget(stack.keys.lease, "epoch") == "1", "the owner stayed the owner"
+        assert worker.serving

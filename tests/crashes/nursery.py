@@ -19,8 +19,10 @@ from typing import Any
 import orjson
 
 import strategy_sdk
+import workers.crash_points
 import workers.jobs
 import workers.process
+import workers.venues.okx  # by the name in the settings it is loaded later
 from demo.redis_server import die_with_parent
 from router import crash_points
 from router import settings as settings_module

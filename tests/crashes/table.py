@@ -3,6 +3,8 @@
 An action that passes no point of a part has no cell there: nothing is left out silently.
 """
 
+from collections import Counter
+
 from strategy_sdk.crash_points import SDK
 from tests.crashes.scene import ACK_LOST, HAPPY, NOTHING_HEARD, SOCKET_LOST, TROUBLES
 from workers.crash_points import JOBS, WORKER
@@ -159,6 +161,29 @@ SHORT_SDK: dict[str, list[Cell]] = {
     SOCKET_LOST: [("cancel", "sdk.before_callback")],
     ACK_LOST: [("modify", "sdk.cursor_stored")],
 }
+
+
+def short() -> list[str]:
+    """Return the points at which somebody dies in ``make test``, sorted."""
+    steps = [*SHORT_WORKER.values(), *SHORT_SDK.values()]
+    named = [point for one in steps for _, point in one]
+    named += [point for one in SHORT_TAKEOVER.values() for point in one]
+    return sorted([*named, *JOBS_PASSES["create", NOTHING_HEARD], *JOBS_PASSES["trim", HAPPY]])
+
+
+def short_actions() -> Counter[str]:
+    """Return how many points of each action ``make test`` has."""
+    steps = [*SHORT_WORKER.values(), *SHORT_SDK.values()]
+    counted = Counter(action for one in steps for action, _ in one)
+    return counted + Counter(trim=len(JOBS_PASSES["trim", HAPPY]))
+
+
+def short_troubles() -> Counter[str]:
+    """Return how many points of each trouble ``make test`` has."""
+    counted = Counter(
+        {trouble: len(SHORT_WORKER[trouble] + SHORT_SDK[trouble]) for trouble in TROUBLES}
+    )
+    return counted + Counter({NOTHING_HEARD: len(JOBS_PASSES["create", NOTHING_HEARD])})
 
 
 def unreached() -> set[str]:

@@ -2,6 +2,7 @@
 #
 #   make demo                          the whole stack with faults, then the ledger compared
 #   make demo ARGS="--seconds 20"      options for the command; `make demo -- --seconds 20` works, too
+#   make storm                         twenty random storms of a minute, then ten promises checked
 #   make test  test-long  check  bench  coverage  format  venv  clean
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ TESTS_AT_ONCE ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1
 
 # What stands after a first goal that takes options belongs to that goal: make demo -- --orders 500
 FIRST := $(firstword $(MAKECMDGOALS))
-ifneq ($(filter demo bench test test-long coverage,$(FIRST)),)
+ifneq ($(filter demo storm bench test test-long coverage,$(FIRST)),)
   REST := $(wordlist 2,$(words $(MAKECMDGOALS)),$(MAKECMDGOALS))
   ifneq ($(filter -%,$(REST)),)
     override ARGS += $(REST)
@@ -23,10 +24,14 @@ ifneq ($(filter demo bench test test-long coverage,$(FIRST)),)
   endif
 endif
 
-.PHONY: demo test test-long check bench coverage format venv clean
+.PHONY: demo storm test test-long check bench coverage format venv clean
 
 demo: $(STAMP)
 	@$(BIN)/order-router demo $(ARGS)
+
+# Twenty seeds; `make storm -- --seed 7 --seeds 1` runs one of them.
+storm: $(STAMP)
+	@$(BIN)/order-router storm --seeds 20 $(ARGS)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist worksteal $(ARGS)

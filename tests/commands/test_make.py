@@ -47,6 +47,7 @@ def test_the_targets() -> None:
     for tool in ("ruff format --check", "ruff check", "mypy"):
         assert tool in check
     assert "order-router bench" in recipe("bench")
+    assert "order-router storm --seeds 20 --seed 7" in recipe("storm", "--", "--seed", "7")
 
 
 def test_constraints_pin_every_dependency_without_an_address() -> None:

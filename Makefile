@@ -2,6 +2,7 @@
 #
 #   make demo                          the whole stack with faults, then the ledger compared
 #   make demo ARGS="--seconds 20"      options for the command; `make demo -- --seconds 20` works, too
+#   make storm                         twenty random storms of a minute, then ten promises checked
 #   make simulate ARGS="--seed 17"     thousands of seeds in one process; or one again, told in full
 #   make test  test-long  check  bench  coverage  format  venv  clean
 
@@ -15,7 +16,7 @@ TESTS_AT_ONCE ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1
 
 # What stands after a first goal that takes options belongs to that goal: make demo -- --orders 500
 FIRST := $(firstword $(MAKECMDGOALS))
-ifneq ($(filter demo bench simulate test test-long coverage,$(FIRST)),)
+ifneq ($(filter demo simulate storm bench test test-long coverage,$(FIRST)),)
   REST := $(wordlist 2,$(words $(MAKECMDGOALS)),$(MAKECMDGOALS))
   ifneq ($(filter -%,$(REST)),)
     override ARGS += $(REST)
@@ -24,11 +25,16 @@ ifneq ($(filter demo bench simulate test test-long coverage,$(FIRST)),)
   endif
 endif
 
-.PHONY: demo simulate test test-long check bench coverage format venv clean
+.PHONY: demo simulate storm test test-long check bench coverage format venv clean
 
 demo: $(STAMP)
 	@$(BIN)/order-router demo $(ARGS)
 
+# Twenty seeds; `make storm -- --seed 7 --seeds 1` runs one of them.
+storm: $(STAMP)
+	@$(BIN)/order-router storm --seeds 20 $(ARGS)
+
+# One process, a clock that jumps: thousands of seeds; `make simulate -- --seed 17` tells one again.
 simulate: $(STAMP)
 	@$(BIN)/python -m simulation $(ARGS)
 

@@ -6,7 +6,7 @@ instead of a day: in a day, these orders would all still be there.
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import redis
@@ -43,6 +43,9 @@ class Flow:
     took_s: float
     resident: list[Resident]
     redis_data_mib: list[float]
+    redis_keys: list[int] = field(default_factory=list)
+    redis_entries: list[int] = field(default_factory=list)
+    """In all streams of the account."""
 
     @property
     def orders(self) -> int:
@@ -60,6 +63,8 @@ def measure(router: Side, place: Place, options: Options, say: Say) -> Flow:
     began_s, done = time.monotonic(), 0
     resident: list[Resident] = []
     data: list[float] = []
+    keys: list[int] = []
+    entries: list[int] = []
     router.clear()  # answered once the strategy runs
     for mark in _marks(options.flow_orders):
         while done < mark:
@@ -71,6 +76,8 @@ def measure(router: Side, place: Place, options: Options, say: Say) -> Flow:
         _wait_tidied(client, place)
         resident.append(memory.read_resident(done, pids))
         data.append(memory.data_bytes(client) / 2**20)
+        keys.append(int(client.dbsize()))
+        entries.append(_entries(client, place))
     client.close()
     return Flow(
         measured=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
@@ -78,11 +85,19 @@ def measure(router: Side, place: Place, options: Options, say: Say) -> Flow:
         took_s=round(time.monotonic() - began_s, 1),
         resident=resident,
         redis_data_mib=data,
+        redis_keys=keys,
+        redis_entries=entries,
     )
 
 
 def _marks(orders: int) -> list[int]:
     return sorted({min(mark, orders) for mark in (FIRST, FULL, orders)})
+
+
+def _entries(client: Any, place: Place) -> int:
+    keys = place.keys
+    streams = (keys.intents("str0"), keys.results("str0"), keys.control, keys.dead)
+    return sum(int(client.xlen(stream)) for stream in streams)
 
 
 def _wait_tidied(client: Any, place: Place) -> None:

@@ -8,6 +8,7 @@ from demo.venues import DemoVenue, venues_named
 ORDERS_PER_S = 20.0
 """Of all together; with cancels, modifies and repeats it is the double."""
 TRADERS = ("maker", "taker", "maker-2")
+_FEWER_BELOW_S = 20.0
 
 
 def _venues() -> tuple[DemoVenue, ...]:
@@ -23,12 +24,17 @@ class StormOptions:
     keep: bool = False
     as_json: bool = False
 
+    @property
+    def traders(self) -> tuple[str, ...]:
+        """The strategies; a short storm has fewer, for starting one takes a second."""
+        return TRADERS[:2] if self.seconds < _FEWER_BELOW_S else TRADERS
+
     def demo(self) -> DemoOptions:
         """Return the same for the processes that storm and demo share."""
         return DemoOptions(
             venues=_venues(),
             orders=int(ORDERS_PER_S * self.seconds),
-            strategies=len(TRADERS),
+            strategies=len(self.traders),
             seconds=self.seconds,
             faults="storm",
             seed=self.seed,

@@ -41,7 +41,7 @@ class StormStack(Stack):
         self.defects: list[str] = []
 
     def strategies(self) -> list[str]:
-        return list(TRADERS)
+        return list(TRADERS[: self.options.strategies])
 
     def rules(self) -> str:
         return STORM_RULES.replace("[worker]", _RULES.strip())

@@ -77,6 +77,7 @@ def check_flow(tiny: Report) -> None:
     assert [one.orders for one in tiny.flow.resident] == [TINY.flow_orders]
     assert set(tiny.flow.resident[0].mib) == {"strategy", "worker", "venue", "jobs", "redis"}
     assert tiny.flow.redis_data_mib[0] > 0
+    assert tiny.flow.redis_keys[0] < TINY.flow_orders, "no order leaves a key behind"
 
 
 def check_kept(tiny: Report, folder: Path) -> None:

@@ -48,6 +48,7 @@ def test_the_targets() -> None:
         assert tool in check
     assert "order-router bench" in recipe("bench")
     assert "-m simulation --seed 17" in recipe("simulate", "--", "--seed", "17")
+    assert "order-router storm --seeds 20 --seed 7" in recipe("storm", "--", "--seed", "7")
 
 
 def test_constraints_pin_every_dependency_without_an_address() -> None:

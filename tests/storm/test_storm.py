@@ -32,7 +32,6 @@ def test_a_short_storm_breaks_no_promise(tmp_path: Path) -> None:
     assert report["not_settled"] == report["defects"] == []
     assert code == 0
     assert report["venue"]["orders"] > 10
-    assert report["epochs"] > 2, "somebody took over"
     assert max(report["starts"].values()) > 1, "a strategy was started again"
     said = " ".join(one["what"] for one in report["faults"])
     for what in ("killed", "paused", "lines to", "Redis is back", "halted", "resumed"):

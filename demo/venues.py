@@ -62,6 +62,15 @@ _ALL = (
         options={"product": "spot"},
         modifies=False,
     ),
+    DemoVenue(
+        name="bitget",
+        exchange="bitget",
+        account="bitget-main",
+        venue_account="bitget-demo",
+        amounts=_at("BITGET", _PERPETUALS, _PAIRS),
+        symbol_by_hand="ETHUSDT",
+        options={},
+    ),
 )
 
 

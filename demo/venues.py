@@ -73,6 +73,15 @@ _ALL = (
         options={"categories": "linear,spot"},
         environment="testnet",  # its demo has no socket for orders
     ),
+    DemoVenue(
+        name="bitget",
+        exchange="bitget",
+        account="bitget-main",
+        venue_account="bitget-demo",
+        amounts=_at("BITGET", _PERPETUALS, _PAIRS),
+        symbol_by_hand="ETHUSDT",
+        options={},
+    ),
 )
 
 

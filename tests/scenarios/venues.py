@@ -143,7 +143,7 @@ BITGET = VenueUnderTest(
     refusal="25203",
     cancel_refusal="25204",
     own_end="canceled",
-    quick_part=("test_bitget", "test_c_outcomes", "test_first_order"),
+    quick_part=("test_bitget", "test_b_fallback", "test_first_order"),
 )
 BITGET_SPOT = replace(
     BITGET,

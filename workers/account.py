@@ -221,7 +221,7 @@ class Owner:
         self._lease.on_other_server = self._recovery.look
         self._lease.on_missing = self._recovery.load
         self._outbox.missing = self._recovery.missing
-        self._outbox.held = lambda: self._lease.epoch
+        self._outbox.held = self._recovery.held
         self._outbox.forgotten = self._recovery.forgotten
         self._intake = Intake(
             self._client,

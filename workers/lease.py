@@ -55,6 +55,7 @@ class Lease:
         self.known = known
         """The highest epoch that we know of: a server that lost its data must not repeat it."""
         self._patient = False
+        self._taking = False
         self.holder = ""
         self.recovering = False
         """Whether Redis forgot us and what we know is being written back: nothing may be sent."""
@@ -120,7 +121,11 @@ class Lease:
             LeaseLost: If another worker owned it since, or does.
         """
         asked_ms, epoch = self._clock.monotonic_ms(), self.epoch
-        reply = await persistently(lambda: self._call("acquire"))
+        self._taking = True
+        try:
+            reply = await persistently(lambda: self._call("acquire"))
+        finally:
+            self._taking = False
         if reply[0] != "owner":
             raise LeaseLost(self._keys.account, epoch, int(reply[3]))
         self.epoch = self.known = int(reply[1])
@@ -168,8 +173,8 @@ class Lease:
         """
         asked_ms, epoch = self._clock.monotonic_ms(), self.epoch
         reply = await self._call("renew")
-        if self.epoch != epoch:
-            return  # taken again meanwhile
+        if self._taking or self.epoch != epoch:
+            return  # taken again meanwhile: the newer epoch is our own
         if reply[0] != "owner":
             self._good_until_ms = 0
             if int(reply[1]) >= epoch:

@@ -51,8 +51,9 @@ class Outbox:
         and ours is a newer epoch."""
         self.missing: Callable[[], Awaitable[None]] = self._no_functions
         """Returns once a server that lacked the functions has them."""
-        self.held: Callable[[], int] = lambda: self._epoch
-        """Returns the epoch that is ours by now, perhaps newer than the one we write as."""
+        self.held: Callable[[], Awaitable[int]] = self._own_epoch
+        """Returns the epoch that is ours, perhaps newer than the one we write as, once a recovery
+        that may be taking one has ended."""
         self.answered = 0
         """How many batches of this epoch the server has taken."""
         self._batches: list[functions.Batch] = [functions.Batch()]
@@ -142,7 +143,7 @@ class Outbox:
             return None
         if reply[0] not in ("fenced", "behind"):
             return reply
-        if reply[0] == "fenced" and int(reply[1]) > self.held():
+        if reply[0] == "fenced" and int(reply[1]) > max(epoch, await self.held()):
             raise LeaseLost(self._keys.account, epoch, int(reply[1]))
         await self.forgotten(epoch)
         return None
@@ -161,6 +162,9 @@ class Outbox:
                 self._keys.account,
             )
         return reply
+
+    async def _own_epoch(self) -> int:
+        return self._epoch
 
     async def _no_functions(self) -> None:
         raise LeaseLost(self._keys.account, self.epoch, 0)

@@ -102,6 +102,11 @@ class Recovery:
             log.error("%s: Redis lost data; writing back what is known", self._on.account)
             await self._bring_back()
 
+    async def held(self) -> int:
+        """Return our epoch, once nothing is being taken again."""
+        async with self._one:
+            return self._lease.epoch
+
     async def confirm(self) -> None:
         """Return once it is known whether Redis is the server that it was.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from router import functions, ids
+from router import access, functions, ids
 from router.contracts import Registration
 from router.errors import ConfigError, InvalidArgument, RedisUnavailable
 from router.keyspace import AccountKeys, VenueKeys
@@ -183,31 +183,12 @@ def test_a_user_that_may_not_load_functions_is_told_to_start_a_worker(
         redis_client.acl_deluser("trader")
 
 
-OWN_KEYS = (
-    *("intents:alpha", "results:alpha", "cursor:alpha", "open:alpha", "repeats:alpha"),
-    *("order:alpha:*", "idem:alpha:*", "idem:@account:*", "gaps:alpha"),
-    *("ended:alpha", "lease", "seq"),  # with ws_fallback off, to be told NO_WORKER
-    *("clients", "halt", "strategies", "control", "reply:*"),  # the functions name them
-)
-READ_KEYS = ("or:{okx-main}:positions", "or:{okx-main}:balances", "or:instruments:{okx}")
-COMMANDS = (
-    *("fcall", "time", "get", "set", "mget", "del", "exists", "pexpire", "blpop"),
-    *("hset", "hget", "hmget", "hgetall", "hdel", "hexists", "hincrby", "hlen", "hkeys"),
-    *("sadd", "scard", "smembers", "zadd", "zscore"),
-    *("xadd", "xlen", "xread", "xrange", "xrevrange", "xgroup"),
-)
-
-
 @pytest.mark.scenario("F5")
 def test_a_user_with_the_least_rights_does_its_own_work_and_no_more(
     start: Start, settings: Settings, redis_client: Any, worker: ScriptedWorker
 ) -> None:
-    keys = [f"or:{{okx-main}}:{name}" for name in OWN_KEYS] + ["or:md:{okx}:*"]
-    rights = [f"~{key}" for key in keys] + [f"%R~{key}" for key in READ_KEYS]
-    commands = [f"+{name}" for name in COMMANDS]
-    redis_client.execute_command(
-        *("ACL", "SETUSER", "alpha", "reset", "on", "nopass", *rights, *commands)
-    )
+    rules = access.rules("alpha", [KEYS], [VenueKeys("okx")])
+    redis_client.execute_command("ACL", "SETUSER", "alpha", "reset", "on", "nopass", *rules)
     try:
         url = f"redis://alpha:any@{settings.redis_url.removeprefix('redis://')}"
         alpha = start(redis_url=url)

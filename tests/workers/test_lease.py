@@ -193,3 +193,24 @@ async def test_a_new_owner_sees_that_the_last_one_knew_another_server(
     one = lease(time, Server(time, lambda action: [*owner(time)[:4], before, "s2", noted]))
     await one.acquire()
     assert one.moved is moved
+
+
+async def test_an_owner_that_takes_the_account_again_is_not_superseded_by_itself(
+    time: Time,
+) -> None:
+    """A renewal on its way sees the newer epoch before its taker does."""
+    one: Lease
+
+    class Crossing(Server):
+        async def fcall(self, name: str, keys: int, *words: Any) -> list[str]:
+            if words[keys] == "acquire" and self.asked_ms:
+                self._answer = lambda action: ["lost", "2", "0"]
+                await one.renew()
+                self._answer = lambda action: [*owner(time, "2")[:4], "1", "", ""]
+            return await super().fcall(name, keys, *words)
+
+    one = lease(time, Crossing(time, lambda action: owner(time)))
+    await one.acquire()
+    await one.take_again()
+    assert one.epoch == 2
+    assert one.may_send()

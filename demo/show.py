@@ -96,7 +96,7 @@ def _trade(stack: Stack, conductor: Conductor, board: Board) -> None:
     """Let the strategies trade and the faults happen until the time is over."""
     shown_at = -_SHOW_EVERY_S
     while (elapsed_s := time.time() - stack.begin_ms / 1000) < stack.options.seconds:
-        stack.children.check()
+        stack.supervise()
         conductor.play(elapsed_s)
         if elapsed_s - shown_at >= _SHOW_EVERY_S:
             shown_at = elapsed_s

@@ -237,6 +237,14 @@ class Stack:
         }
         return {**inherited, **KEYS, CONFIG_DIR_VARIABLE: str(self.folder)}
 
+    def supervise(self) -> None:
+        """Do nothing while all processes live.
+
+        Raises:
+            ChildEnded: If one ended by itself.
+        """
+        self.children.check()
+
     def wait_for(self, what: str, ready: Callable[[], bool]) -> None:
         """Return once it is ready.
 
@@ -246,7 +254,7 @@ class Stack:
         """
         deadline = time.monotonic() + _READY_S
         while not ready():
-            self.children.check()
+            self.supervise()
             if time.monotonic() > deadline:
                 raise ConfigError("demo", f"{what} was not ready in {_READY_S:g} s; {self.folder}")
             time.sleep(0.05)

@@ -122,7 +122,6 @@ def _until_done(stack: StormStack) -> None:
     """Return once every strategy has placed its orders: those started again late are late."""
 
     def done() -> bool:
-        stack.supervise()
         return all(_is_done(path) for path in stack.records.values())
 
     stack.wait_for("a strategy's end", done)

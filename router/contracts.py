@@ -326,10 +326,23 @@ def _plain_create(fields: Mapping[str, str]) -> CreateIntent | None:
         return None
     try:
         return CreateIntent(
-            *(oid, client_id, symbol, _SIDES[get("side")], kind, amount, price),
-            *(_TIFS[get("tif", "GTC")], _FLAGS[get("reduce_only", "0")], *short),
-            *(_SCOPES[get("scope", "")], _VIAS[get("via", "ws")], _FLAGS[get("ws_fallback", "1")]),
-            *({}, int(times[0]), int(times[1])),
+            oid,
+            client_id,
+            symbol,
+            _SIDES[get("side")],
+            kind,
+            amount,
+            price,
+            _TIFS[get("tif", "GTC")],
+            _FLAGS[get("reduce_only", "0")],
+            short[0],
+            short[1],
+            _SCOPES[get("scope", "")],
+            _VIAS[get("via", "ws")],
+            _FLAGS[get("ws_fallback", "1")],
+            {},
+            int(times[0]),
+            int(times[1]),
         )
     except KeyError:
         return None

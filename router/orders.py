@@ -70,25 +70,25 @@ class OrderRecord:
     @classmethod
     def from_intent(cls, strategy: str, intent: CreateIntent) -> "OrderRecord":
         """Return the record of an order just admitted."""
-        record = cls(
-            strategy=strategy,
-            oid=intent.oid,
-            client_id=intent.client_id,
-            symbol=intent.symbol,
-            side=intent.side,
-            type=intent.type,
-            amount=intent.amount,
-            price=intent.price,
-            tif=intent.tif,
-            reduce_only=intent.reduce_only,
-            client_oid=intent.client_oid,
-            idem=intent.idem,
-            scope=intent.scope,
-            via=intent.via,
-            ws_fallback=intent.ws_fallback,
-            params=intent.params,
-            created_ms=intent.created_ms,
-            expires_ms=intent.expires_ms,
+        record = cls(  # by position: by name it costs three times as much (docs/performance.md)
+            strategy,
+            intent.oid,
+            intent.client_id,
+            intent.symbol,
+            intent.side,
+            intent.type,
+            intent.amount,
+            intent.price,
+            intent.tif,
+            intent.reduce_only,
+            intent.client_oid,
+            intent.idem,
+            intent.scope,
+            intent.via,
+            intent.ws_fallback,
+            intent.params,
+            intent.created_ms,
+            intent.expires_ms,
         )
         record.stored = record._now()  # what a reader of the hash takes for a field not there
         return record

@@ -156,25 +156,27 @@ class OrderDesk:
         return Denied(word.upper(), f"{detail or 'no reason given'}; nothing was admitted")
 
     def _new_order(self, account: Account, intent: CreateIntent) -> Order:
-        return Order(
-            exchange=account.exchange,
-            symbol=intent.symbol,
-            status=OrderStatus.INITIALIZED,
-            standing=OrderStatus.INITIALIZED,
-            oid=intent.oid,
-            client_oid=intent.client_oid or None,
-            client_id=intent.client_id,
-            amount=intent.amount,
-            remaining=intent.amount,
-            timestamp=time.time_ns() // 1_000_000,
-            type=intent.type,
-            side=intent.side,
-            time_in_force=intent.tif,
-            price=intent.price,
-            trigger_price=decode.trigger_price(intent.params),
-            reduce_only=intent.reduce_only,
-            strategy=self._strategy,
-            account=account.id,
+        return Order(  # by position, as in decode.order_from_result
+            account.exchange,
+            intent.symbol,
+            OrderStatus.INITIALIZED,
+            OrderStatus.INITIALIZED,
+            intent.oid,
+            intent.amount,
+            intent.side,
+            intent.type,
+            intent.tif,
+            intent.client_oid or None,
+            intent.client_id,
+            None,  # eid
+            intent.amount,  # remaining
+            time.time_ns() // 1_000_000,
+            intent.price,
+            decode.trigger_price(intent.params),
+            intent.reduce_only,
+            None,  # reason
+            self._strategy,
+            account.id,
         )
 
     # --- cancel, modify

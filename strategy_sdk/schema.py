@@ -28,7 +28,8 @@ class Order(NamedTuple):
     properties speak of the standing.
 
     A tuple, since three are made for each order and a frozen dataclass of as many fields costs
-    four times as much; ``order._replace(…)`` is a changed copy.
+    four times as much; ``order._replace(…)`` is a changed copy. Name the fields when you make one:
+    their order is no promise.
     """
 
     exchange: ExchangeType
@@ -45,11 +46,15 @@ class Order(NamedTuple):
     """The id that the venue sees: ``client_oid`` where that is legal there, else its stand-in."""
     eid: str | None = None
     """The venue's own id; None until it is known."""
-    filled: Decimal = ZERO
     remaining: Decimal = ZERO
     timestamp: int = 0
     price: Decimal | None = None
     trigger_price: Decimal | None = None
+    reduce_only: bool = False
+    reason: str | None = None
+    strategy: str = ""
+    account: str = ""
+    filled: Decimal = ZERO
     average: Decimal | None = None
     last_filled: Decimal | None = None
     last_filled_price: Decimal | None = None
@@ -61,11 +66,7 @@ class Order(NamedTuple):
     """The last fill's value in quote units."""
     cum_cost: Decimal = ZERO
     """All fills' value in quote units."""
-    reduce_only: bool = False
     position_side: PositionSide | None = None
-    reason: str | None = None
-    strategy: str = ""
-    account: str = ""
 
     @property
     def avg_price(self) -> Decimal | None:

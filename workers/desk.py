@@ -185,18 +185,18 @@ class Desk:
         expires_ms = self._on.clock.venue_ms() + self._on.orders.expiry_ms
         flight.expires_venue_ms = expires_ms
         if flight.kind is RequestKind.CREATE:
-            return Place(
-                instrument=instrument,
-                client_id=record.client_id,
-                side=record.side,
-                type=record.type,
-                amount=record.amount,
-                price=record.price,
-                time_in_force=record.tif,
-                reduce_only=record.reduce_only,
-                expires_ms=expires_ms,
-                reference_price=self.reference_price(record.symbol),
-                params=record.params,
+            return Place(  # by position: by name it costs three times as much
+                instrument,
+                record.client_id,
+                record.side,
+                record.type,
+                record.amount,
+                record.price,
+                record.tif,
+                record.reduce_only,
+                expires_ms,
+                self.reference_price(record.symbol),
+                record.params,
             )
         if isinstance(flight.command, Modify):
             wish = flight.command

@@ -137,13 +137,13 @@ class Inbox:
             await self._poison(strategy, entry_id, fields, error)
             return None
         return Flight(
-            kind=intent.request,
-            record=record,
-            entry_id=entry_id,
-            by_rest=intent.via is Via.REST,
-            ws_fallback=intent.ws_fallback,
-            valid_until_ms=self._valid_until_ms(intent),
-            command=self._wish(record, intent),
+            intent.request,
+            record,
+            entry_id,
+            intent.via is Via.REST,
+            intent.ws_fallback,
+            self._valid_until_ms(intent),
+            self._wish(record, intent),
         )
 
     def _valid_until_ms(self, intent: CreateIntent | CancelIntent | ModifyIntent) -> int:

@@ -25,6 +25,7 @@ _LOOK_S = 0.25
 _QUIET_S = 90.0
 _STILL_S = 1.5
 _SUPERVISED_S = 0.5
+_RESTARTS = 0.15
 WORKERS = ("worker-a", "worker-b")
 
 
@@ -58,6 +59,11 @@ class Story:
         self.sends = Sends(self.scene)
         luck = random.Random(f"{seed}/plan")
         self.signals = traders.plan(luck, orders, BUSY_S)
+        # Hosts' clocks differ.
+        self._skews = {name: luck.uniform(-0.3, 0.3) for name in (*WORKERS, *INSTANCES)}
+        self.restarts = luck.random() < _RESTARTS
+        """Whether all processes are restarted in the end, when everything is quiet."""
+        self.restarted_s = 0.0
         self.trouble = Trouble(
             Scenery(
                 *(loop, self.scene.redis, self.scene.venue, self.scene.venue_link),
@@ -89,10 +95,12 @@ class Story:
             self.sends.workers[process] = worker
         else:
             self.diary.new_life(name)
-            signals = [one for one in self.signals if name in one.by]
+            # After the last restart nobody trades: what happens then is the restart's doing.
+            signals = [one for one in self.signals if name in one.by and not self.restarted_s]
             trader = Trader(scene.loop, scene.venue, self.diary, name, signals)
             strategy, _, instance = name.partition("@")
             process = scene.start_strategy(trader, strategy, instance, self._gave_up)
+        process.skew_s = self._skews[name]
         self._alive[name] = process
         self._names[process] = name
 
@@ -163,10 +171,16 @@ class Story:
         await asyncio.sleep(BUSY_S)
         await trouble
         await self._calm_down()
+        if self.restarts:
+            self.restarted_s = scene.loop.now_s
+            for process in [*self.workers(), *self.strategies()]:
+                scene.loop.kill(process)
+                self.revive(process)
+            await self._quiet()
         scene.loop.end_processes()
 
     async def _calm_down(self) -> None:
-        """End all trouble; return when nothing is left to happen, or it takes too long."""
+        """End all trouble; return when nothing is left to happen."""
         scene = self.scene
         self.trouble.end()
         for process in [*self.workers(), *self.strategies()]:
@@ -176,6 +190,12 @@ class Story:
         # A push that was lost shows at the next reconnect, which comes sooner or later.
         for socket in list(scene.venue_link.sockets):
             socket.cut(arrives=True)
+        scene.venue.frozen = True
+        await self._quiet()
+
+    async def _quiet(self) -> None:
+        """Return when nothing is left to happen, or it takes too long."""
+        scene = self.scene
         still_s = 0.0
         end_s = scene.loop.now_s + _QUIET_S
         while scene.loop.now_s < end_s and still_s < _STILL_S:

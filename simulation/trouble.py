@@ -88,21 +88,23 @@ class Trouble:
         self.halts: list[tuple[float, float]] = []
         """When trading was halted, and when it went on."""
         self.venue_faults: list[Fault] = []
-        self._kinds: list[tuple[str, Callable[[], None]]] = [
-            ("worker killed", self._kill_worker),
-            ("worker paused", self._pause_worker),
-            ("strategy killed", self._kill_strategy),
-            ("strategy paused", self._pause_strategy),
-            ("redis links cut", self._cut_redis),
-            ("redis calls lost", self._lossy_redis),
-            ("redis stalled", self._stall_redis),
-            ("network slow", self._slow_network),
-            ("sockets cut", self._cut_sockets),
-            ("socket half-open", self._silence_socket),
-            ("connects refused", self._refuse_connects),
-            ("halt", self._halt),
-            *((f"venue {name}", self._venue_fault(name)) for name in _VENUE),
+        self._kinds: list[tuple[int, Callable[[], None]]] = [
+            (4, self._kill_worker),
+            (4, self._pause_worker),
+            (4, self._kill_strategy),
+            (2, self._pause_strategy),
+            (2, self._cut_redis),
+            (2, self._lossy_redis),
+            (1, self._stall_redis),
+            (2, self._slow_network),
+            (2, self._cut_sockets),
+            (2, self._silence_socket),
+            (2, self._refuse_connects),
+            (1, self._halt),
+            (1, self._jump_clock),
+            *((1, self._venue_fault(name)) for name in _VENUE),
         ]
+        """How often each kind of blow falls, compared with the others, and the blow."""
 
     def __repr__(self) -> str:
         return f"Trouble({self._on.loop.seed})"
@@ -117,7 +119,7 @@ class Trouble:
             await asyncio.sleep(luck.expovariate(1 / mean_s))
             if self._on.loop.now_s > self._busy_s:
                 return
-            _, act = luck.choice(kinds)
+            [(_, act)] = luck.choices(kinds, [weight for weight, _ in kinds])
             act()
 
     def end(self) -> None:
@@ -181,6 +183,12 @@ class Trouble:
     def _pause_strategy(self) -> None:
         if process := self._one(self._cast.strategies()):
             self._pause(process, "strategy paused")
+
+    def _jump_clock(self) -> None:
+        process = self._one([*self._cast.workers(), *self._cast.strategies()])
+        if process is not None:
+            self._count("clock jumped")
+            process.skew_s += self._luck.uniform(-2.0, 2.0)
 
     # --- Redis -----------------------------------------------------------------------------------
 

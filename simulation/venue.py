@@ -52,6 +52,8 @@ class Venue:
             venue, RestTrading(venue, self.trading), DeadMan(self.floor.exchange, 1.0)
         )
         self._connections = 0
+        self.frozen = False
+        """Whether the market stands still."""
         self.dialect.started(self.loop)
         self.loop.post(self.process, self._tick)
 
@@ -68,7 +70,8 @@ class Venue:
         return self.floor.exchange.books[VENUE_SYMBOL].mid
 
     def _tick(self) -> None:
-        self.floor.exchange.tick()
+        if not self.frozen:
+            self.floor.exchange.tick()
         self.loop.call_later(_TICK_S, self._tick)
 
     # --- sockets ---------------------------------------------------------------------------------

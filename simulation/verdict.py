@@ -3,7 +3,7 @@
 I1 at most one order per intent and per key        I5 nothing sent under an older epoch
 I2 every intent ended, or unknown with a resolver  I6 nothing sent after a halt or an expiry
 I3 ``seq`` without gaps, each result told          I8 updates to owners only
-I4 fills told = fills made
+I4 fills told = fills made                         I9 restarts add nothing
 The rules of ``demo/verdict.py`` (D1 to D8) hold as well.
 """
 
@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from demo import verdict as demo_verdict
 from demo.told import Told, read_results
@@ -92,6 +94,7 @@ def differences(story: "Story") -> Differences:
     _fills(out, stored, ledger)
     _fences(out, story)
     _no_late_sends(out, story, stored)
+    _nothing_after_restart(out, story, stored)
     told = [_told(story, name, stored[name]) for name in STRATEGIES]
     for one in demo_verdict.compare(ledger, told):
         out.found.append(
@@ -250,6 +253,22 @@ def _no_late_sends(out: Differences, story: "Story", stored: dict[str, _Redis]) 
         for halted_s, resumed_s in story.trouble.halts:
             heard = halted_s + _HALT_HEARD_S < send.at_s < resumed_s
             out.expect("I6", not heard, f"{text}, halted at {halted_s:.3f} s")
+
+
+def _nothing_after_restart(out: Differences, story: "Story", stored: dict[str, _Redis]) -> None:
+    if not story.restarted_s:
+        return
+    sent = [send for send in story.sends.sends if send.at_s > story.restarted_s]
+    out.expect("I9", not sent, f"sent after a restart: {sent[:3]}")
+    begun_ms = (EPOCH_S + story.restarted_s) * 1000 + _CLOCK_S * 1000
+    for name, redis in stored.items():
+        for seq, fields in redis.results:
+            late = fields["type"] == ResultType.ORDER and float(fields["ts_ms"]) > begun_ms
+            out.expect("I9", not late, f"{name} was told {seq} after a restart: {fields}")
+            if fields["type"] == ResultType.DIFF and float(fields["ts_ms"]) > begun_ms:
+                diff = orjson.loads(fields["diff"])
+                changes = diff["open_orders_added"] + diff["open_orders_removed"]
+                out.expect("I9", not changes, f"{name} has a diff after a restart: {diff}")
 
 
 def timeline(story: "Story", oid: str) -> Iterator[str]:

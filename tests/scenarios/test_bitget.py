@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from router.enums import OrderSide, OrderType
 from router.enums import WsOrderResultType as Result
 from simulator.config import LimitsConfig, MarketConfig, SimulatorConfig
 from simulator.server import run_in_thread
@@ -53,7 +54,8 @@ def test_a_create_that_is_late_makes_no_order(stack: Stack, way: str) -> None:
         if way == "ws":
             oid = strategy.buy()
         else:
-            oid = strategy.create_order(stack.symbol, "BUY", "LIMIT", Decimal("0.001"), 85_500)
+            terms = (OrderSide.BUY, OrderType.LIMIT, Decimal("0.001"), Decimal(85_500))
+            oid = strategy.create_order(stack.symbol, *terms)
         failed = strategy.wait_for(oid, "failed")
     assert str(failed.reason).startswith("40008")
     assert strategy.wait_result(oid, Result.ACK_REJECTED)["exists"] == "false"

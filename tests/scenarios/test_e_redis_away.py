@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from decimal import Decimal
 from itertools import pairwise
@@ -166,7 +167,10 @@ def test_e5_while_redis_is_away_nothing_is_sent_and_what_comes_is_kept(
     server: RedisServer, simulator: RunningSimulator
 ) -> None:
     patient = rules(ack_timeout_ms=PATIENT_MS)
-    with running_stack(server.url, simulator, orders=patient, lease_ttl_ms=LEASE_MS) as stack:
+    with (
+        ThreadPoolExecutor(1) as other_thread,
+        running_stack(server.url, simulator, orders=patient, lease_ttl_ms=LEASE_MS) as stack,
+    ):
         worker, strategy = stack.start_worker(), stack.start_strategy()
         assert server.process is not None
         resting = strategy.buy()
@@ -181,12 +185,14 @@ def test_e5_while_redis_is_away_nothing_is_sent_and_what_comes_is_kept(
         waiting = [oid for _ in range(8) for oid in strategy.create_batch_orders([one] * 50)]
         server.process.send_signal(signal.SIGSTOP)
         stopped_s = time.monotonic()
+        # At once: its connection is as it was, so what it writes may arrive.
+        calling = other_thread.submit(strategy.buy, idempotency_key="away")
         try:
             stack.control.fill_order(resting, account=stack.account, amount="0.0004")
             until(lambda: not lease_of(worker, stack).may_send(), "the lease may have ended")
             sent = len(stack.ledger().requests)
             with pytest.raises(RedisUnavailable, match="MAY have been admitted") as told:
-                strategy.buy(idempotency_key="away")
+                calling.result()
             assert "same idempotency_key is safe" in str(told.value)
             until(lambda: time.monotonic() - stopped_s > AWAY_S, "it was away long enough")
             assert len(stack.ledger().requests) <= sent + 1, "nothing leaves without the lease"

@@ -124,9 +124,13 @@ def test_a_replica_that_was_away_becomes_the_master_and_gets_back_what_it_lacks(
 # --- Cluster --------------------------------------------------------------------------------------
 
 
+#: No name serves twice: tests share a simulator.
+_numbers = itertools.count(1)
+
+
 def name_at(cluster: Cluster, master: int, venue: VenueUnderTest) -> str:
     """Return a name of an account whose slot this master has."""
-    names = (f"{venue.name}-c{number}-{os.getpid()}" for number in itertools.count())
+    names = (f"{venue.name}-c{number}-{os.getpid()}" for number in _numbers)
     return next(name for name in names if cluster.master_of(f"or:{{{name}}}:epoch") == master)
 
 

@@ -37,14 +37,12 @@ def run(options: StormOptions, *, seeds: int = 1) -> int:
         one = StormOptions(
             seed=seed, seconds=options.seconds, keep=options.keep, as_json=options.as_json
         )
-        report = _storm(one, out, alone=seeds == 1)
-        if report is None:
-            return 1
-        reports.append(report)
+        if (report := _storm(one, out, alone=seeds == 1)) is not None:
+            reports.append(report)
     if seeds > 1 and not options.as_json:
         out.print(table("Seeds", COLUMNS, [row_of(report) for report in reports]))
         out.print(counts_of(reports))
-    return 0 if all(report.good for report in reports) else 1
+    return 0 if sum(report.good for report in reports) == seeds else 1
 
 
 def _storm(options: StormOptions, out: Console, *, alone: bool) -> Report | None:

@@ -5,10 +5,11 @@ from decimal import Decimal
 
 import pytest
 
+from router.enums import OrderSide, OrderType
 from router.enums import WsOrderResultType as Result
 from simulator.config import LimitsConfig, MarketConfig, SimulatorConfig
 from simulator.server import run_in_thread
-from tests.scenarios.stack import FAST, Stack, running_stack
+from tests.scenarios.stack import FAR_PRICE, FAST, Stack, running_stack
 from tests.scenarios.venues import BITGET, BITGET_SPOT
 
 contracts = pytest.mark.venues(BITGET.key)
@@ -53,7 +54,8 @@ def test_a_create_that_is_late_makes_no_order(stack: Stack, way: str) -> None:
         if way == "ws":
             oid = strategy.buy()
         else:
-            oid = strategy.create_order(stack.symbol, "BUY", "LIMIT", Decimal("0.001"), 85_500)
+            terms = (OrderSide.BUY, OrderType.LIMIT, Decimal("0.001"), FAR_PRICE)
+            oid = strategy.create_order(stack.symbol, *terms)
         failed = strategy.wait_for(oid, "failed")
     assert str(failed.reason).startswith("40008")
     assert strategy.wait_result(oid, Result.ACK_REJECTED)["exists"] == "false"

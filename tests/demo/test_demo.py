@@ -57,6 +57,18 @@ def test_the_demo_routes_on_several_venues_at_once(tmp_path: Path) -> None:
         assert report["fault_hits"][fault] > 1, f"{fault} met more than one venue"
 
 
+@pytest.mark.long
+def test_the_demo_keeps_the_limits_of_a_connection(tmp_path: Path) -> None:
+    """Bitget cuts one that sends more than ten messages a second."""
+    options = ("--venues", "okx,bitget", "--seconds", "8", "--orders", "90", "--seed", "3")
+    code, report = run_demo(tmp_path, *options)
+    assert report["differences"] == []
+    assert report["not_settled"] == []
+    assert code == 0
+    assert min(report["venue"]["orders_by_account"].values()) > 5
+    assert set(report["venue"]["orders_by_account"]) == {"okx-demo", "bitget-demo"}
+
+
 @pytest.mark.parametrize(
     ("venues", "problem"), [("okx,nyse", "'nyse' is none of"), ("binance", "okx")]
 )

@@ -9,11 +9,12 @@ from router.enums import OrderSide, OrderType
 from router.enums import WsOrderResultType as Result
 from simulator.config import LimitsConfig, MarketConfig, SimulatorConfig
 from simulator.server import run_in_thread
-from tests.scenarios.stack import FAST, Stack, running_stack
+from tests.scenarios.stack import FAR_PRICE, FAST, Stack, running_stack
 from tests.scenarios.venues import BITGET, BITGET_SPOT
 
 contracts = pytest.mark.venues(BITGET.key)
 pairs = pytest.mark.venues(BITGET_SPOT.key)
+LONG = pytest.mark.long
 
 
 def test_no_connection_is_cut_for_its_messages(redis_url: str) -> None:
@@ -54,7 +55,7 @@ def test_a_create_that_is_late_makes_no_order(stack: Stack, way: str) -> None:
         if way == "ws":
             oid = strategy.buy()
         else:
-            terms = (OrderSide.BUY, OrderType.LIMIT, Decimal("0.001"), Decimal(85_500))
+            terms = (OrderSide.BUY, OrderType.LIMIT, Decimal("0.001"), FAR_PRICE)
             oid = strategy.create_order(stack.symbol, *terms)
         failed = strategy.wait_for(oid, "failed")
     assert str(failed.reason).startswith("40008")
@@ -65,7 +66,9 @@ def test_a_create_that_is_late_makes_no_order(stack: Stack, way: str) -> None:
 
 
 @contracts
-@pytest.mark.parametrize("code", ["429", "25212", "40725"])
+@pytest.mark.parametrize(
+    "code", ["429", *(pytest.param(one, marks=LONG) for one in ("25212", "40725"))]
+)
 def test_an_order_made_in_spite_of_the_answer_is_found(stack: Stack, code: str) -> None:
     """The sheet: after these, ask. A second copy would be refused only while the first is open."""
     strategy = stack.start_strategy()
@@ -96,7 +99,7 @@ def test_a_market_buy_of_a_pair_is_told_and_not_sent(stack: Stack) -> None:
 
 
 @contracts
-@pytest.mark.parametrize("lost", ["orders", "fills"])
+@pytest.mark.parametrize("lost", ["fills", pytest.param("orders", marks=LONG)])
 def test_one_of_two_channels_lost_is_made_up_for(stack: Stack, lost: str) -> None:
     strategy = stack.start_strategy()
     oid = strategy.buy()

@@ -143,12 +143,11 @@ BITGET = VenueUnderTest(
     refusal="25203",
     cancel_refusal="25204",
     own_end="canceled",
-    quick_part=("test_bitget", "test_b_fallback", "test_first_order"),
+    quick_part=("test_bitget", "test_first_order"),
 )
 BITGET_SPOT = replace(
     BITGET,
     product="spot",
-    quick_part=("test_bitget", "test_first_order"),
     symbol="BTCUSDT.BITGET",
     other_symbol="ETHUSDT.BITGET",
     venue_symbol="BTCUSDT_SPBL",

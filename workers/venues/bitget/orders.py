@@ -48,7 +48,8 @@ def encode(request_id: str, commands: Sequence[Command], now_ms: int) -> str:
     body = _body(command)
     if isinstance(command, Place):
         at_ms, window_ms = _window(command.expires_ms, now_ms)
-        # The window counts only beside a requestTime on the envelope, and for place-order only.
+        # The window counts only beside a requestTime on the envelope, and for place-order only: by
+        # WebSocket a change that is late is still made. What came of it is asked for.
         frame["requestTime"], body["receiveWindow"] = str(at_ms), str(window_ms)
     return orjson.dumps({**frame, "args": [body]}).decode()
 

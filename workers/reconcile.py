@@ -37,14 +37,14 @@ def due(live: Iterable[OrderRecord]) -> list[OrderRecord]:
 
 def sort_snapshot(
     reports: Iterable[OrderReport],
-    due: Iterable[OrderRecord],
+    asked_for: Iterable[OrderRecord],
     find: Callable[[str, str, str], OrderRecord | None],
     owner_of_tag: Mapping[str, str],
 ) -> Sorted:
     """Return the snapshot sorted.
 
-    An order is missing if it was ``due`` when the snapshot was asked for, has not ended since, and
-    is not in it.
+    An order is missing if it is one of those ``asked_for`` (``due`` when the snapshot was asked
+    for), has not ended since, and is not in it.
     """
     out = Sorted()
     present: set[str] = set()
@@ -57,7 +57,7 @@ def sort_snapshot(
             out.orphans.append((owner, report))
         else:
             out.external.append(report)
-    out.missing = [record for record in due if record.oid not in present and not record.ended]
+    out.missing = [record for record in asked_for if record.oid not in present and not record.ended]
     return out
 
 

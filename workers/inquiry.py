@@ -6,6 +6,7 @@ A rung answers FOUND, NOT_FOUND (cleanly) or NO_ANSWER. A failed query is never 
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from router.evidence import Fill, OrderReport, Source, VenueState
 from router.instruments import Instrument
@@ -13,6 +14,7 @@ from router.orders import OrderRecord
 from router.outcomes import Rung, ladder_answer
 from workers.clock import Clock
 from workers.rest import MOST_PAGES, RestClient
+from workers.sharing import Shared
 from workers.venue import (
     Instruments,
     Page,
@@ -27,6 +29,8 @@ from workers.venue import (
 OLDER_ORDER_MS = 5_000
 #: History and fills are asked from a little before the order, since clocks differ.
 LOOK_BACK_MS = 60_000
+#: Lists for orders that were made so close together begin at the same time, so as to be shared.
+TOGETHER_MS = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,9 @@ class Inquiry:
         self._rest = rest
         self._clock = clock
         self._instruments = instruments
+        # Many orders in doubt at once, as after a takeover, share the lists of a symbol.
+        self._orders: Shared[list[OrderReport]] = Shared()
+        self._fills: Shared[list[Fill]] = Shared()
 
     async def by_id(self, record: OrderRecord) -> Findings:
         """Return what the queries by id say (first rung); a later one is asked on a miss only."""
@@ -119,7 +126,7 @@ class Inquiry:
         instrument = self._instruments().symbol(record.symbol)
         if instrument is None:
             return Findings(Rung.NO_ANSWER, problem=f"{record.symbol} is not listed any more")
-        since_ms = self._since_ms(record)
+        since_ms = self._since_together_ms(record)
         return await self._among(record, self._venue.query_history(instrument, since_ms))
 
     async def _among(self, record: OrderRecord, requests: Iterable[RestRequest]) -> Findings:
@@ -128,7 +135,7 @@ class Inquiry:
         problem = ""
         for request in requests:
             try:
-                listed += (await self._pages(request)).orders
+                listed += await self._orders.ask(request.path, partial(self._orders_of, request))
             except UnexpectedReply as error:
                 problem = str(error)
         found = self._pick(record, listed)
@@ -141,7 +148,10 @@ class Inquiry:
         if instrument is None:
             return Findings(Rung.NO_ANSWER, problem=f"{record.symbol} is not listed any more")
         try:
-            fills = await self._fills_since(instrument, "", self._since_ms(record))
+            since_ms = self._since_together_ms(record)
+            fills = await self._fills.ask(
+                (record.symbol, since_ms), partial(self._fills_since, instrument, "", since_ms)
+            )
         except UnexpectedReply as error:
             return Findings(Rung.NO_ANSWER, problem=str(error))
         return self._from_fills(record, fills)
@@ -178,8 +188,11 @@ class Inquiry:
             UnexpectedReply: If the venue could not be asked.
         """
         requests = self._venue.query_open_orders()
-        pages = await asyncio.gather(*(self._pages(request) for request in requests))
-        return [report for page in pages for report in page.orders]
+        lists = await asyncio.gather(*(self._orders_of(request) for request in requests))
+        return [report for listed in lists for report in listed]
+
+    async def _orders_of(self, request: RestRequest) -> list[OrderReport]:
+        return list((await self._pages(request)).orders)
 
     async def _fills_since(
         self, instrument: Instrument, venue_id: str, since_ms: int
@@ -214,6 +227,11 @@ class Inquiry:
 
     def _since_ms(self, record: OrderRecord) -> int:
         return self._in_venue_time(record.created_ms or self._clock.redis_ms()) - LOOK_BACK_MS
+
+    def _since_together_ms(self, record: OrderRecord) -> int:
+        """Return a time not after ``_since_ms`` that is the same for orders of about one age."""
+        since_ms = self._since_ms(record)
+        return since_ms - since_ms % TOGETHER_MS
 
     def _is_ours(self, record: OrderRecord, report: OrderReport) -> bool:
         """Whether the report speaks of this order, not of an earlier one with the same id.

@@ -100,10 +100,11 @@ def test_the_points_of_other_kinds_of_process_are_theirs(died: list[str]) -> Non
 # --- when a pass counts -------------------------------------------------------------------------
 
 
-def test_before_is_before_any_effect_and_after_is_after_all(died: list[str]) -> None:
+def test_before_is_before_any_effect_and_after_is_after_all(
+    died: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     parcel = Parcel()
-    note: Callable[[str], None] = parcel.story.append
-    crash_points.end_here = note  # type: ignore[assignment]
+    monkeypatch.setattr(crash_points, "end_here", parcel.story.append)
     points = {"early": before(f"{HERE}.wrap", ""), "late": after(f"{HERE}.wrap", "")}
     assert arm("sdk.early,sdk.late", **points) == ["sdk.early", "sdk.late"]
     assert parcel.wrap("blue") == "blue"

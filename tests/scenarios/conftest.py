@@ -6,6 +6,7 @@ import pytest
 
 from simulator.config import MarketConfig, SimulatorConfig
 from simulator.server import RunningSimulator, run_in_thread
+from tests.crashes.nursery import Nursery, nursery
 from tests.scenarios.stack import Stack, rules, running_stack
 from tests.scenarios.venues import OKX, VENUES, VenueUnderTest
 
@@ -20,6 +21,13 @@ def simulator() -> Iterator[RunningSimulator]:
         venues=tuple(dict.fromkeys(one.name for one in VENUES.values())),
     )
     with run_in_thread(config) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """Where processes are forked from: one that has imported all they need."""
+    with nursery(tmp_path_factory.mktemp("crashes")) as one:
         yield one
 
 

@@ -4,7 +4,7 @@
 that passes it, and holds the table of who passes what against recordings.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ import pytest
 from simulator.server import RunningSimulator
 from strategy_sdk.crash_points import SDK
 from tests.crashes import dying_jobs, dying_strategies, dying_workers, table
-from tests.crashes.nursery import Nursery, nursery
+from tests.crashes.nursery import Nursery
 from tests.crashes.scene import (
     ACTIONS,
     HAPPY,
@@ -24,13 +24,6 @@ from tests.crashes.scene import (
     scene,
 )
 from workers.crash_points import JOBS, WORKER
-
-
-@pytest.fixture(scope="session")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    """Where processes are forked from: one that has imported all they need."""
-    with nursery(tmp_path_factory.mktemp("crashes")) as one:
-        yield one
 
 
 @dataclass(frozen=True)

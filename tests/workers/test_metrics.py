@@ -214,7 +214,7 @@ async def test_a_rest_call_is_counted_by_what_came_back(
 ) -> None:
     call = Call(answer)
     try:
-        await call.client.call(RestRequest("GET", "/"), lambda: True)
+        await call.client.call(RestRequest("POST", "/"), lambda: True)
     except (NotSent, NoAnswer):
         assert result in ("not_sent", "no_answer")
     call.client.close()

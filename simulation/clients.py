@@ -1,47 +1,60 @@
-"""The product's Redis clients on simulated links: the worker's connection, the SDK's wire."""
+"""The product's Redis clients on simulated links: redis-py's connections, lines, the SDK's wire."""
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
+import redis
 import redis.asyncio
-from redis.asyncio.connection import UnixDomainSocketConnection
+import redis.asyncio.connection
 from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as TimedOut
 
-from router.settings import Settings
+import workers.line
+from router.servers import Servers
 from simulation.redis_link import Link, Server
 from simulation.standins import running
 from simulation.strands import TIMED_OUT, Strand
 
 URL = "unix:///simulated/redis"
+#: What redis-py speaks where nobody chose.
+_PROTOCOL = 3
 #: A strategy has other things to do, so results come to it several at a time.
 _BUSY_S = 0.03
 
 
-def worker_client(
-    server: Server, connect: Callable[[Settings], "redis.asyncio.Redis"]
-) -> Callable[[Settings], "redis.asyncio.Redis"]:
-    """Return the worker's own ``connect``, whose connections go to the simulated server."""
+class SimulatedServers(Servers):
+    """The product's own way to clients, whose connections go to the simulated server."""
 
-    def connected(settings: Settings) -> "redis.asyncio.Redis":
-        client = connect(settings)
-        pool: Any = client.connection_pool
-        pool.connection_kwargs["driver_info"] = None  # asks the installed packages each time
-        pool.connection_class = type("Simulated", (WorkerConnection,), {"server": server})
+    def __init__(self, server: Server) -> None:
+        super().__init__(URL)
+        self._server = server
+
+    def pool(self, key: str, **options: Any) -> redis.ConnectionPool:
+        return self._simulated(super().pool(key, **options), BlockingConnection)
+
+    def client_at(self, node: Any, **options: Any) -> Any:
+        return self.client("", **options)
+
+    def asyncio_client(self, key: str, **options: Any) -> "redis.asyncio.Redis":
+        client = super().asyncio_client(key, **options)
+        self._simulated(client.connection_pool, WorkerConnection)
         return client
 
-    return connected
+    def _simulated(self, pool: Any, connection: type) -> Any:
+        pool.connection_kwargs["driver_info"] = None  # asks the installed packages each time
+        pool.connection_class = type("Simulated", (connection,), {"server": self._server})
+        return pool
 
 
-class WorkerConnection(UnixDomainSocketConnection):
+class WorkerConnection(redis.asyncio.connection.UnixDomainSocketConnection):
     """redis-py's asynchronous connection, its bytes carried by a link."""
 
     server: Server
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, find: None = None, **options: Any) -> None:
         super().__init__(**options)
         self._link: Link | None = None
         self._replies: deque[Any] = deque()
@@ -61,7 +74,7 @@ class WorkerConnection(UnixDomainSocketConnection):
         await asyncio.sleep(server.network.delay_s() * 2)
         if server.network.refuses():
             raise Lost("the simulated server cannot be reached")
-        link = self._link = server.open(server.loop.current, 3)
+        link = self._link = server.open(server.loop.current, _PROTOCOL)
         link.on_reply, link.on_cut = self._came, self._stir
 
     async def disconnect(self, nowait: bool = False, *args: Any, **options: Any) -> None:
@@ -100,6 +113,12 @@ class WorkerConnection(UnixDomainSocketConnection):
             raise reply
         return reply
 
+    def taken_over(self) -> Link:
+        """Return the link, which from now on tells whoever asked for it alone."""
+        if self._link is None:
+            raise Lost("the simulated connection is lost")
+        return self._link
+
     def _came(self, reply: Any) -> None:
         if self._link is not None:
             self._replies.append(reply)
@@ -108,6 +127,67 @@ class WorkerConnection(UnixDomainSocketConnection):
     def _stir(self) -> None:
         if self._awaited is not None and not self._awaited.done():
             self._awaited.set_result(None)
+
+
+class Answers(workers.line._Answers):
+    """What a line hears on a connection taken over: replies come from the link, parsed already."""
+
+    def __init__(self, connection: WorkerConnection) -> None:
+        self._answer = None
+        self._missing, self._found = 0, []
+        self._lost = None
+        self._before = asyncio.Protocol()
+        link = connection.taken_over()
+        self.transport = SimpleNamespace(write=link.send)  # type: ignore[assignment]
+        link.on_reply, link.on_cut = self._arrived, lambda: self.connection_lost(None)
+        if link.broken:
+            self.connection_lost(None)
+
+
+class BlockingConnection(redis.UnixDomainSocketConnection):
+    """redis-py's blocking connection: the worker loads functions by it, the jobs use no other."""
+
+    server: Server
+
+    def __init__(self, *, find: None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self._wire: StrategyWire | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        return self._wire is not None
+
+    def connect(self) -> None:
+        if self._wire is None:
+            wire = StrategyWire(self.server, self.socket_timeout, _PROTOCOL)
+            wire.connect()
+            self._wire = wire
+
+    def disconnect(self, *args: Any, **options: Any) -> None:
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.disconnect()
+
+    def can_read(self, timeout: float | None = 0) -> bool:
+        return False
+
+    def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        self.connect()
+        assert self._wire is not None
+        try:
+            self._wire.send_packed_command(command)
+        except Lost:
+            self.disconnect()
+            raise
+
+    def read_response(self, *args: Any, **options: Any) -> Any:
+        if self._wire is None:
+            raise Lost("the simulated connection is lost")
+        try:
+            return self._wire.read_response()
+        except (Lost, TimedOut):
+            self.disconnect()
+            raise
 
 
 class StrategyPool:
@@ -121,9 +201,10 @@ class StrategyPool:
 class StrategyWire:
     """The SDK's wire: blocks the strand that asks."""
 
-    def __init__(self, server: Server, timeout_s: float) -> None:
+    def __init__(self, server: Server, timeout_s: float | None, protocol: int = 2) -> None:
         self._server = server
         self._timeout_s = timeout_s
+        self._protocol = protocol
         self._link: Link | None = None
         self._replies: deque[Any] = deque()
         self._waiting: tuple[Strand, int] | None = None
@@ -133,7 +214,7 @@ class StrategyWire:
         running(server.loop).wait(server.network.delay_s() * 2)
         if server.network.refuses():
             raise Lost("the simulated server cannot be reached")
-        link = self._link = server.open(server.loop.current, 2, _BUSY_S)
+        link = self._link = server.open(server.loop.current, self._protocol, _BUSY_S)
         link.on_reply, link.on_cut = self._came, self._stir
 
     def disconnect(self) -> None:

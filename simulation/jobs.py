@@ -6,18 +6,19 @@ enqueued survives, as it does in Redis; the sweep finds what was not.
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import closing
 from typing import Any
 
 from redis.exceptions import RedisError
 
 from router.keyspace import AccountKeys
+from router.servers import ClientsByKey
 from router.settings import Settings
 from router.state import State
-from simulation.clients import StrategyWire
+from simulation.clients import SimulatedServers
 from simulation.loop import Process, VirtualLoop
 from simulation.redis_link import Server
 from simulation.standins import running
-from simulation.store import pack
 from workers.jobs import pause_s
 from workers.resolver import resolve
 
@@ -67,7 +68,8 @@ class Jobs:
 
     def _resolve(self, strategy: str, oid: str, attempt: int) -> None:
         [account] = self._settings.accounts
-        rung = resolve(_Client(self._server), self._settings, account, strategy, oid)
+        with closing(self._clients()) as clients:
+            rung = resolve(clients, self._settings, account, strategy, oid)
         if rung is None:
             self.due.pop((strategy, oid), None)
             return
@@ -75,40 +77,20 @@ class Jobs:
         self.due[strategy, oid] = again_s, attempt + 1
 
     def _sweep(self) -> None:
-        client = _Client(self._server)
-        for account in self._settings.accounts:
-            keys = AccountKeys(account, self._settings.prefix)
-            strategies = [name for name in client.hgetall(keys.strategies) if "@" not in name]
-            for strategy in sorted(strategies):
-                for oid in client.ask("SMEMBERS", keys.open(strategy)):
-                    if client.ask("HGET", keys.order(strategy, oid), "state") == State.UNKNOWN:
-                        self.enqueue(self._settings, account, strategy, oid)
+        with closing(self._clients()) as clients:
+            for account in self._settings.accounts:
+                keys = AccountKeys(account, self._settings.prefix)
+                client = clients.of(keys.epoch)
+                strategies = [name for name in client.hkeys(keys.strategies) if "@" not in name]
+                for strategy in sorted(strategies):
+                    for oid in sorted(client.smembers(keys.open(strategy))):
+                        if client.hget(keys.order(strategy, oid), "state") == State.UNKNOWN:
+                            self.enqueue(self._settings, account, strategy, oid)
 
-
-class _Client:
-    """What the resolver uses of a redis client."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-
-    def ask(self, *command: str) -> Any:
-        wire = StrategyWire(self._server, 2.0)
-        wire.connect()
-        try:
-            wire.send_packed_command([pack(command)])
-            return wire.read_response()
-        finally:
-            wire.disconnect()
-
-    def hgetall(self, key: str) -> dict[str, str]:
-        flat = self.ask("HGETALL", key)
-        return dict(zip(flat[::2], flat[1::2], strict=True))
-
-    def hget(self, key: str, name: str) -> Any:
-        return self.ask("HGET", key, name)
-
-    def xadd(self, key: str, fields: dict[str, str]) -> None:
-        self.ask("XADD", key, "*", *(part for pair in fields.items() for part in pair))
+    def _clients(self) -> ClientsByKey:
+        """Return what ``workers.jobs.text_clients`` does."""
+        servers = SimulatedServers(self._server)
+        return ClientsByKey(servers, retry=None, socket_timeout=2.0, decode_responses=True)
 
 
 def runs_a_loop(loop: VirtualLoop, work: Coroutine[Any, Any, Any]) -> Any:

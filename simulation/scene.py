@@ -12,6 +12,7 @@ from typing import Any
 
 import requests
 
+import workers.line
 import workers.market_data
 import workers.process
 import workers.resolver
@@ -112,7 +113,7 @@ class Scene:
 
         The two arguments stand in for what starts and runs a resolver.
         """
-        link, connect = self.venue_link, workers.process.connect
+        link = self.venue_link
         table = standins.world(
             self.loop,
             requests=StandIn(requests, Session=link.session),
@@ -123,7 +124,8 @@ class Scene:
             },
         )
         places = (
-            (workers.process, "connect", clients.worker_client(self.redis, connect)),
+            (workers.process, "Servers", lambda url: clients.SimulatedServers(self.redis)),
+            (workers.line, "_Answers", clients.Answers),
             (workers.process, "enqueue_resolve", enqueue_resolve),
             (workers.market_data, "_LOOK_EVERY_S", 5.0),  # no strategy here wants books
             (workers.resolver, "asyncio", StandIn(asyncio, run=run)),

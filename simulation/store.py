@@ -195,6 +195,10 @@ class Store:
         head, _, body = text.partition("\n")
         return ["FUNCTION", "LOAD", "REPLACE", f"{head}\n{CLOCK}\n{body}"]
 
+    def _time(self, command: Command, reply: Any) -> Any:
+        seconds, ms = divmod(self.now_ms(), 1000)
+        return [str(seconds), str(ms * 1000)]
+
     def _pexpire(self, command: Command) -> Command:
         at_ms = self.now_ms() + int(command[2])
         self._will_end(_text(command[1]), at_ms)
@@ -211,6 +215,7 @@ _CHANGES: dict[str, Callable[[Store, Command], Command]] = {
 _READERS: dict[str, Callable[[Store, Command, Any], Any]] = {
     "FCALL": Store._called,
     "XADD": Store._xadded,
+    "TIME": Store._time,
 }
 
 

@@ -123,6 +123,7 @@ class _Request:
         self.raw_path = f"{at.path}?{at.query}" if at.query else at.path
         self.query = dict(parse_qsl(at.query))
         self.headers = headers
+        self.remote = "simulated"
         self.transport = _Closable()
         self._body = body
 

@@ -53,10 +53,10 @@ def _storm(options: StormOptions, out: Console, *, alone: bool) -> Report | None
         with terminable(), Lines() as lines, StormStack(options.demo(), folder, lines) as stack:
             report = _play(options, stack, lines)
             _say(report, stack, out, alone=alone, as_json=options.as_json)
+            if not report.good:
+                keep_ledger(report, folder)
     except (ChildEnded, ConfigError) as error:
         print_error(f"seed {options.seed}: {error}")
-        if report is not None and not report.good:
-            keep_ledger(report, folder)
     finally:
         if options.keep or report is None or not report.good:
             # On stderr: stdout is the JSON's.

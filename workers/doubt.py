@@ -30,6 +30,10 @@ _MOST_PAUSE_S = 0.4
 _MOST_LATE_PAUSE_S = 2.0
 #: Of all orders told unknown, so that asking for them leaves threads for cancels.
 _LATE_AT_ONCE = 2
+#: What a whole ladder in vain takes at least, so that a hundred unknown orders do not use up what
+#: the venue lets an address ask, and with it the way of cancels (Binance: 2,400 a minute, the
+#: ladder costs 12; "Limits", read 2026-11).
+_WHOLE_LADDER_S = 1.0
 _CONFIRMED = WsOrderResultType.ACK_TIMEOUT_CONFIRMED
 _REJECTED = WsOrderResultType.ACK_REJECTED
 _TIMEOUT = WsOrderResultType.ACK_TIMEOUT
@@ -167,6 +171,8 @@ class Doubts:
             async with self._late:
                 begun_ms = self._on.clock.monotonic_ms()
                 findings = await self._ask(record, climb)
+                if climb.whole(begun_ms) and findings.rung is not Rung.FOUND:
+                    await asyncio.sleep(_WHOLE_LADDER_S)
             if findings.rung is Rung.FOUND:
                 await self._take(record, findings)
                 self._checks.after_doubt(record)

@@ -1,5 +1,6 @@
 """``make simulate``: thousands of seeds, or one again with all that happened."""
 
+import logging
 import os
 import sys
 import time
@@ -30,14 +31,19 @@ def simulate(
     minutes: Annotated[float, typer.Option(help="Stop after so long; 0: when all are done.")] = 0.0,
     processes: Annotated[int, typer.Option(help="At once; one a core.")] = os.cpu_count() or 1,
     mutant: Annotated[str, typer.Option(help=f"A broken build: {', '.join(MUTANTS)}.")] = "",
-    trace: Annotated[bool, typer.Option(help="With --seed: print every message.")] = False,
+    only: Annotated[list[str] | None, typer.Option(help="Faults of this kind, and often.")] = None,
+    trace: Annotated[
+        bool, typer.Option(help="With --seed: print every message and the logs.")
+    ] = False,
 ) -> None:
     """Simulate the router under faults; exit 1 if anything is not as it should be."""
     if mutant and mutant not in MUTANTS:
         raise typer.BadParameter(f"{mutant!r} is none of {', '.join(MUTANTS)}")
     if seed is not None:
-        sys.exit(_one(Part(seed, orders, mutant), trace=trace))
-    parts = [Part(number, orders, mutant) for number in range(first, first + seeds)]
+        sys.exit(_one(Part(seed, orders, mutant, tuple(only or ())), trace=trace))
+    parts = [
+        Part(number, orders, mutant, tuple(only or ())) for number in range(first, first + seeds)
+    ]
     sys.exit(_many(parts, min(processes, max(1, seeds)), minutes))
 
 
@@ -66,6 +72,7 @@ def _many(parts: list[Part], processes: int, minutes: float) -> int:
 def _told(part: Part, differences: list[str]) -> str:
     lines = [f"seed {part.seed}: {len(differences)} differences", *differences[:_SHOWN]]
     options = f"--seed {part.seed}" + (f" --mutant {part.mutant}" if part.mutant else "")
+    options += "".join(f" --only '{kind}'" for kind in part.only)
     if part.orders != _DEFAULT_ORDERS:
         options += f" --orders {part.orders}"
     return "\n  ".join([*lines, f'again: make simulate ARGS="{options}"'])
@@ -91,7 +98,10 @@ def _one(part: Part, *, trace: bool) -> int:
     if os.environ.get("PYTHONHASHSEED") != "0":  # sets of texts are walked in its order
         os.environ["PYTHONHASHSEED"] = "0"
         os.execv(sys.executable, [sys.executable, "-m", "simulation", *sys.argv[1:]])
-    be_quiet()
+    if trace:
+        logging.basicConfig(level="INFO", stream=sys.stdout, format="%(levelname)s %(message)s")
+    else:
+        be_quiet()
     with running_server() as path:
         story = play(part, Store(path), keep_log=True)
     outcome, console = story.outcome, Console(soft_wrap=True)

@@ -33,20 +33,21 @@ class SimulatedServers(Servers):
         self._server = server
 
     def pool(self, key: str, **options: Any) -> redis.ConnectionPool:
-        return self._simulated(super().pool(key, **options), BlockingConnection)
+        pool = super().pool(key, **options)
+        self._simulate(pool, BlockingConnection)
+        return pool
 
     def client_at(self, node: Any, **options: Any) -> Any:
         return self.client("", **options)
 
     def asyncio_client(self, key: str, **options: Any) -> "redis.asyncio.Redis":
         client = super().asyncio_client(key, **options)
-        self._simulated(client.connection_pool, WorkerConnection)
+        self._simulate(client.connection_pool, WorkerConnection)
         return client
 
-    def _simulated(self, pool: Any, connection: type) -> Any:
+    def _simulate(self, pool: Any, connection: type) -> None:
         pool.connection_kwargs["driver_info"] = None  # asks the installed packages each time
         pool.connection_class = type("Simulated", (connection,), {"server": self._server})
-        return pool
 
 
 class WorkerConnection(redis.asyncio.connection.UnixDomainSocketConnection):
@@ -99,19 +100,14 @@ class WorkerConnection(redis.asyncio.connection.UnixDomainSocketConnection):
             raise Lost("the simulated connection is lost")
         link.send(command if isinstance(command, bytes) else b"".join(command))
 
-    async def read_response(
-        self, disable_decoding: bool = False, timeout: float | None = None, **options: Any
-    ) -> Any:
+    async def _read_response_from_parser(self, *args: Any, **options: Any) -> Any:
+        # What redis-py does around a read is its own: an abandoned one closes the connection.
         while not self._replies:
             if self._link is None or self._link.broken:
-                await self.disconnect()
                 raise Lost("the simulated connection is lost")
             self._awaited = asyncio.get_running_loop().create_future()
             await self._awaited
-        reply = self._replies.popleft()
-        if isinstance(reply, ResponseError):
-            raise reply
-        return reply
+        return self._replies.popleft()
 
     def taken_over(self) -> Link:
         """Return the link, which from now on tells whoever asked for it alone."""
@@ -138,7 +134,12 @@ class Answers(workers.line._Answers):
         self._lost = None
         self._before = asyncio.Protocol()
         link = connection.taken_over()
-        self.transport = SimpleNamespace(write=link.send)  # type: ignore[assignment]
+
+        def write(packed: bytes) -> None:
+            if not link.broken:  # a transport that knows of its loss sends nothing
+                link.send(packed)
+
+        self.transport = SimpleNamespace(write=write)  # type: ignore[assignment]
         link.on_reply, link.on_cut = self._arrived, lambda: self.connection_lost(None)
         if link.broken:
             self.connection_lost(None)
@@ -150,7 +151,7 @@ class BlockingConnection(redis.UnixDomainSocketConnection):
     server: Server
 
     def __init__(self, *, find: None = None, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(**options)  # type: ignore[no-untyped-call]
         self._wire: StrategyWire | None = None
 
     @property

@@ -1,6 +1,6 @@
 """What every strategy did and was told in one seed, across its deaths."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,7 +49,7 @@ class Diary:
         self.cancels.setdefault(strategy, []).append(oid)
 
     @contextmanager
-    def kept(self, loop: VirtualLoop, after_each: Callable[[], None]) -> Iterator[None]:
+    def kept(self, loop: VirtualLoop) -> Iterator[None]:
         """Write down each result once its callback has ended."""
         told = Dispatcher.result
 
@@ -59,7 +59,6 @@ class Diary:
             page = pages[loop.current.name]
             told(self, account, entry_id, fields, **options)
             page.runs[-1].append((int(fields.get("seq", 0)), fields))
-            after_each()
 
         pages = self.pages
         Dispatcher.result = result  # type: ignore[method-assign]

@@ -102,6 +102,8 @@ MUTANTS = {
                     "if current ~= args[1] then\n    return {'fenced', current}",
                     "if current == 'never' then\n    return {'fenced', current}",
                 ),
+                # Counting batches keeps most older epochs out, too.
+                ("if done ~= number - 1 then", "if last[1] == args[1] and done ~= number - 1 then"),
             ),
         ),
         Mutant("resend-instead-of-ladder", _resend),

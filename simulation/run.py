@@ -21,11 +21,15 @@ _WAIT_S = 0.2
 
 @dataclass(frozen=True)
 class Part:
-    """One seed to be played: with so many orders, by the product or by a broken build of it."""
+    """One seed to be played.
+
+    ``mutant``: by this broken build of the product. ``only``: with these kinds of fault, and often.
+    """
 
     seed: int
     orders: int
     mutant: str = ""
+    only: tuple[str, ...] = ()
 
 
 @dataclass
@@ -57,7 +61,7 @@ class Tally:
 
 def play(part: Part, store: Store, *, keep_log: bool = False) -> Story:
     """Return a played story; its outcome is ``outcome``."""
-    story = Story(part.seed, store, part.orders)
+    story = Story(part.seed, store, part.orders, part.only)
     if keep_log:
         story.scene.log = []
     with MUTANTS[part.mutant].built(store) if part.mutant else nullcontext():

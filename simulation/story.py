@@ -5,8 +5,9 @@ import contextlib
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from router.keyspace import AccountKeys
 from simulation import traders, verdict
@@ -45,7 +46,7 @@ class Outcome:
 class Story:
     """Plays one seed."""
 
-    def __init__(self, seed: int, store: Store, orders: int) -> None:
+    def __init__(self, seed: int, store: Store, orders: int, only: Sequence[str] = ()) -> None:
         self.seed = seed
         self.scene = Scene(str(seed), store)
         self.diary = Diary()
@@ -71,6 +72,7 @@ class Story:
             ),
             self,
             _READY_S + BUSY_S,
+            only,
         )
 
     # --- the cast --------------------------------------------------------------------------------
@@ -93,6 +95,8 @@ class Story:
         if name in WORKERS:
             process, worker = scene.start_worker(name, self._gave_up)
             self.sends.workers[process] = worker
+            # Before it is buried: a coroutine that is torn down counts as a defect there.
+            process.at_death.append(lambda: self._note_defects(process, worker))
         else:
             self.diary.new_life(name)
             # After the last restart nobody trades: what happens then is the restart's doing.
@@ -103,6 +107,12 @@ class Story:
         process.skew_s = self._skews[name]
         self._alive[name] = process
         self._names[process] = name
+
+    def _note_defects(self, process: Process, worker: Any) -> None:
+        if worker.defects:
+            self.scene.loop.problems.append(
+                f"{process.name}: {worker.defects} defects; --trace shows its log"
+            )
 
     def _gave_up(self, process: Process) -> None:
         """Restart a process that ended by itself, as whoever supervises it would."""
@@ -153,7 +163,7 @@ class Story:
                 enqueue_resolve=self.jobs.enqueue,
                 run=lambda work: runs_a_loop(loop, work),
             ),
-            self.diary.kept(loop, lambda: None),
+            self.diary.kept(loop),
         ):
             yield
 

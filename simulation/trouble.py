@@ -7,7 +7,7 @@ of one kind also meet a world in which everything else works.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -52,6 +52,7 @@ _VENUE: dict[str, dict[str, tuple[int, int]]] = {
     "refuse_login": {},
     "refuse_connections": {},
 }
+_OFTEN_S = 0.2
 _AHEAD = 120
 """A blow falls within so many callbacks of its victim: while something happens there."""
 
@@ -78,9 +79,11 @@ class Scenery:
 
 
 class Trouble:
-    """Makes one seed's faults."""
+    """Makes one seed's faults: of a climate that is drawn, or ``only`` these kinds, and often."""
 
-    def __init__(self, scenery: Scenery, cast: Cast, busy_s: float) -> None:
+    def __init__(
+        self, scenery: Scenery, cast: Cast, busy_s: float, only: Sequence[str] = ()
+    ) -> None:
         self._on = scenery
         self._cast = cast
         self._busy_s = busy_s
@@ -88,23 +91,26 @@ class Trouble:
         self.halts: list[tuple[float, float]] = []
         """When trading was halted, and when it went on."""
         self.venue_faults: list[Fault] = []
-        self._kinds: list[tuple[int, Callable[[], None]]] = [
-            (4, self._kill_worker),
-            (4, self._pause_worker),
-            (4, self._kill_strategy),
-            (2, self._pause_strategy),
-            (2, self._cut_redis),
-            (2, self._lossy_redis),
-            (1, self._stall_redis),
-            (2, self._slow_network),
-            (2, self._cut_sockets),
-            (2, self._silence_socket),
-            (2, self._refuse_connects),
-            (1, self._halt),
-            (1, self._jump_clock),
-            *((1, self._venue_fault(name)) for name in _VENUE),
-        ]
+        self._blows: dict[str, tuple[int, Callable[[], None]]] = {
+            "worker killed": (4, self._kill_worker),
+            "worker paused": (4, self._pause_worker),
+            "strategy killed": (4, self._kill_strategy),
+            "strategy paused": (2, self._pause_strategy),
+            "redis link cut": (2, self._cut_redis),
+            "redis lossy": (2, self._lossy_redis),
+            "redis stalled": (1, self._stall_redis),
+            "network slow": (2, self._slow_network),
+            "socket cut": (2, self._cut_sockets),
+            "socket half-open": (2, self._silence_socket),
+            "connect refused": (2, self._refuse_connects),
+            "halt": (1, self._halt),
+            "clock jumped": (1, self._jump_clock),
+            **{f"venue {name}": (1, self._venue_fault(name)) for name in _VENUE},
+        }
         """How often each kind of blow falls, compared with the others, and the blow."""
+        self._only = tuple(only)
+        if unknown := set(only) - set(self._blows):
+            raise ValueError(f"no such faults: {sorted(unknown)}; known: {', '.join(self._blows)}")
 
     def __repr__(self) -> str:
         return f"Trouble({self._on.loop.seed})"
@@ -113,8 +119,10 @@ class Trouble:
         """Make trouble for as long as the seed is busy."""
         luck = self._luck
         share = luck.choice((0.03, 0.08, 0.2, 0.5))
-        kinds = [one for one in self._kinds if luck.random() < share]
+        kinds = [one for one in self._blows.values() if luck.random() < share]
         mean_s = luck.choice((0.15, 0.4, 1.0))
+        if self._only:
+            kinds, mean_s = [self._blows[name] for name in self._only], _OFTEN_S
         while kinds:
             await asyncio.sleep(luck.expovariate(1 / mean_s))
             if self._on.loop.now_s > self._busy_s:

@@ -5,36 +5,49 @@ import pytest
 from simulation.mutants import MUTANTS
 from simulation.run import Part, outcomes
 
-ORDERS = 100
-#: The first seed that shows each broken build to be broken.
-CAUGHT_BY = {
-    "no-epoch-check": 0,
-    "resend-instead-of-ladder": 0,
-    "set-and-xadd-apart": 0,
-    "no-expiry": 0,
-    "cursor-before-callback": 0,
+ORDERS = 60
+#: The faults under which each broken build shows almost at once. What a seed does changes with the
+#: product, so no seed is named here.
+SHOWN_BY = {
+    "no-epoch-check": ("worker paused", "redis stalled"),
+    "resend-instead-of-ladder": ("venue lose_ack", "socket cut"),
+    "set-and-xadd-apart": ("redis lossy", "strategy killed"),
+    "no-expiry": ("venue delay_request", "venue lose_ack", "socket cut"),
+    "cursor-before-callback": ("strategy killed",),
 }
+FEW_SEEDS = 30
 LONG_SEEDS = 400
 MOST_SEEDS = 1_000
 
 
 def test_a_seed_is_one_run_wherever_it_is_played_and_tells_the_truth() -> None:
-    # Two processes play the same three seeds.
-    parts = [Part(seed, ORDERS) for seed in (1, 1, 5, 5, 17, 17)]
+    # Two processes play the same two seeds.
+    parts = [Part(seed, ORDERS) for seed in (1, 1, 17, 17)]
     traces: dict[int, set[int]] = {}
     for part, outcome in outcomes(parts, processes=2):
         assert not outcome.differences
-        assert outcome.orders >= ORDERS * 0.9
+        assert outcome.orders >= ORDERS / 4
         traces.setdefault(part.seed, set()).add(outcome.trace)
-    assert [len(found) for found in traces.values()] == [1, 1, 1]
-    assert len({trace for found in traces.values() for trace in found}) == 3
+    assert [len(found) for found in traces.values()] == [1, 1]
+    assert len({trace for found in traces.values() for trace in found}) == 2
 
 
-def test_broken_builds_are_caught() -> None:
-    parts = [Part(seed, ORDERS, name) for name, seed in CAUGHT_BY.items()]
-    found = {part.mutant: outcome.differences for part, outcome in outcomes(parts, processes=2)}
-    assert set(found) == set(MUTANTS)
-    assert [name for name, differences in found.items() if not differences] == []
+def test_broken_builds_are_caught_and_the_product_is_not() -> None:
+    assert set(SHOWN_BY) == set(MUTANTS)
+    parts = [
+        Part(seed, ORDERS, name, only)
+        for seed in range(FEW_SEEDS)
+        for name, only in (*SHOWN_BY.items(), ("", SHOWN_BY["no-epoch-check"]))
+    ]
+    uncaught = set(MUTANTS)
+    for part, outcome in outcomes(parts, processes=2):
+        if not part.mutant:
+            assert not outcome.differences
+        elif outcome.differences:
+            uncaught.discard(part.mutant)
+        if not uncaught:
+            return
+    assert not uncaught
 
 
 @pytest.mark.long

@@ -85,11 +85,11 @@ class FakeVenue:
             raise UnexpectedReply(Verdict(Proof.UNKNOWN, "502", f"{rung}: Bad Gateway"))
         return RestReply(200, rung)
 
-    def query_order(self, instrument: object, client_id: str, venue_id: str) -> RestRequest:
-        return RestRequest("GET", f"by_id/{client_id}{venue_id}")
+    def query_order(self, instrument: object, client_id: str, venue_id: str) -> list[RestRequest]:
+        return [RestRequest("GET", f"by_id/{client_id}{venue_id}")]
 
-    def query_open_orders(self, instrument: Instrument | None = None) -> RestRequest:
-        return RestRequest("GET", "open/1")
+    def query_open_orders(self, instrument: Instrument | None = None) -> list[RestRequest]:
+        return [RestRequest("GET", "open/1")]
 
     def query_history(self, instrument: object, since_ms: int) -> list[RestRequest]:
         return [RestRequest("GET", "history/recent"), RestRequest("GET", "history/older")]

@@ -23,7 +23,7 @@ from workers.connection import Connection
 from workers.departures import Departures
 from workers.flights import Flight, InFlight
 from workers.pacing import Pacer
-from workers.rest import NoAnswer, NotSent
+from workers.rest import HeldBack, NoAnswer, NotSent
 from workers.venue import Answer, Cancel, CannotEncode, Command, Modify, Place, Proof, Verdict
 from workers.wiring import Wiring
 
@@ -252,7 +252,14 @@ class Desk:
             return
         self.sent(flight, Via.REST)
         try:
-            reply = await self._on.rest.call(request)
+            reply = await self._on.rest.call(request, self.departures.may_send)
+        except HeldBack:
+            # The lease is over: if it comes back the request goes on; if not, the next owner finds
+            # the intent pending. Newer modifies that wait for this one follow it.
+            self.unsent(flight)
+            self.departures.add(flight)
+            self.departures.look_again()
+            return
         except NotSent as error:
             self.unsent(flight)
             self.not_sent(

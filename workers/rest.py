@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import requests
@@ -21,11 +22,20 @@ class NoAnswer(Exception):
     """The request may have reached the venue; nothing is known of its fate."""
 
 
+class HeldBack(Exception):
+    """The request never left: when a thread was free for it, it might not be sent any more."""
+
+
 _CANNOT_CONNECT = (
     urllib3.exceptions.NewConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
     urllib3.exceptions.NameResolutionError,
 )
+
+
+def _always() -> bool:
+    """A query may leave whoever owns the account."""
+    return True
 
 
 def _asks_for_quiet(request: RestRequest, response: requests.Response) -> bool:
@@ -68,17 +78,26 @@ class RestClient:
     def __repr__(self) -> str:
         return f"RestClient({self._venue.rest_url()})"
 
-    async def call(self, request: RestRequest, *, signed: bool = True) -> RestReply:
-        """Return the venue's reply, whatever its status.
+    async def call(self, request: RestRequest, may_leave: Callable[[], bool]) -> RestReply:
+        """Return the venue's reply to a request that changes something, whatever its status.
+
+        ``may_leave`` is asked in the thread, just before the request leaves: it may have waited
+        for a free one for longer than the lease lasts.
 
         Raises:
+            HeldBack: If it might not leave any more.
             NotSent: If no connection could be made, or the request expired before it left.
             NoAnswer: If the connection broke or timed out after that.
         """
+        return await self._in_thread(request, True, may_leave)
+
+    async def _in_thread(
+        self, request: RestRequest, signed: bool, may_leave: Callable[[], bool]
+    ) -> RestReply:
         begun_s = self._clock.monotonic_s()
         try:
             reply = await asyncio.get_running_loop().run_in_executor(
-                self._pool, self.call_blocking, request, signed
+                self._pool, self.call_blocking, request, signed, may_leave
             )
         except NotSent:
             self._observe(begun_s, "not_sent")
@@ -93,15 +112,23 @@ class RestClient:
         self._metrics.rest.observe(self._clock.monotonic_s() - begun_s)
         self._metrics.rest_calls.add(result)
 
-    def call_blocking(self, request: RestRequest, signed: bool = True) -> RestReply:
-        """Do what ``call`` does, in the calling thread."""
+    def call_blocking(
+        self,
+        request: RestRequest,
+        signed: bool = True,
+        may_leave: Callable[[], bool] = _always,
+    ) -> RestReply:
+        """Return the venue's reply as ``call`` does, in the calling thread."""
         now_ms = self._clock.venue_ms()
         if 0 < request.expires_ms <= now_ms:
             raise NotSent("it had expired before a thread was free to send it")
         if signed:
             request = self._venue.sign(request, self._credentials, now_ms)
+        session = self._session()
+        if not may_leave():
+            raise HeldBack(f"{request.method} {request.path}")
         try:
-            response = self._session().request(
+            response = session.request(
                 request.method,
                 self._venue.rest_url() + request.path,
                 data=request.body.encode() if request.body else None,
@@ -136,7 +163,7 @@ class RestClient:
             why = f"the venue wants no query for another {wait_s:.0f} s (Retry-After)"
             raise UnexpectedReply(Verdict(Proof.THROTTLED, "", why))
         try:
-            return await self.call(request, signed=signed)
+            return await self._in_thread(request, signed, _always)
         except (NotSent, NoAnswer) as error:
             raise UnexpectedReply(Verdict(Proof.UNKNOWN, "", str(error))) from error
 

@@ -4,7 +4,7 @@ Time is virtual: a climb of seconds takes a millisecond of ours.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -160,7 +160,8 @@ class LadderVenue:
         self.creates.append(command)
         return RestRequest("POST", "create")
 
-    async def call(self, request: RestRequest, *, signed: bool = True) -> RestReply:
+    async def call(self, request: RestRequest, may_leave: Callable[[], bool]) -> RestReply:
+        assert may_leave()
         await asyncio.sleep(0.005)
         return RestReply(200, "created")
 

@@ -1,5 +1,6 @@
 """The desk never lets two copies of one create out at once."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -16,7 +17,7 @@ from workers.desk import Desk
 from workers.flights import Flight
 from workers.pacing import Pacer
 from workers.registry import Registry
-from workers.rest import NotSent
+from workers.rest import HeldBack, NotSent
 from workers.venue import (
     Answer,
     CannotEncode,
@@ -115,8 +116,8 @@ class Silent:
     def rest_command(self, command: Command) -> RestRequest:
         return RestRequest("POST", "/")
 
-    async def call(self, request: RestRequest) -> RestReply:
-        raise NotSent("refused")
+    async def call(self, request: RestRequest, may_leave: Callable[[], bool]) -> RestReply:
+        raise NotSent("refused") if may_leave() else HeldBack("the lease is over")
 
 
 async def test_what_provably_never_left_is_counted_as_carried_by_nothing() -> None:
@@ -135,6 +136,29 @@ async def test_what_provably_never_left_is_counted_as_carried_by_nothing() -> No
     assert one._on.metrics.counters["requests"].numbers == {
         ("create", "none", "REQUEST_NOT_SENT", "WS_REQUEST_NOT_SENT"): 1
     }
+    assert one._on.metrics.sends.numbers == {}
+
+
+@pytest.mark.parametrize("kind", [RequestKind.CREATE, RequestKind.CANCEL, RequestKind.MODIFY])
+async def test_what_waited_for_a_thread_until_the_lease_was_over_waits_for_it_to_come_back(
+    kind: RequestKind,
+) -> None:
+    one, doubted = desk()
+    silent = cast(Any, Silent())
+    one._on.teller = one._on.venue = one._on.rest = silent
+    one.command = lambda flight: cast(Command, None)  # type: ignore[method-assign]
+    flight = Flight(kind, record(), "1-0", by_rest=True, ws_fallback=True, valid_until_ms=2**60)
+    if kind is RequestKind.CREATE:
+        flight = create(sent_ms=0)
+        flight.sends, flight.by_rest = 0, True
+    one.take(flight)
+    await one.departures.leave()
+    [sending] = one._on.tasks
+    one.departures.may_send = lambda: False
+    await sending
+    assert (one.flights, flight.sends, flight.transport, doubted) == (1, 0, "", [])
+    assert not flight.done, "whoever owns the account next asks the venue first"
+    assert await one.departures.leave() is not None, "and it still waits to leave"
     assert one._on.metrics.sends.numbers == {}
 
 

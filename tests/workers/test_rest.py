@@ -1,5 +1,7 @@
 """REST calls: what is never sent late."""
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, cast
@@ -7,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from workers.clock import Clock
-from workers.rest import NotSent, RestClient
-from workers.venue import Credentials, RestRequest, Venue
+from workers.rest import HeldBack, NotSent, RestClient
+from workers.venue import Credentials, RestRequest, UnexpectedReply, Venue
 
 
 class SigningVenue:
@@ -59,7 +61,7 @@ async def test_a_request_that_expired_while_it_waited_never_leaves(
 ) -> None:
     """A busy pool of threads may hold a create for longer than it is good for (P4)."""
     with pytest.raises(NotSent, match="expired"):
-        await rest.call(replace(REQUEST, expires_ms=1_000_000))
+        await rest.call(replace(REQUEST, expires_ms=1_000_000), lambda: True)
     assert venue.signed == []
 
 
@@ -69,9 +71,33 @@ async def test_any_other_is_signed_and_sent(
 ) -> None:
     request = replace(REQUEST, expires_ms=expires_ms)
     with pytest.raises(NotSent) as caught:
-        await rest.call(request)  # nobody listens there: no connection was made
+        await rest.call(request, lambda: True)  # nobody listens there: no connection was made
     assert "expired" not in str(caught.value)
     assert venue.signed == [request]
+
+
+async def test_the_lease_is_asked_for_once_a_thread_is_free(rest: RestClient) -> None:
+    """A command that waited for a thread while the lease ended must not leave (P4)."""
+    held, begun, free = [True], threading.Event(), threading.Event()
+
+    def wait() -> None:
+        begun.set()
+        free.wait()
+
+    busy = rest._pool.submit(wait)  # the only thread
+    begun.wait()
+    waiting = asyncio.ensure_future(rest.call(REQUEST, lambda: held[0]))
+    await asyncio.sleep(0)
+    held[0] = False
+    free.set()
+    busy.result()
+    with pytest.raises(HeldBack):
+        await waiting
+
+
+async def test_queries_need_no_lease(rest: RestClient) -> None:
+    with pytest.raises(UnexpectedReply):  # nobody listens there
+        await rest.ask(RestRequest("GET", "/order"))
 
 
 def test_a_client_shows_where_it_calls(rest: RestClient) -> None:

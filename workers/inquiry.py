@@ -6,6 +6,7 @@ A rung answers FOUND, NOT_FOUND (cleanly) or NO_ANSWER. A failed query is never 
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from router.evidence import Fill, OrderReport, Source, VenueState
 from router.instruments import Instrument
@@ -13,6 +14,7 @@ from router.orders import OrderRecord
 from router.outcomes import Rung, ladder_answer
 from workers.clock import Clock
 from workers.rest import RestClient
+from workers.sharing import Shared
 from workers.venue import (
     Instruments,
     Page,
@@ -27,6 +29,8 @@ from workers.venue import (
 OLDER_ORDER_MS = 5_000
 #: History and fills are asked from a little before the order, since clocks differ.
 LOOK_BACK_MS = 60_000
+#: Lists for orders that were made so close together begin at the same time, so as to be shared.
+TOGETHER_MS = 30_000
 #: OKX pages hold 100: more than any account may have open, and a minute of a very busy history.
 MOST_PAGES = 200
 
@@ -56,6 +60,9 @@ class Inquiry:
         self._rest = rest
         self._clock = clock
         self._instruments = instruments
+        # Many orders in doubt at once, as after a takeover, share the lists of a symbol.
+        self._orders: Shared[list[OrderReport]] = Shared()
+        self._fills: Shared[list[Fill]] = Shared()
 
     async def by_id(self, record: OrderRecord) -> Findings:
         """Return what the query by id says (first rung)."""
@@ -112,8 +119,9 @@ class Inquiry:
     async def _among_open(self, record: OrderRecord) -> Findings:
         instrument = self._instruments().symbol(record.symbol)
         try:
-            listed = await self._pages(self._venue.query_open_orders(instrument))
-            return self._pick(record, listed.orders)
+            request = self._venue.query_open_orders(instrument)
+            listed = await self._orders.ask(request.path, partial(self._orders_of, request))
+            return self._pick(record, listed)
         except UnexpectedReply as error:
             return Findings(Rung.NO_ANSWER, problem=str(error))
 
@@ -123,9 +131,9 @@ class Inquiry:
             return Findings(Rung.NO_ANSWER, problem=f"{record.symbol} is not listed any more")
         listed: list[OrderReport] = []
         problem = ""
-        for request in self._venue.query_history(instrument, self._since_ms(record)):
+        for request in self._venue.query_history(instrument, self._since_together_ms(record)):
             try:
-                listed += (await self._pages(request)).orders
+                listed += await self._orders.ask(request.path, partial(self._orders_of, request))
             except UnexpectedReply as error:
                 problem = str(error)
         found = self._pick(record, listed)
@@ -138,7 +146,10 @@ class Inquiry:
         if instrument is None:
             return Findings(Rung.NO_ANSWER, problem=f"{record.symbol} is not listed any more")
         try:
-            fills = await self._fills_since(instrument, "", self._since_ms(record))
+            since_ms = self._since_together_ms(record)
+            fills = await self._fills.ask(
+                (record.symbol, since_ms), partial(self._fills_since, instrument, "", since_ms)
+            )
         except UnexpectedReply as error:
             return Findings(Rung.NO_ANSWER, problem=str(error))
         return self._from_fills(record, fills)
@@ -174,7 +185,10 @@ class Inquiry:
         Raises:
             UnexpectedReply: If the venue could not be asked.
         """
-        return list((await self._pages(self._venue.query_open_orders())).orders)
+        return await self._orders_of(self._venue.query_open_orders())
+
+    async def _orders_of(self, request: RestRequest) -> list[OrderReport]:
+        return list((await self._pages(request)).orders)
 
     async def _fills_since(
         self, instrument: Instrument, venue_id: str, since_ms: int
@@ -210,6 +224,11 @@ class Inquiry:
     def _since_ms(self, record: OrderRecord) -> int:
         created_ms = record.created_ms or self._clock.now_ms()
         return created_ms + self._clock.venue_offset_ms - LOOK_BACK_MS
+
+    def _since_together_ms(self, record: OrderRecord) -> int:
+        """Return a time not after ``_since_ms`` that is the same for orders of about one age."""
+        since_ms = self._since_ms(record)
+        return since_ms - since_ms % TOGETHER_MS
 
     def _is_ours(self, record: OrderRecord, report: OrderReport) -> bool:
         """Whether the report speaks of this order, not of an earlier one with the same id.

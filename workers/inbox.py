@@ -2,7 +2,7 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import redis.asyncio
 
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 #: Entries of this epoch that are known to have been read; more than can ever be pending at once.
 SEEN_KEPT = 50_000
+#: Orders read in one exchange when an owner begins: some ms of Redis's time.
+LOADED_TOGETHER = 500
 
 
 class Inbox:
@@ -189,13 +191,33 @@ class Inbox:
             return record
         key = self._keys.order(strategy, oid)
         raw = await persistently(lambda: self._client.hgetall(key))
+        return self._remembered(strategy, oid, raw)
+
+    async def load(self, strategy: str, oids: Sequence[str]) -> None:
+        """Bring the strategy's orders into memory, so many in one exchange with Redis."""
+        for at in range(0, len(oids), LOADED_TOGETHER):
+            part = oids[at : at + LOADED_TOGETHER]
+            hashes = await persistently(lambda part=part: self._hashes(strategy, part))  # type: ignore[misc]
+            for oid, raw in zip(part, hashes, strict=True):
+                self._remembered(strategy, oid, raw)
+
+    async def _hashes(self, strategy: str, oids: Sequence[str]) -> list[dict[str, str]]:
+        pipeline = self._client.pipeline(transaction=False)
+        for oid in oids:
+            pipeline.hgetall(self._keys.order(strategy, oid))
+        found: list[dict[str, str]] = await pipeline.execute()
+        return found
+
+    def _remembered(self, strategy: str, oid: str, raw: Mapping[str, str]) -> OrderRecord | None:
+        """Return the order in memory, from its hash unless it is there; None if that is none."""
+        if (known := self._on.registry.owned(strategy, oid)) is not None:
+            return known  # two copies of one order would each tell what the other has told
         if not raw:
             return None
-        if (meanwhile := self._on.registry.owned(strategy, oid)) is not None:
-            return meanwhile  # two copies of one order would each tell what the other has told
         try:
             record = OrderRecord.from_hash(strategy, raw)
         except ValueError as error:
+            key = self._keys.order(strategy, oid)
             log.error("%s: the hash %s is not an order: %s", self._on.account, key, error)
             return None
         self._on.registry.add(record)

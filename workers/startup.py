@@ -179,5 +179,5 @@ class Startup:
     async def _load_orders(self) -> None:
         for strategy in sorted(self._on.teller.strategies):
             key = self._keys.open(strategy)
-            for oid in await persistently(lambda at=key: self._client.smembers(at)):  # type: ignore[misc]
-                await self._inbox.find(strategy, oid)
+            oids = await persistently(lambda at=key: self._client.smembers(at))  # type: ignore[misc]
+            await self._inbox.load(strategy, sorted(oids))

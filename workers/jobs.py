@@ -39,6 +39,8 @@ _SCHEDULE_EVERY_S = 0.5
 #: How late a resolver may be before its chain counts as lost with its process.
 _OVERDUE_S = 60.0
 _KEEP_FAILED_S = 86_400
+#: A job that was dequeued begins within moments; one that did not died with its process.
+_BEGINS_WITHIN_S = 5.0
 
 
 def connect(settings: Settings) -> "redis.Redis":
@@ -177,6 +179,7 @@ def keep_schedule(settings: Settings, stop: threading.Event) -> None:
     jobs = settings.jobs
     every_s = {sweep: jobs.sweep_every_s, tidy: jobs.tidy_every_s}
     due_s = dict.fromkeys(every_s, time.monotonic())
+    dequeued_s: dict[str, float] = {}
     client = connect(settings)
     queue = Queue(jobs.queue, connection=client)
     # One name for all: its lock passes to a restarted process at once. Two at the same time may
@@ -189,18 +192,38 @@ def keep_schedule(settings: Settings, stop: threading.Event) -> None:
             for job, after_s in every_s.items():
                 if time.monotonic() >= due_s[job]:
                     due_s[job] = time.monotonic() + after_s
-                    _enqueue_unless_waiting(queue, job)
+                    _enqueue_unless_waiting(queue, job, dequeued_s)
         except redis.RedisError as error:
             log.warning("the schedule cannot reach Redis: %s", error)
     client.close()
 
 
-def _enqueue_unless_waiting(queue: Queue, job: Callable[[], object]) -> None:
-    """Enqueue a periodic job unless its last one still waits or runs."""
+def _enqueue_unless_waiting(
+    queue: Queue, job: Callable[[], object], dequeued_s: dict[str, float]
+) -> None:
+    """Enqueue a periodic job unless its last one still waits or runs.
+
+    ``dequeued_s``: since when, as seen from here, a job was dequeued and not begun (monotonic s).
+    """
+    job_id = f"{queue.name}-{job.__name__}"
     try:
-        queue.enqueue(
-            job, job_id=f"{queue.name}-{job.__name__}", unique=True, result_ttl=0, failure_ttl=0
-        )
+        queue.enqueue(job, job_id=job_id, unique=True, result_ttl=0, failure_ttl=0)
     except DuplicateJobError:
         # Or died with its process: rq itself looks for those each quarter of an hour only.
         StartedJobRegistry(queue=queue).cleanup()
+        if not _is_unbegun(queue, job_id):
+            dequeued_s.pop(job_id, None)
+        elif time.monotonic() - dequeued_s.setdefault(job_id, time.monotonic()) > _BEGINS_WITHIN_S:
+            log.warning("%s was dequeued and not begun; it is enqueued again", job_id)
+            del dequeued_s[job_id]
+            queue.connection.lrem(queue.intermediate_queue.key, 0, job_id)
+            queue.push_job_id(job_id)
+    else:
+        dequeued_s.pop(job_id, None)
+
+
+def _is_unbegun(queue: Queue, job_id: str) -> bool:
+    """Whether a job was dequeued and stands nowhere else: about to begin, or lost."""
+    started = StartedJobRegistry(queue=queue).get_job_ids()
+    taken = job_id in queue.intermediate_queue.get_job_ids()
+    return taken and job_id not in started and job_id not in queue.job_ids

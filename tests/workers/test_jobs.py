@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +32,15 @@ def settings(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def scheduled(settings: Settings) -> list[Job]:
     """Return the jobs that wait for their time, first due first."""
-    registry = ScheduledJobRegistry(settings.jobs.queue, connection=jobs.connect(settings))
-    found = [Job.fetch(name, connection=registry.connection) for name in registry.get_job_ids()]
-    return [one for one in found if one is not None]
+    with closing(jobs.connect(settings)) as client:
+        names = ScheduledJobRegistry(settings.jobs.queue, connection=client).get_job_ids()
+        return [Job.fetch(name, connection=client) for name in names]
 
 
 def due_in_s(settings: Settings, job: Job) -> float:
-    registry = ScheduledJobRegistry(settings.jobs.queue, connection=jobs.connect(settings))
-    return float(registry.get_scheduled_time(job).timestamp() - time.time())
+    with closing(jobs.connect(settings)) as client:
+        registry = ScheduledJobRegistry(settings.jobs.queue, connection=client)
+        return float(registry.get_scheduled_time(job).timestamp() - time.time())
 
 
 def test_pauses_double_from_the_first_to_the_most() -> None:
@@ -96,18 +99,42 @@ def test_a_known_order_ends_its_chain(settings: Settings, redis_client: Any) -> 
     assert redis_client.xlen(KEYS.control) == 0
 
 
-def test_a_periodic_job_that_died_with_its_process_runs_again(settings: Settings) -> None:
-    client = jobs.connect(settings)
-    queue = Queue(settings.jobs.queue, connection=client)
-    jobs._enqueue_unless_waiting(queue, jobs.sweep)
+@pytest.fixture
+def queue(settings: Settings) -> Iterator[Queue]:
+    """The jobs' queue, empty."""
+    with closing(jobs.connect(settings)) as client:
+        yield Queue(settings.jobs.queue, connection=client)
+
+
+def test_a_periodic_job_that_died_with_its_process_runs_again(queue: Queue) -> None:
+    jobs._enqueue_unless_waiting(queue, jobs.sweep, {})
     job = queue.jobs[0]
     queue.empty()
     job.save()  # started, and never finished
     job.set_status("started")
-    client.zadd(StartedJobRegistry(queue=queue).key, {f"{job.id}:execution": time.time() - 1})
-    jobs._enqueue_unless_waiting(queue, jobs.sweep)  # finds it dead
-    jobs._enqueue_unless_waiting(queue, jobs.sweep)
+    queue.connection.zadd(
+        StartedJobRegistry(queue=queue).key, {f"{job.id}:execution": time.time() - 1}
+    )
+    jobs._enqueue_unless_waiting(queue, jobs.sweep, {})  # finds it dead
+    jobs._enqueue_unless_waiting(queue, jobs.sweep, {})
     assert queue.job_ids == [job.id]
+
+
+def test_a_periodic_job_that_was_dequeued_and_never_begun_is_enqueued_again(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process killed in between left it where it was neither waiting nor running."""
+    since_s: dict[str, float] = {}
+    jobs._enqueue_unless_waiting(queue, jobs.sweep, since_s)
+    [job_id] = queue.job_ids
+    queue.connection.lmove(queue.key, queue.intermediate_queue.key)
+    jobs._enqueue_unless_waiting(queue, jobs.sweep, since_s)
+    assert queue.job_ids == [], "it may be about to begin"
+    monkeypatch.setattr(jobs, "_BEGINS_WITHIN_S", -1.0)
+    jobs._enqueue_unless_waiting(queue, jobs.sweep, since_s)
+    assert (queue.job_ids, queue.intermediate_queue.get_job_ids()) == ([job_id], [])
+    jobs._enqueue_unless_waiting(queue, jobs.sweep, since_s)
+    assert (queue.job_ids, since_s) == ([job_id], {}), "it waits, once"
 
 
 # --- tidying --------------------------------------------------------------------------------------

@@ -11,7 +11,16 @@ from pathlib import Path
 import orjson
 import redis
 
-from benchmarks import comparison, durability, flow, memory, outages, stages, system
+from benchmarks import (
+    comparison,
+    durability,
+    flow,
+    memory,
+    outages,
+    stages,
+    system,
+    takeovers,
+)
 from benchmarks.children import BenchFailed, Child, Children
 from benchmarks.comparison import Comparison, Say, Sides
 from benchmarks.durability import Durability
@@ -228,5 +237,7 @@ def _outages(ground: Ground, options: Options, say: Say) -> list[Outage]:
         ack_timeout_ms=outages.ACK_TIMEOUT_MS, queue=ground.prefix
     )
     place = replace(ground.place("outages"), control_port=free_port(), router_toml=settings)
+    kinds = [(one, options.outages) for one in outages.KINDS]
+    kinds += [(one, options.takeovers) for one in takeovers.KINDS]
     with ground.children("outages") as children:
-        return outages.measure(children, place, options, say)
+        return outages.measure(children, place, options, say, kinds)

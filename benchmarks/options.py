@@ -22,6 +22,10 @@ class Options:
     """How long workers serve before they are measured; a new owner looks orders up at first."""
     outages: int = 60
     """Repetitions of each kind of outage."""
+    takeovers: int = 10
+    """Repetitions of those in which a worker dies or starts: seconds each."""
+    open_orders: int = 1_000
+    """On an account whose worker is started."""
     durable_orders: int = 500
     """Orders one at a time, and twice as many in a burst, per mode and round."""
     flow_orders: int = 200_000
@@ -37,6 +41,7 @@ QUICK = Options(
     stage_orders=300,
     memory_orders=2_000,
     outages=5,
+    takeovers=2,
     durable_orders=150,
 )
 

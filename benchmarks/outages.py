@@ -22,6 +22,7 @@ from benchmarks.stack.start import (
     start_jobs,
     start_simulator,
     start_strategies,
+    start_worker,
     wait_serving,
 )
 from simulator.client import ControlClient
@@ -71,7 +72,12 @@ class Scene:
     control: ControlClient
     client: Any
     witness: Child
+    children: Children
+    worker: Child
+    open_orders: int
     open_oids: list[str] = field(default_factory=list)
+    kept_open: int = 0
+    """How many orders are open for as long as the scene lasts."""
 
     def submit(self, orders: int = 1) -> dict[str, float]:
         """Return oid → when it was submitted."""
@@ -119,22 +125,30 @@ class Scene:
 
 
 Sample = Callable[[Scene], Sequence[float]]
+Kind = tuple[str, str, Sample, float | None, float]
+"""Name, what is measured, how, and what p50 and p99 are to be at most (ms)."""
 
 
-def measure(children: Children, place: Place, options: Options, say: Say) -> list[Outage]:
-    """Return one row for each kind of outage.
+def measure(
+    children: Children,
+    place: Place,
+    options: Options,
+    say: Say,
+    kinds: Sequence[tuple[Kind, int]],
+) -> list[Outage]:
+    """Return one row for each kind of outage; each is repeated as often as stands with it.
 
     Raises:
         BenchFailed: If an order was not told what it should have been.
     """
     with ExitStack() as stack:
-        scene = stack.enter_context(_scene(children, place))
+        scene = stack.enter_context(_scene(children, place, options.open_orders))
         time.sleep(options.settle_s)
         rows = []
-        for name, measured, sample, p50_ms, p99_ms in KINDS:
+        for (name, measured, sample, p50_ms, p99_ms), times in kinds:
             say(f"outages: {name}")
             found: list[float] = []
-            for _ in range(options.outages):
+            for _ in range(times):
                 scene.all_up()
                 found += sample(scene)
             rows.append(
@@ -152,18 +166,16 @@ def measure(children: Children, place: Place, options: Options, say: Say) -> lis
 
 
 @contextmanager
-def _scene(children: Children, place: Place) -> Iterator[Scene]:
+def _scene(children: Children, place: Place, open_orders: int) -> Iterator[Scene]:
     start_simulator(children, place)
-    worker = children.start(
-        "worker", ["commands.main", "worker", "--account", ACCOUNT, *place.worker_options]
-    )
+    worker = start_worker(children, place)
     wait_serving(place, worker)
     start_jobs(children, place)
     [witness] = start_strategies(children, place, ["str0"], kind="witness")
     control = ControlClient(f"http://127.0.0.1:{place.control_port}")
     client = redis.Redis.from_url(place.url, decode_responses=True)
     try:
-        yield Scene(place, control, client, witness)
+        yield Scene(place, control, client, witness, children, worker, open_orders)
     finally:
         control.close()
         client.close()
@@ -240,7 +252,7 @@ def _unknown_to_known(scene: Scene) -> Sequence[float]:
     return [known[oid] - max(unknown[oid], answers_ms) for oid in oids]
 
 
-KINDS: tuple[tuple[str, str, Sample, float | None, float], ...] = (
+KINDS: tuple[Kind, ...] = (
     (
         "socket drop → by REST",
         "drop noticed + submit → order at the venue",

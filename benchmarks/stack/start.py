@@ -78,8 +78,7 @@ class Place:
 def start_stack(children: Children, place: Place, strategies: int) -> Side:
     """Return the router, ready: simulator, worker and so many strategies."""
     venue = start_simulator(children, place)
-    arguments = ["commands.main", "worker", "--account", ACCOUNT, *place.worker_options]
-    worker = children.start("worker", arguments)
+    worker = start_worker(children, place)
     wait_serving(place, worker)
     started = start_strategies(children, place, [f"str{number}" for number in range(strategies)])
     return Side("router", started, {"worker": worker.pid, "venue": venue.pid})
@@ -96,6 +95,13 @@ def start_simulator(children: Children, place: Place) -> Child:
     options = ["--config", str(place.config / "simulator.toml"), "--port", str(port)]
     options += ["--control-port", str(place.control_port)]
     return children.start("simulator", ["commands.main", "simulator", *options, "--json"])
+
+
+def start_worker(children: Children, place: Place) -> Child:
+    """Return a worker that was just started; the first one serves, another one stands by."""
+    return children.start(
+        "worker", ["commands.main", "worker", "--account", ACCOUNT, *place.worker_options]
+    )
 
 
 def start_jobs(children: Children, place: Place) -> Child:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import orjson
 import pytest
 
-from benchmarks import bench, chart, kept, report
+from benchmarks import bench, chart, kept, report, takeovers
 from benchmarks.bench import Report
 from benchmarks.children import BenchFailed, Children
 from benchmarks.options import Options
@@ -28,6 +28,8 @@ TINY = Options(
     batch=4,
     settle_s=0.0,
     outages=1,
+    takeovers=1,
+    open_orders=20,
     durable_orders=10,
     flow_orders=60,
 )
@@ -65,7 +67,7 @@ def check_stages_and_memory(tiny: Report) -> None:
 def check_durability_and_outages(tiny: Report) -> None:
     assert [one.appendfsync for one in tiny.durability] == ["no", "everysec", "always"]
     assert all(one.p50_us.low > 0 < one.per_s.low for one in tiny.durability)
-    assert [one.name for one in tiny.outages] == [name for name, *_ in KINDS]
+    assert [one.name for one in tiny.outages] == [name for name, *_ in (*KINDS, *takeovers.KINDS)]
     assert all(0 <= one.p50_ms <= one.p99_ms for one in tiny.outages)
     assert all(one.samples >= TINY.outages for one in tiny.outages)
     resynced = next(one for one in tiny.outages if one.name.startswith("reconnect"))

@@ -6,6 +6,7 @@ import pytest
 
 from simulator.config import MarketConfig, SimulatorConfig
 from simulator.server import RunningSimulator, run_in_thread
+from tests.crashes.nursery import Nursery, nursery
 from tests.scenarios.stack import Stack, rules, running_stack
 from tests.scenarios.venues import OKX, VENUES, VenueUnderTest
 
@@ -17,6 +18,13 @@ def simulator() -> Iterator[RunningSimulator]:
         market=MarketConfig(tick_ms=0), port=0, control_port=0, venues=tuple(VENUES)
     )
     with run_in_thread(config) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """Where processes are forked from: one that has imported all they need."""
+    with nursery(tmp_path_factory.mktemp("crashes")) as one:
         yield one
 
 

@@ -36,6 +36,11 @@ _CANNOT_CONNECT = (
 )
 
 
+def _always() -> bool:
+    """A query may leave whoever owns the account."""
+    return True
+
+
 def _asks_for_quiet(request: RestRequest, response: requests.Response) -> bool:
     """Whether queries must wait: one was too many, or (418, Binance) the address is banned.
 
@@ -95,7 +100,7 @@ class RestClient:
         begun_s = self._clock.monotonic_s()
         try:
             reply = await asyncio.get_running_loop().run_in_executor(
-                self._pool, self._call_blocking, request, signed, may_leave
+                self._pool, self.call_blocking, request, signed, may_leave
             )
         except NotSent:
             self._observe(begun_s, "not_sent")
@@ -110,9 +115,13 @@ class RestClient:
         self._metrics.rest.observe(self._clock.monotonic_s() - begun_s)
         self._metrics.rest_calls.add(result)
 
-    def _call_blocking(
-        self, request: RestRequest, signed: bool, may_leave: Callable[[], bool]
+    def call_blocking(
+        self,
+        request: RestRequest,
+        signed: bool = True,
+        may_leave: Callable[[], bool] = _always,
     ) -> RestReply:
+        """Return the venue's reply as ``call`` does, in the calling thread."""
         now_ms = self._clock.venue_ms()
         if 0 < request.expires_ms <= now_ms:
             raise NotSent("it had expired before a thread was free to send it")
@@ -157,7 +166,7 @@ class RestClient:
             why = f"the venue wants no query for another {wait_s:.0f} s (Retry-After)"
             raise UnexpectedReply(Verdict(Proof.THROTTLED, "", why))
         try:
-            return await self._in_thread(request, signed, lambda: True)
+            return await self._in_thread(request, signed, _always)
         except (NotSent, NoAnswer) as error:
             raise UnexpectedReply(Verdict(Proof.UNKNOWN, "", str(error))) from error
 

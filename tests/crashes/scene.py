@@ -186,17 +186,18 @@ def _rest(scene: Scene) -> None:
 
 
 def _create(scene: Scene, worker: Forked) -> None:
-    scene.oid = scene.strategy.buy()
+    """Place an order that fills at once: its id is free then, so a second copy would fill, too."""
+    scene.oid = scene.strategy.buy(type="MARKET")
 
 
 def _created(scene: Scene) -> None:
-    _on_the_book(scene, scene.oid)
+    _told(scene, scene.oid, "filled")
 
 
-def _on_the_book(scene: Scene, oid: str) -> None:
-    """Return when the order is accepted, or failed where that may be."""
+def _told(scene: Scene, oid: str, end: str) -> None:
+    """Return when the order is told as it should be, or failed where that may be."""
     told = scene.strategy
-    until(lambda: {"accepted", "failed"} & set(told.of(oid)), lambda: f"its end: {told.told[-8:]}")
+    until(lambda: {end, "failed"} & set(told.of(oid)), lambda: f"its end: {told.told[-8:]}")
     if "failed" not in told.of(oid):
         return
     expired = any(row["code"] == "50037" for row in scene.stack.ledger().requests_of(oid))
@@ -240,7 +241,7 @@ def _reconnect(scene: Scene, worker: Forked) -> None:
 def _resynced(scene: Scene) -> None:
     _canceled(scene)
     if scene.beside:
-        _on_the_book(scene, scene.beside)
+        _told(scene, scene.beside, "accepted")
 
 
 def _fill(scene: Scene, worker: Forked) -> None:
@@ -252,11 +253,11 @@ def _fill(scene: Scene, worker: Forked) -> None:
 def _filled(scene: Scene) -> None:
     scene.strategy.wait_for(scene.oid, "partially_filled")
     if scene.beside:
-        _on_the_book(scene, scene.beside)
+        _told(scene, scene.beside, "accepted")
 
 
 def _stop(scene: Scene, worker: Forked) -> None:
-    scene.oid = scene.strategy.buy()
+    _create(scene, worker)
     worker.signal(signal.SIGTERM)
 
 

@@ -66,6 +66,7 @@ WORKER_PASSES: dict[Cell, frozenset[str]] = {
 #: What is passed when the moment is right for it: a renewal that falls due, a request that left
 #: before the signal to stop was seen.
 WORKER_MAY_PASS: dict[str, frozenset[str]] = {
+    "create": RENEWED | ASKED,
     "stop": frozenset(WORKER) - _worker("lease_taken prepared"),
     "takeover": RENEWED | ASKED | PUSHED,
 }

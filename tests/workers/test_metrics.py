@@ -189,7 +189,7 @@ class Call:
             read_timeout_s=1,
             metrics=self.metrics,
         )
-        self.client._call_blocking = lambda *asked: answer()  # type: ignore[method-assign]
+        self.client.call_blocking = lambda *asked: answer()  # type: ignore[method-assign]
 
 
 def raising(error: Exception) -> Callable[[], RestReply]:

@@ -212,6 +212,9 @@ class Trader(Strategy):
                 if any(isinstance(one, RedisUnavailable) for one in error.errors):
                     running(self._loop).wait(0.2)
                     continue
+            except RedisUnavailable:  # even its instruments could not be read
+                running(self._loop).wait(0.2)
+                continue
             for one, oid in zip(burst, oids, strict=True):
                 if oid is not None:
                     self._fired(one, oid)

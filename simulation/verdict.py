@@ -138,7 +138,9 @@ def _told(story: "Story", name: str, stored: _Redis) -> Told:
     for page in story.diary.pages.values():
         if page.strategy == name:
             every.update(page.told())
-    told = read_results(name, [every[seq] for seq in sorted(every)], [], "")
+    # By ``seq``: a worker's idea of Redis's time may be set back between two results.
+    numbered = [{**every[seq], "ts_ms": str(seq)} for seq in sorted(every)]
+    told = read_results(name, numbered, [], "")
     told.gaps.clear()  # that is about the guide's example and its log
     told.submitted = list(story.diary.submitted.get(name, ()))
     told.cancels = list(story.diary.cancels.get(name, ()))

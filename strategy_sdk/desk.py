@@ -69,6 +69,7 @@ class OrderDesk:
         Raises:
             InvalidArgument: If one form is wrong; none was admitted.
             BatchIncomplete: If some were refused; it names the oids of the others.
+            RedisUnavailable: If they could not even be checked; none was admitted.
         """
         prepared = [(*self._prepare(form, via), self._life(form)) for form in forms]
         oids: list[str | None] = [None] * len(prepared)

@@ -117,6 +117,7 @@ class Strategy:
         Raises:
             InvalidArgument: If one order is wrong; none was admitted.
             BatchIncomplete: If some were refused; it names the oids of the others.
+            RedisUnavailable: If they could not even be checked; none was admitted.
         """
         scope = self._scope("strategy")
         forms = [CreateForm.of_batch(one, account_type, scope) for one in orders]

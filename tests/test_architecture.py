@@ -33,11 +33,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "workers": {"router"},
     "simulator": set(),
     "examples": {"strategy_sdk"},
-    "commands": set(PACKAGES),
-    "demo": set(PACKAGES),
-    "storm": set(PACKAGES),
-    "benchmarks": set(PACKAGES),
-    "simulation": set(PACKAGES),
+    "commands": set(PACKAGES) - {"simulation"},
+    "demo": set(PACKAGES) - {"simulation"},
+    "storm": set(PACKAGES) - {"simulation"},
+    "benchmarks": set(PACKAGES) - {"simulation"},
+    "simulation": set(PACKAGES),  # not installed: it runs from a checkout
 }
 #: Text in, values out: no I/O, no clock, no randomness, and no module that has them.
 PURE = (

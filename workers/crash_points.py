@@ -96,9 +96,9 @@ WORKER: Final[Mapping[str, Point]] = {
         "workers.desk:Desk.on_answer", "its outcome is in memory and in the outbox"
     ),
     "worker.push_read": before(
-        "workers.account:Owner._pushed", "a push about an order came; nothing was done with it"
+        "workers.owner:Owner._pushed", "a push about an order came; nothing was done with it"
     ),
-    "worker.push_taken": after("workers.account:Owner._pushed", "it is in memory and the outbox"),
+    "worker.push_taken": after("workers.owner:Owner._pushed", "it is in memory and the outbox"),
     # what is written
     "worker.before_apply": before(
         "workers.outbox:Outbox._write", "a batch is whole and was not written"

@@ -244,6 +244,11 @@ class Desk:
     async def _call(self, flight: Flight) -> None:
         if self._shown_meanwhile(flight):
             return
+        if not self.departures.may_send():
+            # We stood still since it left the queue: its expiry would begin only now, while the
+            # next owner may be proving its absence already.
+            self._dispatch(flight)
+            return
         try:
             command = self.command(flight)
             request = self._on.venue.rest_command(command)

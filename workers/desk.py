@@ -249,7 +249,8 @@ class Desk:
         if self._shown_meanwhile(flight):
             return
         if not self.departures.may_send() or (not flight.sends and self._is_late(flight)):
-            # We stood still since it was let go: all is asked anew.
+            # We stood still since it was let go: its expiry would begin only now, while the next
+            # owner may be proving its absence already. All is asked anew.
             self._dispatch(flight)
             return
         try:

@@ -44,9 +44,13 @@ def strict() -> Iterator[RunningSimulator]:
 
 @contextmanager
 def paced(
-    redis_url: str, simulator: RunningSimulator, *, pacing: bool = True
+    redis_url: str,
+    simulator: RunningSimulator,
+    *,
+    pacing: bool = True,
+    orders: OrderSettings = PATIENT,
 ) -> Iterator[tuple[Stack, Recorder]]:
-    with running_stack(redis_url, simulator, orders=PATIENT, pacing=pacing) as stack:
+    with running_stack(redis_url, simulator, orders=orders, pacing=pacing) as stack:
         stack.start_worker()
         yield stack, stack.start_strategy()
 
@@ -89,8 +93,9 @@ def test_a_burst_ten_times_the_limit_is_never_throttled_and_never_late(
 ) -> None:
     """What had no room in time provably never left, and is told so."""
     valid_for_ms = 1_500
-    with paced(redis_url, strict) as (stack, strategy):
-        oids = burst(strategy, 600, valid_for_ms=valid_for_ms)
+    hasty = PATIENT.model_copy(update={"valid_for_ms": valid_for_ms})
+    with paced(redis_url, strict, orders=hasty) as (stack, strategy):
+        oids = burst_of_batches(strategy, 600)
         last_ms = now_ms()
         settled(stack)
         ledger = stack.ledger()
@@ -145,10 +150,12 @@ def test_a_burst_of_modifies_is_never_throttled(redis_url: str, strict: RunningS
 def test_cancels_sent_during_a_burst_do_not_wait_with_it(
     redis_url: str, strict: RunningSimulator
 ) -> None:
-    with paced(redis_url, strict) as (stack, strategy):
+    hasty = PATIENT.model_copy(update={"valid_for_ms": 6_000})
+    with paced(redis_url, strict, orders=hasty) as (stack, strategy):
         living = burst(strategy, 5)
         settled(stack)
-        asked_ms = {oid: made_ms(oid) for oid in burst(strategy, 1_000, valid_for_ms=6_000)}
+        waiting = burst_of_batches(strategy, 1_000)
+        asked_ms = {oid: made_ms(oid) for oid in waiting}
         for oid in living:
             strategy.cancel_order_ws(SYMBOL, oid)
         canceled_ms = now_ms()

@@ -98,6 +98,21 @@ async def test_a_create_that_a_push_shows_before_rest_began_is_not_sent_again() 
     assert flight.sends == 1
 
 
+async def test_a_worker_that_lost_the_lease_on_the_way_to_rest_sends_nothing() -> None:
+    # Found by the simulation (seed 20239): paused between the queue and the call, a worker woke
+    # under the next epoch and sent the create with a fresh expiry.
+    one, doubted = desk()
+    flight = create(sent_ms=0)
+    flight.sends, flight.by_rest = 0, True
+    one.take(flight)
+    await one.departures.leave()
+    [begun] = one._on.tasks
+    one.departures.may_send = lambda: False
+    await begun
+    assert one.departures.paced == 1, "it waits for the lease, or for the next owner"
+    assert (flight.sends, doubted) == (0, [])
+
+
 class Silent:
     """A teller that keeps nothing, a venue and REST that cannot be reached."""
 

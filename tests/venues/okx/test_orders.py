@@ -117,6 +117,7 @@ def test_rest_says_the_same_with_the_expiry_in_a_header() -> None:
         assert (request.method, request.path) == ("POST", path)
         expiry = None if isinstance(command, Cancel) else str(command.expires_ms)
         assert request.headers.get("expTime") == expiry
+        assert request.expires_ms == int(expiry or 0), "nor does it leave us later"
         assert request.headers["Content-Type"] == "application/json"
         assert request.headers["x-simulated-trading"] == "1"
     assert "x-simulated-trading" not in load("okx").rest_command(limit()).headers

@@ -56,10 +56,11 @@ def rest_command(command: Command, td_mode: str | None) -> RestRequest:
     """
     body = _item({"instId": command.instrument.venue_symbol}, command, td_mode)
     headers = {"Content-Type": "application/json"}
-    if not isinstance(command, Cancel):
-        headers["expTime"] = str(command.expires_ms)
+    expires_ms = 0 if isinstance(command, Cancel) else command.expires_ms
+    if expires_ms:
+        headers["expTime"] = str(expires_ms)
     path = f"/api/v5/trade/{OPS[kind_of(command)][0]}"
-    return RestRequest("POST", path, orjson.dumps(body).decode(), headers)
+    return RestRequest("POST", path, orjson.dumps(body).decode(), headers, expires_ms)
 
 
 def _item(item: dict[str, Any], command: Command, td_mode: str | None) -> dict[str, Any]:

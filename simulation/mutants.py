@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from router.state import UNSEEN
 from simulation import standins
 from simulation.store import Store
 from strategy_sdk.gateway import Gateway
@@ -50,7 +51,9 @@ class Mutant:
 
 def _resend() -> Places:
     def begin(self: Doubts, flight: Flight, why: str) -> None:
-        if flight.kind != "create" or flight.sends > 3:
+        record = flight.record
+        shown = record.acked_ms or record.state not in UNSEEN
+        if flight.kind != "create" or shown or flight.sends > 3:
             return ladder(self, flight, why)
         flight.doubted = False
         return self._desk.again_by_rest(flight)

@@ -233,14 +233,8 @@ def _fills(out: Differences, stored: dict[str, _Redis], ledger: Ledger) -> None:
 
 def _fences(out: Differences, story: "Story") -> None:
     epochs = story.sends.epochs
-    alive_s = story.scene.settings.orders.expiry_ms / 1000
     for send in story.sends.sends:
-        # A REST call waits for a thread. It has its expiry from before, and the next owner proves
-        # no absence until that has passed; a cancel can do no harm.
-        spared_s = 0.0
-        if send.rest:
-            spared_s = float("inf") if send.op == "cancel-order" else alive_s
-        newest = max((epoch for at_s, epoch in epochs if at_s + spared_s < send.at_s), default=0)
+        newest = max((epoch for at_s, epoch in epochs if at_s < send.at_s), default=0)
         text = f"{send.worker} sent {send.op} {send.client_ids} at {send.at_s:.4f} s"
         out.expect("I5", send.epoch >= newest, f"{text} under epoch {send.epoch} of {newest}")
 

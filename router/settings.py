@@ -21,6 +21,7 @@ from router.keyspace import DEFAULT_PREFIX
 
 ENV_PREFIX = "ORDER_ROUTER_"
 CONFIG_DIR_VARIABLE = "ORDER_ROUTER_CONFIG_DIR"
+CRASH_VARIABLE = "ORDER_ROUTER_CRASH"
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 

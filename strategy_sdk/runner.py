@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from router import settings as router_settings
 from router.contracts import ResultsGap
 from router.errors import ConfigError, RedisUnavailable, RouterError
 from router.ids import check_name
-from router.settings import Settings
+from router.settings import CRASH_VARIABLE, Settings
 from strategy_sdk.accounts import Account, Accounts, AccountsArgument
 from strategy_sdk.alive import SignsOfLife
 from strategy_sdk.cache import Cache
@@ -284,6 +285,10 @@ def run(
         RedisUnavailable: If Redis does not answer at the start.
         Exception: What ``on_start`` raised.
     """
+    if crash := os.environ.get(CRASH_VARIABLE):
+        from strategy_sdk import crash_points
+
+        crash_points.arm(crash)
     settings = settings or router_settings.load()
     if not logging.getLogger().handlers:
         logging.basicConfig(

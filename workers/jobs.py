@@ -9,6 +9,7 @@ with an expiry stands for the chain, so that one that was lost with its process 
 """
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from router import settings as settings_module
 from router.errors import RedisUnavailable
 from router.keyspace import AccountKeys, index
 from router.outcomes import Rung
-from router.settings import JobSettings, Settings, shown
+from router.settings import CRASH_VARIABLE, JobSettings, Settings, shown
 from router.state import State
 from workers import exposition
 from workers.job_metrics import JobMetrics, QueueCollector, measured_job
@@ -148,6 +149,10 @@ def run(settings: Settings) -> None:
         RedisUnavailable: If Redis does not answer.
         ConfigError: If the metrics cannot be served at their address.
     """
+    if crash := os.environ.get(CRASH_VARIABLE):
+        from workers import crash_points
+
+        crash_points.arm("jobs", crash)
     with closing(connect(settings)) as client:
         try:
             client.ping()

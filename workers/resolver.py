@@ -5,6 +5,7 @@ writes orders. It never places one.
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, assert_never
 
 from router.contracts import ControlKind
@@ -37,11 +38,13 @@ def resolve(client: Any, settings: Settings, account: str, strategy: str, oid: s
     setup = account_setup(account, settings)
     known = _known_instruments(client, settings, setup.venue, record.symbol)
     findings = asyncio.run(_climb(setup, record, known))
-    evidence = _evidence(findings)
-    if evidence:
-        entry = {"kind": ControlKind.EVIDENCE, "strategy": strategy, "oid": oid}
-        client.xadd(keys.control, entry | evidence)
+    if evidence := _evidence(findings):
+        _hand_over(client, keys, {"strategy": strategy, "oid": oid} | evidence)
     return findings.rung
+
+
+def _hand_over(client: Any, keys: AccountKeys, evidence: Mapping[str, str]) -> None:
+    client.xadd(keys.control, {"kind": ControlKind.EVIDENCE, **evidence})
 
 
 def _evidence(findings: Findings) -> dict[str, str]:

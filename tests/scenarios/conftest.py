@@ -6,6 +6,7 @@ import pytest
 
 from simulator.config import MarketConfig, SimulatorConfig
 from simulator.server import RunningSimulator, run_in_thread
+from tests.crashes.nursery import Nursery, nursery
 from tests.scenarios.stack import Stack, rules, running_stack
 from tests.scenarios.venues import OKX, VENUES, VenueUnderTest
 
@@ -18,6 +19,20 @@ def simulator() -> Iterator[RunningSimulator]:
     )
     with run_in_thread(config) as one:
         yield one
+
+
+@pytest.fixture(scope="session")
+def all_forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """Where processes are forked from: one that has imported all they need."""
+    with nursery(tmp_path_factory.mktemp("forked")) as one:
+        yield one
+
+
+@pytest.fixture
+def forks(all_forks: Nursery) -> Iterator[Nursery]:
+    """Where this test's processes are forked from; none of them outlives it."""
+    yield all_forks
+    all_forks.empty()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

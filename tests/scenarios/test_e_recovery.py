@@ -189,6 +189,28 @@ def test_e3_a_claimed_intent_is_asked_for_before_it_is_sent(stack: Stack, at_ven
     assert strategy.result_types(oid) == ([Result.ACK_TIMEOUT_CONFIRMED] if at_venue else [])
 
 
+@pytest.mark.rules(ack_timeout_ms=500, ladder_budget_ms=300, expiry_ms=500)
+def test_e3_without_the_venues_history_nothing_is_proven_and_nothing_sent(stack: Stack) -> None:
+    """The order may have come and gone where nobody can look: that is no "not found"."""
+    strategy = stack.start_strategy()
+    stack.workers[0].stop()
+    oid = strategy.buy()
+    assert claim(stack, "alpha", epoch=1) == 1
+    history = {"op": ["orders-history", "orders-history-archive", "fills"], "transport": "rest"}
+    with stack.control.fault("rest_5xx", match=stack.here | history, status=503, processed=False):
+        stack.start_worker()
+        assert strategy.wait_result(oid, Result.ACK_TIMEOUT)["exists"] == "unknown"
+        asked = len(stack.ledger().queries)
+        until(lambda: len(stack.ledger().queries) > asked + 10, "it goes on asking")
+        assert strategy.of(oid) == []
+        assert stack.ledger().requests_of(oid) == []
+    strategy.wait_for(oid, "failed")
+    stack.all_told()
+    assert [one["exists"] for one in strategy.results(oid)] == ["unknown", "false"]
+    assert stack.ledger().requests_of(oid) == []
+    stack.check(strategy)
+
+
 # --- E7, E8 -------------------------------------------------------------------------------------
 
 

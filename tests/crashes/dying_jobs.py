@@ -19,10 +19,10 @@ def jobs_die_resolving(scene: Scene, points: Sequence[str]) -> None:
         scene.wait_serving(worker)
         with _unknown_order(scene, worker):
             if "chain" in point:  # it is continued where the venue does not answer
-                scene.wait_dead(_jobs(scene, point), point)
+                scene.wait_dead(scene.start_jobs(point), point)
         if "chain" not in point:
-            scene.wait_dead(_jobs(scene, point), point)
-        jobs = _jobs(scene)
+            scene.wait_dead(scene.start_jobs(point), point)
+        jobs = scene.start_jobs()
         until(lambda: scene.stack.redis.xlen(scene.stack.keys.control), "evidence is handed over")
         worker = scene.start_worker()
         _known(scene)
@@ -35,7 +35,7 @@ def jobs_pass_resolving(scene: Scene, points: Iterable[str], expected: frozenset
     worker = scene.start_worker()
     scene.wait_serving(worker)
     with _unknown_order(scene, worker):
-        jobs = _jobs(scene, ",".join(points), recording=True)
+        jobs = scene.start_jobs(",".join(points), recording=True)
         jobs.wait_passed(one for one in expected if "chain" in one)
     jobs.wait_passed(expected)
     worker = scene.start_worker()
@@ -70,8 +70,8 @@ def jobs_die_tidying(scene: Scene, points: Sequence[str]) -> None:
     ended: list[str] = []
     for point in points:
         ended.append(_ended_order(scene, worker))
-        scene.wait_dead(_jobs(scene, point), point)
-        jobs = _jobs(scene)
+        scene.wait_dead(scene.start_jobs(point), point)
+        jobs = scene.start_jobs()
         _tidied(scene, ended)
         jobs.kill()
     worker.stop()
@@ -82,7 +82,7 @@ def jobs_pass_tidying(scene: Scene, points: Iterable[str], expected: frozenset[s
     worker = scene.start_worker()
     scene.wait_serving(worker)
     ended = _ended_order(scene, worker)
-    jobs = _jobs(scene, ",".join(points), recording=True)
+    jobs = scene.start_jobs(",".join(points), recording=True)
     jobs.wait_passed(expected)
     _tidied(scene, [ended])
     jobs.kill()
@@ -108,19 +108,9 @@ def _tidied(scene: Scene, oids: Sequence[str]) -> None:
     results = stack.keys.results("alpha")
     until(lambda: not stack.redis.zcard(stack.keys.ended("alpha")), "ended orders are removed")
     until(lambda: stack.redis.xlen(results) <= 1, "results are cut up to the last one told")
-    [file] = (scene.folder / "archive" / stack.account).iterdir()
-    archived = [orjson.loads(line)["oid"] for line in file.read_bytes().splitlines()]
-    assert set(archived) == set(oids), "none is missing; one may stand there twice"
+    days = (scene.folder / "archive" / stack.account).iterdir()
+    archived = {orjson.loads(line)["oid"] for day in days for line in day.read_bytes().splitlines()}
+    assert archived == set(oids), "none is missing; one may stand there twice"
     assert not any(stack.redis.exists(stack.keys.order("alpha", oid)) for oid in oids)
     assert not stack.redis.exists(stack.keys.gaps("alpha")), "nothing unread was cut"
     scene.check()
-
-
-def _jobs(scene: Scene, crash: str = "", *, recording: bool = False) -> Forked:
-    """Start a jobs process, so much later that what the last one left undone counts as lost."""
-    redis, started = scene.stack.redis, f"rq:wip:{scene.stack.settings.jobs.queue}"
-    for execution in redis.zrange(started, 0, -1):
-        redis.zadd(started, {execution: 1})
-    if not crash:  # one that is to die at a point of the chain needs the chain
-        redis.delete(scene.stack.keys.resolving("alpha", scene.oid))
-    return scene.nursery.start("jobs", scene.stack.settings, crash=crash, recording=recording)

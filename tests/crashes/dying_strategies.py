@@ -144,6 +144,6 @@ def _cut_unread(scene: Scene) -> None:
         ),
         "the resync is written",
     )
-    jobs = scene.nursery.start("jobs", stack.settings)
+    jobs = scene.start_jobs()
     until(lambda: stack.redis.exists(stack.keys.gaps("alpha")), jobs.text)
     jobs.kill()

@@ -87,6 +87,7 @@ class Nursery:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._count = 0
+        self._alive: list[Forked] = []
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__],
@@ -114,7 +115,13 @@ class Nursery:
             "log": str(log),
             "how": how,
         }
-        return Forked(self.ask(order)["pid"], log, self)
+        self._alive.append(one := Forked(self.ask(order)["pid"], log, self))
+        return one
+
+    def empty(self) -> None:
+        """Kill what a test has left running: it would meddle with the next one's accounts."""
+        while self._alive:
+            self._alive.pop().kill()
 
     def ask(self, question: Mapping[str, Any]) -> dict[str, Any]:
         stdin, stdout = self._process.stdin, self._process.stdout

@@ -71,6 +71,15 @@ class Scene:
             account=self.stack.account,
         )
 
+    def start_jobs(self, crash: str = "", *, recording: bool = False) -> Forked:
+        """Start a jobs process, so much later that what the last one left undone counts as lost."""
+        redis, started = self.stack.redis, f"rq:wip:{self.stack.settings.jobs.queue}"
+        for execution in redis.zrange(started, 0, -1):
+            redis.zadd(started, {execution: 1})
+        if not crash:  # one that is to die at a point of the chain needs the chain
+            redis.delete(self.stack.keys.resolving("alpha", self.oid))
+        return self.nursery.start("jobs", self.stack.settings, crash=crash, recording=recording)
+
     def wait_serving(self, worker: Forked) -> None:
         """Return when it serves, its sockets connected."""
         until(lambda: f"{self.stack.account}: serving" in worker.text(), worker.text)

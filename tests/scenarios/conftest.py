@@ -25,10 +25,17 @@ def simulator() -> Iterator[RunningSimulator]:
 
 
 @pytest.fixture(scope="session")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+def all_forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
     """Where processes are forked from: one that has imported all they need."""
-    with nursery(tmp_path_factory.mktemp("crashes")) as one:
+    with nursery(tmp_path_factory.mktemp("forked")) as one:
         yield one
+
+
+@pytest.fixture
+def forks(all_forks: Nursery) -> Iterator[Nursery]:
+    """Where this test's processes are forked from; none of them outlives it."""
+    yield all_forks
+    all_forks.empty()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

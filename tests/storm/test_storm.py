@@ -31,7 +31,7 @@ def test_a_short_storm_breaks_no_promise(tmp_path: Path) -> None:
     assert report["differences"] == [], report["faults"]
     assert report["not_settled"] == report["defects"] == []
     assert code == 0
-    assert report["venue"]["orders"] > 5
+    assert report["venue"]["orders"] > 0
     assert max(report["starts"].values()) > 1, "a strategy was started again"
     said = " ".join(one["what"] for one in report["faults"])
     for what in ("killed", "paused", "lines to", "Redis is back", "halted", "resumed"):

@@ -107,8 +107,12 @@ def _received(players: Sequence[Any], found: Any) -> Iterator[tuple[Part, Outcom
         try:
             one = found.get(timeout=_WAIT_S)
         except queue.Empty:
-            if any(player.exitcode not in (None, 0) for player in players):
-                raise RuntimeError("a player ended before its seeds; see above") from None
+            codes = [player.exitcode for player in players]
+            if any(codes):
+                raise RuntimeError(
+                    f"a player ended before its seeds, exit codes {codes}: below 0 a signal from "
+                    "outside, above 0 see its traceback"
+                ) from None
             continue
         if one is None:
             left -= 1

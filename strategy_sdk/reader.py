@@ -130,8 +130,7 @@ class Reader:
             if place.handled == "0-0" or self._gateway.result_at(place.account, place.handled):
                 continue
             for entry_id, fields in self._gateway.newest_results(place.account, REMEMBERED):
-                number = fields.get("seq", "")
-                if number.isdigit() and place.sequence.knows(int(number), fields):
+                if place.sequence.knows(fields):
                     self._log.error(
                         "Redis lost results of %s that were handled: read up to %s, going on "
                         "behind %s",

@@ -3,6 +3,7 @@
 The loss is made by hand: the server is killed, and its append-only file is put back to what it was.
 """
 
+import asyncio
 import shutil
 from collections.abc import Iterator
 from decimal import Decimal
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis.exceptions
 
 from demo.redis_server import RedisServer, temporary_server
 from router.enums import WsOrderResultType as Result
@@ -18,6 +20,7 @@ from tests.scenarios.stack import SYMBOL, Recorder, Stack, running_stack, until
 from tests.scenarios.test_e_redis_away import gap_free
 from tests.scenarios.test_e_redis_emptied import once_each
 from tests.workers.killable import lease_of
+from workers.line import Line
 
 LEASE_MS = 3_000
 
@@ -59,9 +62,31 @@ def noted(stack: Stack) -> bool:
     return bool(stack.redis.hget(stack.keys.status, "server") == run_id)
 
 
+def lose_reply_of(text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on the first reply is lost of a batch that has ``text``, once it was applied."""
+    asked, lost = Line.ask, []
+
+    async def ask(line: Line, packed: bytes) -> Any:
+        reply = await asked(line, packed)
+        if text in packed and not lost:
+            lost.append(reply)
+            await asyncio.sleep(0.2)  # by then its results are read
+            raise redis.exceptions.ConnectionError("the reply is lost")
+        return reply
+
+    monkeypatch.setattr(Line, "ask", ask)
+
+
+@pytest.mark.parametrize("reply_lost", [False, True])
 def test_a_living_owner_finds_out_what_is_missing_and_writes_it_back(
-    server: RedisServer, simulator: RunningSimulator
+    server: RedisServer,
+    simulator: RunningSimulator,
+    monkeypatch: pytest.MonkeyPatch,
+    reply_lost: bool,
 ) -> None:
+    """``reply_lost``: the last batch is written once more, and its results are told once."""
+    if reply_lost:
+        lose_reply_of(b"CANCELED", monkeypatch)
     with running_stack(server.url, simulator, lease_ttl_ms=LEASE_MS) as stack:
         worker, strategy = stack.start_worker(), Hearer()
         stack.wait_connected()

@@ -15,7 +15,7 @@ from strategy_sdk.accounts import Accounts
 from strategy_sdk.clock import Clock
 from strategy_sdk.link import backoff_s
 from strategy_sdk.schema import Balance, BookL1, Order, Position
-from strategy_sdk.sequence import Sequence, Verdict
+from strategy_sdk.sequence import REMEMBERED, Sequence, Verdict
 from strategy_sdk.testing import linear_perpetual
 from strategy_sdk.timing import Timing
 from tests.strategy_sdk.recorder import SYMBOL
@@ -119,8 +119,31 @@ def test_an_old_number_with_another_text_is_a_rewind_not_a_repeat() -> None:
     sequence = Sequence(0)
     for number in (1, 2, 3):
         sequence.judge(number, {"text": f"before {number}"})
-    assert sequence.judge(2, {"text": "after"}) is Verdict.REWOUND
-    assert sequence.judge(3, {"text": "after"}) is Verdict.NEW
+    assert sequence.judge(2, {"text": "after 2"}) is Verdict.REWOUND
+    assert sequence.judge(3, {"text": "after 3"}) is Verdict.NEW
+
+
+def test_a_text_told_before_is_a_repeat_under_any_number() -> None:
+    """Redis lost a batch that we had read; its writer, never answered, wrote it again."""
+    sequence = Sequence(0)
+    told = [{"seq": str(number), "text": str(number)} for number in (1, 2, 3)]
+    for fields in told:
+        sequence.judge(int(fields["seq"]), fields)
+    again = [{**fields, "seq": str(50_000 + int(fields["seq"]))} for fields in told[1:]]
+    assert [sequence.judge(int(one["seq"]), one) for one in again] == [Verdict.REPEAT] * 2
+    assert sequence.judge(50_004, {"seq": "50004", "text": "4"}) is Verdict.NEW
+    assert sequence.knows(again[0])
+    assert not sequence.knows({"seq": "2", "text": "another"})
+    assert sequence.judge(1, {**told[0]}) is Verdict.REPEAT
+    assert sequence.last == 50_004
+
+
+def test_only_the_newest_texts_are_remembered() -> None:
+    sequence = Sequence(0)
+    for number in range(1, REMEMBERED + 2):
+        sequence.judge(number, {"text": str(number)})
+    assert sequence.knows({"text": "2"})
+    assert not sequence.knows({"text": "1"})
 
 
 def test_without_a_known_number_the_first_is_new() -> None:

@@ -64,7 +64,8 @@ def noted(stack: Stack) -> bool:
 
 def lose_reply_of(text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """From here on the first reply is lost of a batch that has ``text``, once it was applied."""
-    asked, lost = Line.ask, []
+    asked = Line.ask
+    lost: list[Any] = []
 
     async def ask(line: Line, packed: bytes) -> Any:
         reply = await asked(line, packed)

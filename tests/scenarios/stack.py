@@ -66,6 +66,9 @@ FAST = OrderSettings(
 #: For absence that is proven and then acted on: however long the proof takes, it is in time.
 PATIENT_MS = 60_000
 
+#: For tests whose every order is to be unknown: nothing answers, so nobody misses an answer.
+IN_VAIN = {"ack_timeout_ms": 1_000, "ladder_budget_ms": 300}
+
 _CALLS = Timing(retry_for_s=10.0, socket_timeout_s=5.0)
 
 

@@ -21,9 +21,11 @@ from simulator.server import RunningSimulator
 from tests.scenarios.stack import (
     DEADLINE_S,
     FAR_PRICE,
+    IN_VAIN,
     SYMBOL,
     Recorder,
     Stack,
+    rules,
     running_stack,
     until,
 )
@@ -193,7 +195,7 @@ def test_a5_a_restarted_strategy_fires_again_and_gets_the_same_order(stack: Stac
 def test_a6_an_unknown_outcome_keeps_the_key_taken(
     redis_url: str, simulator: RunningSimulator
 ) -> None:
-    with running_stack(redis_url, simulator) as stack:
+    with running_stack(redis_url, simulator, orders=rules(**IN_VAIN)) as stack:
         stack.start_worker()
         strategy = stack.start_strategy()
         rest = stack.here | {"transport": "rest"}

@@ -11,7 +11,7 @@ from router.enums import WsOrderResultType as Result
 from router.evidence import VenueState
 from router.settings import OrderSettings
 from simulator.server import RunningSimulator
-from tests.scenarios.stack import ENDS, FAST, SYMBOL, Recorder, Stack, running_stack, until
+from tests.scenarios.stack import ENDS, FAST, IN_VAIN, SYMBOL, Recorder, Stack, running_stack, until
 from tests.scenarios.venues import SPOT, USDM
 from workers.venues.okx import words
 
@@ -62,7 +62,16 @@ def unknown(stack: Stack, strategy: Recorder) -> str:
     return oid
 
 
-@pytest.mark.parametrize("prepare", [accepted, partially_filled, canceling, pending, unknown])
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        accepted,
+        partially_filled,
+        canceling,
+        pending,
+        pytest.param(unknown, marks=pytest.mark.rules(**IN_VAIN)),
+    ],
+)
 def test_c17_expired_is_told_from_any_open_state(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, prepare: Callable[[Stack, Recorder], str]
 ) -> None:

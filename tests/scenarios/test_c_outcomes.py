@@ -12,6 +12,7 @@ from router.enums import WsOrderResultType as Result
 from simulator.server import RunningSimulator
 from tests.scenarios.stack import (
     FAR_PRICE,
+    IN_VAIN,
     PATIENT_MS,
     Recorder,
     Stack,
@@ -24,8 +25,6 @@ from workers import jobs
 
 AMOUNT = Decimal("0.001")
 SOON_MS = 1_000
-#: For tests whose every order is to be unknown; the machine's pauses make it no more so.
-IN_VAIN = {"ack_timeout_ms": SOON_MS, "ladder_budget_ms": 300}
 
 
 def resting(stack: Stack, strategy: Recorder) -> str:

@@ -14,8 +14,9 @@ from tests.scenarios.venues import SPOT, USDM
 from workers import jobs
 
 SHAPES = ["item", "top"]
+SOON_MS = 1_000
 #: After the timeout, and after the ladder that follows it.
-LATE_MS = 2 * FAST.ack_timeout_ms
+LATE_MS = 5 * SOON_MS
 #: It lasts longer than a throttled window stays closed, so that a queued copy would leave.
 LONG_LADDER = OrderSettings(
     **FAST.model_dump() | {"ack_timeout_ms": 700, "ladder_budget_ms": 4_000}
@@ -61,6 +62,7 @@ def test_a_throttled_cancel_goes_again(stack: Stack) -> None:
     stack.check(strategy)
 
 
+@pytest.mark.rules(ack_timeout_ms=SOON_MS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_throttle_reply_after_the_proof_of_absence_makes_no_order(
     stack: Stack, shape: str
@@ -107,6 +109,7 @@ def test_a_throttle_reply_during_the_ladder_queues_no_second_copy(
         stack.check(strategy)
 
 
+@pytest.mark.rules(ack_timeout_ms=SOON_MS)
 def test_throttled_then_answered_late_is_one_order(stack: Stack) -> None:
     """The first copy was not acted on; the second was, and its ACK comes after the timeout."""
     strategy = stack.start_strategy()

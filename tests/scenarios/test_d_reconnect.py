@@ -45,7 +45,7 @@ def test_an_order_is_asked_about_until_the_venue_answers(stack: Stack) -> None:
         with outage(stack):
             stack.control.fill_order(oid, account=stack.account)
         resynced(strategy)
-        until(lambda: stack.control.hits(fault) > 15, "asked more often than any count of tries")
+        until(lambda: stack.control.hits(fault) > 8, "asked more often than any count of tries")
     strategy.wait_for(oid, "filled")
     stack.check(strategy)
 

@@ -20,7 +20,16 @@ from router.errors import ConfigError
 from router.settings import MetricsSettings, OrderSettings
 from simulator.server import RunningSimulator
 from strategy_sdk.schema import BatchOrder
-from tests.scenarios.stack import FAST, Recorder, Stack, WorkerThread, running_stack, until
+from tests.scenarios.stack import (
+    FAST,
+    IN_VAIN,
+    Recorder,
+    Stack,
+    WorkerThread,
+    rules,
+    running_stack,
+    until,
+)
 from workers.process import serve
 
 Labels = frozenset[tuple[str, str]]
@@ -225,7 +234,7 @@ def test_a_lost_socket_and_what_it_keeps_from_leaving_are_counted(stack: Stack) 
 def test_an_unknown_order_is_counted_until_the_truth_is_known(
     redis_url: str, simulator: RunningSimulator
 ) -> None:
-    with measured(redis_url, simulator, FAST) as stack:
+    with measured(redis_url, simulator, rules(**IN_VAIN)) as stack:
         lose_and_find(stack)
 
 

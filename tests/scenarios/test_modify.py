@@ -192,6 +192,7 @@ def test_c18_a_modify_that_never_arrived_goes_by_rest(stack: Stack) -> None:
     stack.check(strategy)
 
 
+@pytest.mark.rules(ack_timeout_ms=1_000)
 def test_c18_a_modify_that_never_arrived_and_may_not_go_by_rest_is_told(stack: Stack) -> None:
     strategy = stack.start_strategy()
     oid = resting(stack, strategy)

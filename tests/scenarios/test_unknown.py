@@ -15,14 +15,16 @@ from router import settings as settings_module
 from router.enums import OrderStatus
 from router.enums import WsOrderResultType as Result
 from router.errors import Denied
-from router.settings import JobSettings, OrderSettings, Settings
+from router.settings import JobSettings, Settings
 from router.state import State
 from simulator.server import RunningSimulator
-from tests.scenarios.stack import FAST, SYMBOL, Recorder, Stack, running_stack, until
+from tests.scenarios.stack import IN_VAIN, SYMBOL, Recorder, Stack, rules, running_stack, until
 from workers import jobs
 
 AMOUNT = Decimal("0.001")
-ONE_OPEN = OrderSettings(**FAST.model_dump() | {"max_open_orders_per_strategy": 1})
+ONE_OPEN = rules(max_open_orders_per_strategy=1, **IN_VAIN)
+
+pytestmark = pytest.mark.rules(**IN_VAIN)
 
 
 @contextmanager
@@ -147,7 +149,7 @@ def test_the_owner_delivers_the_late_truth(stack: Stack, truth: str) -> None:
 def test_the_durable_resolver_finds_the_late_truth_while_nobody_owns_the_account(
     redis_url: str, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch, truth: str
 ) -> None:
-    with running_stack(redis_url, simulator) as stack:
+    with running_stack(redis_url, simulator, orders=rules(**IN_VAIN)) as stack:
         stack.settings = stack.settings.model_copy(update={"jobs": QUICK_JOBS})
         monkeypatch.setattr(settings_module, "load", lambda: stack.settings)
         stack.start_worker()
@@ -171,7 +173,7 @@ def test_the_durable_resolver_finds_the_late_truth_while_nobody_owns_the_account
 
 def test_the_next_owner_goes_on_asking(redis_url: str, simulator: RunningSimulator) -> None:
     """No job runs: it may have died with the owner that told the order as unknown."""
-    with running_stack(redis_url, simulator) as stack:
+    with running_stack(redis_url, simulator, orders=rules(**IN_VAIN)) as stack:
         stack.start_worker()
         strategy = stack.start_strategy()
         with deaf_venue(stack, arrives=False):

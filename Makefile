@@ -14,7 +14,7 @@ ARGS ?=
 # Tests start hundreds of processes, each of which would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 # Tests wait more than they compute: for acks that never come, leases that end, servers that start.
-TESTS_AT_ONCE ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
+TESTS_AT_ONCE ?= $(shell $(PYTHON) -c 'import os; print(3 * (os.cpu_count() or 1))')
 
 # What stands after a first goal that takes options belongs to that goal: make demo -- --orders 500
 FIRST := $(firstword $(MAKECMDGOALS))

@@ -26,6 +26,8 @@ def run_storm(folder: Path, *options: str) -> tuple[int, dict[str, Any]]:
     return done.returncode, orjson.loads(done.stdout)
 
 
+@pytest.mark.long
+@pytest.mark.timeout(900)
 def test_a_short_storm_breaks_no_promise(tmp_path: Path) -> None:
     code, report = run_storm(tmp_path, "--seed", "1", "--minutes", "0.1")
     assert report["differences"] == [], report["faults"]

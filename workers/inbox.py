@@ -91,6 +91,7 @@ class Inbox:
         """Whether this entry was read before in this epoch (its first reply was not lost)."""
         name = _name(strategy, entry_id)
         if name in self._seen:
+            self._seen.move_to_end(name)  # pending still: it will be read again
             return True
         self._seen[name] = None
         if len(self._seen) > SEEN_KEPT:

@@ -3,8 +3,8 @@
 Delivery is the claim: an entry in the group's pending list under a consumer named after an epoch
 may have been sent by that epoch. Entries of earlier epochs go to the ladder, never to the socket;
 entries of this epoch whose read reply was lost are found in our own pending list and sent. A
-superseded worker's blocked read may be given an entry after the takeover, so the owner looks for
-entries of others again and again, not only when it begins.
+blocked read of a worker since superseded, or of a connection since lost, may still be given an
+entry: so the owner looks for those of others and of its own again and again.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ class Intake:
         self._notes = (keys.control, keys.arrivals)
         self._strategies: dict[str, str] = {}  # stream → strategy
         self._line = Line(client)
-        self._packed: dict[tuple[str, int | None], bytes] = {}
+        self._packed: dict[int | None, bytes] = {}
 
     def __repr__(self) -> str:
         return f"Intake({self._keys.account}, {len(self._strategies)} strategies)"
@@ -86,22 +86,31 @@ class Intake:
 
     async def inherit(self) -> None:
         """Take over the entries that other epochs were given and did not settle."""
-        for strategy in await self._with_others_entries():
+        _, others = await self._pending()
+        for strategy in others:
             await self._on_inherited(strategy, await self._claim(strategy))
 
     async def inherit_all(self) -> None:
         """Take over what waits as well: the last owner may have been given it by a lost server."""
         await self.inherit()
-        while reply := await persistently(lambda: self._read(">", None)):
+        while reply := await persistently(lambda: self._read(None)):
             for stream, entries in text_entries(reply):
                 if stream in self._notes:
                     await self._on_control(stream, entries)
                 elif stream in self._strategies:
                     await self._on_inherited(self._strategies[stream], entries)
 
-    async def _with_others_entries(self) -> list[str]:
-        """Return the strategies with entries pending under another consumer than ours."""
-        streams = dict(self._strategies)
+    async def _look_again(self) -> None:
+        """Take what was given to others, and to reads of our own that nobody awaits any more."""
+        own, others = await self._pending()
+        for stream in own:
+            await self._recover(stream)
+        for strategy in others:
+            await self._on_inherited(strategy, await self._claim(strategy))
+
+    async def _pending(self) -> tuple[list[str], list[str]]:
+        """Return the streams with entries pending under us, the strategies with others' entries."""
+        streams = [*self._notes, *self._strategies]
 
         async def ask() -> Any:
             pipeline = self._client.pipeline(transaction=False)
@@ -109,12 +118,14 @@ class Intake:
                 pipeline.xpending(stream, GROUP)
             return await pipeline.execute()
 
-        found = []
-        for strategy, pending in zip(streams.values(), await persistently(ask), strict=True):
-            consumers = pending["consumers"] if pending["pending"] else []
-            if any(one["name"] != self._consumer for one in consumers):
-                found.append(strategy)
-        return found
+        own, others = [], []
+        for stream, pending in zip(streams, await persistently(ask), strict=True):
+            names = {one["name"] for one in pending["consumers"]} if pending["pending"] else set()
+            if self._consumer in names:
+                own.append(stream)
+            if names - {self._consumer} and stream in self._strategies:
+                others.append(self._strategies[stream])
+        return own, others
 
     async def _claim(self, strategy: str) -> list[Entry]:
         """Return all entries pending in a strategy's stream, now ours."""
@@ -155,7 +166,7 @@ class Intake:
             if self._look_back:
                 await self._recover_own()
             try:
-                reply = await self._read(">", BLOCK_MS)
+                reply = await self._read(BLOCK_MS)
             except NO_ANSWER as error:
                 log.warning("%s: reading intents failed: %r", self._keys.account, error)
                 await asyncio.sleep(_LEASE_PAUSE_S)
@@ -169,30 +180,42 @@ class Intake:
             await self._take(reply)
             if not reply or time.monotonic() - looked_s > self._look_every_s:
                 looked_s = time.monotonic()
-                await self.inherit()
+                await self._look_again()
 
     async def _recover_own(self) -> None:
         """Take the entries that were given to us in a reply that never arrived."""
-        reply = await persistently(lambda: self._read("0", None))
+        for stream in (*self._notes, *self._strategies):
+            await self._recover(stream)
         self._look_back = False
-        await self._take(reply)
 
-    async def _read(self, start: str, block_ms: int | None) -> Any:
-        """Return one XREADGROUP's reply; the command's bytes change with the strategies only."""
-        packed = self._packed.get((start, block_ms)) or self._pack(start, block_ms)
+    async def _recover(self, stream: str) -> None:
+        """Take a stream's entries that are pending under us; those taken before are known."""
+        start = "0"
+        while True:
+            packed = self._pack([stream], start, None)
+            reply = await persistently(lambda packed=packed: self._line.ask(packed))  # type: ignore[misc]
+            [(_, entries)] = reply.items() if isinstance(reply, dict) else reply
+            if not entries:
+                return
+            start = entries[-1][0]
+            await self._take(reply)
+
+    async def _read(self, block_ms: int | None) -> Any:
+        """Return a reply of new entries; the command's bytes change with the strategies only."""
+        packed = self._packed.get(block_ms)
+        if packed is None:
+            packed = self._pack([*self._notes, *self._strategies], ">", block_ms)
+            self._packed[block_ms] = packed
         return await self._line.ask(packed)
 
-    def _pack(self, start: str, block_ms: int | None) -> bytes:
-        streams = [*self._notes, *self._strategies]
+    def _pack(self, streams: list[str], start: str, block_ms: int | None) -> bytes:
         block = [] if block_ms is None else ["BLOCK", block_ms]
-        packed = pack(
+        return pack(
             (
                 *("XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", self._count, *block),
                 *("STREAMS", *streams, *([start] * len(streams))),
             )
         )
-        self._packed[start, block_ms] = packed
-        return packed
 
     async def _take(self, reply: Any) -> None:
         for stream, entries in text_entries(reply):

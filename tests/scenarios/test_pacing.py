@@ -11,7 +11,6 @@ import pytest
 
 from router.enums import OrderSide, OrderType
 from router.enums import WsOrderResultType as Result
-from router.ids import made_ms
 from router.keyspace import VenueKeys
 from router.settings import OrderSettings
 from simulator.config import LimitsConfig, MarketConfig, SimulatorConfig
@@ -26,6 +25,8 @@ AMOUNT = Decimal("0.001")
 #: Queues may last; what ends an order here is the rate limit or its own validity.
 PATIENT = OrderSettings(ack_timeout_ms=60_000, expiry_ms=30_000, valid_for_ms=60_000)
 ACCOUNT_LIMIT, SUBSCRIPTIONS = 100, 10
+#: What OKX takes of one instrument in 2 s outside of batches.
+ONE_WINDOW = 60
 
 
 @pytest.fixture(scope="module")
@@ -155,21 +156,15 @@ def test_cancels_sent_during_a_burst_do_not_wait_with_it(
         living = burst(strategy, 5)
         settled(stack)
         waiting = burst_of_batches(strategy, 1_000)
-        asked_ms = {oid: made_ms(oid) for oid in waiting}
         for oid in living:
             strategy.cancel_order_ws(SYMBOL, oid)
-        canceled_ms = now_ms()
         settled(stack)
         rows = stack.ledger().requests
-        waits = [
-            row["ts_ms"] - asked_ms[row["client_id"]]
-            for row in rows
-            if row["client_id"] in asked_ms
-        ]
-        cancel_waits = [row["ts_ms"] - canceled_ms for row in rows if "cancel" in row["op"]]
-        assert len(cancel_waits) == len(living)
-        assert max(waits) > 1_500, "hardly anything waited; the test shows nothing"
-        assert max(cancel_waits) < max(waits) / 2
+        cancels = [row["n"] for row in rows if "cancel" in row["op"]]
+        assert len(cancels) == len(living)
+        # All of these were submitted before the cancels, and stood in line when they came.
+        overtaken = {row["client_id"] for row in rows if row["n"] > max(cancels)}
+        assert len(overtaken & set(waiting)) >= ONE_WINDOW
         assert throttled(stack) == 0
         stack.check(strategy)
 

@@ -20,6 +20,7 @@ from benchmarks import (
     stages,
     system,
     takeovers,
+    venues,
 )
 from benchmarks.children import BenchFailed, Child, Children
 from benchmarks.comparison import Comparison, Say, Sides
@@ -40,6 +41,7 @@ from benchmarks.stack.start import (
     wait_serving,
 )
 from benchmarks.stages import Stage
+from benchmarks.venues import VenueRow
 from demo.redis_server import free_port, temporary_server
 
 #: A fork to rewrite the log would fall into one round and not into another.
@@ -62,6 +64,7 @@ class Report:
     durability: list[Durability] = field(default_factory=list)
     """Empty where the server is the user's: its settings are not ours to turn."""
     outages: list[Outage] = field(default_factory=list)
+    venues: list[VenueRow] = field(default_factory=list)
     flow: Flow | None = None
 
 
@@ -97,6 +100,8 @@ def run(options: Options, say: Say) -> Report:
     say("stages of one order")
     with open_ground(options) as ground:
         spans = _stages(ground, options)
+    with open_ground(options) as ground:
+        beside_okx = _venues(ground, options, say)
     say("memory")
     with open_ground(options) as ground:
         held = _memory(ground, options)
@@ -115,6 +120,7 @@ def run(options: Options, say: Say) -> Report:
         took_s=round(time.monotonic() - began_s, 1),
         durability=modes,
         outages=lasted,
+        venues=beside_okx,
     )
 
 
@@ -150,7 +156,12 @@ def open_ground(options: Options) -> Iterator[Ground]:
             url = stack.enter_context(temporary_server("everysec", *_SERVER_OPTIONS)).url
         else:
             stack.callback(_forget_keys, url, prefix)
-        yield Ground(url, folder, {**_clean_environment(), **ENVIRONMENT, "REDIS_URL": url}, prefix)
+        yield Ground(
+            url,
+            folder,
+            {**_clean_environment(), **ENVIRONMENT, **venues.ENVIRONMENT, "REDIS_URL": url},
+            prefix,
+        )
 
 
 def _clean_environment() -> dict[str, str]:
@@ -216,6 +227,13 @@ def _traced(strategy: Child, options: Options) -> list[tuple[str, int]]:
     strategy.ask({"do": "latency", "orders": options.warm_up_orders})
     found = strategy.ask({"do": "trace", "orders": options.stage_orders})
     return [(name, time_ns) for name, time_ns in found["stamps"]]
+
+
+def _venues(ground: Ground, options: Options, say: Say) -> list[VenueRow]:
+    say("venues")
+    with ground.children("venues") as children:
+        sides = venues.start(children, ground.place("venues"), _server(ground.url))
+        return venues.measure(sides, options, say)
 
 
 def _memory(ground: Ground, options: Options) -> Memory:

@@ -30,6 +30,8 @@ class Options:
     """Orders one at a time, and twice as many in a burst, per mode and round."""
     flow_orders: int = 200_000
     """Orders that come and end while memory is watched; ``--memory`` only."""
+    venue_orders: int = 300
+    """Orders one at a time, and four times as many in a burst, per venue and round."""
     redis_url: str | None = None
 
 
@@ -43,6 +45,7 @@ QUICK = Options(
     outages=5,
     takeovers=2,
     durable_orders=150,
+    venue_orders=100,
 )
 
 #: The first of the two sizes at which memory is read.

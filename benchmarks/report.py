@@ -10,6 +10,7 @@ from benchmarks.comparison import Latency, Throughput
 from benchmarks.figures import Spread
 from benchmarks.flow import FULL, Flow, growth
 from benchmarks.outages import Outage
+from benchmarks.venues import MOST_RATIO
 
 BEGIN, END = "<!-- latest -->", "<!-- /latest -->"
 _BAR = 40
@@ -32,6 +33,7 @@ def sheets(report: Report) -> list[Sheet]:
         _throughput(report),
         _cpu(report),
         _stages(report),
+        _venues(report),
         _durability(report),
         _outages(report),
         _memory(report),
@@ -167,6 +169,37 @@ def _stages(report: Report) -> Sheet:
         "Stages of one order, one at a time, µs",
         ("stage", "holds", "p50", "p99"),
         [(one.name, one.holds, _whole(one.p50_us), _whole(one.p99_us)) for one in report.stages],
+    )
+
+
+def _venues(report: Report) -> Sheet:
+    return Sheet(
+        f"Each venue beside OKX, aimed at no more than {MOST_RATIO} × its times",  # noqa: RUF001
+        (
+            "",
+            "p50 one at a time, µs",
+            "p50 / OKX's",
+            f"orders/s, batches of {report.options.batch}",
+            "OKX's / orders/s",
+            "worker, µs an order",
+            "worker / OKX's",
+            "simulator, µs an order",
+            "",
+        ),
+        [
+            (
+                one.name,
+                _whole(one.p50_us.median),
+                _range(one.p50_ratio, _ratio),
+                _whole(one.per_s.median),
+                _range(one.slower, _ratio),
+                _whole(one.worker_us.median),
+                _range(one.worker_ratio, _ratio),
+                _whole(one.venue_us.median),
+                "met" if one.met else "MISSED",
+            )
+            for one in report.venues
+        ],
     )
 
 

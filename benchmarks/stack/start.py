@@ -110,30 +110,39 @@ def start_jobs(children: Children, place: Place) -> Child:
 
 
 def start_strategies(
-    children: Children, place: Place, names: Sequence[str], *, kind: str = "strategy"
+    children: Children,
+    place: Place,
+    names: Sequence[str],
+    *,
+    kind: str = "strategy",
+    account: str = ACCOUNT,
+    trades: Sequence[str] = (),
 ) -> list[Child]:
     """Return strategy processes, each of which answers questions once it is registered.
 
-    ``kind``: which module of this folder they run, ``strategy`` or ``witness``.
+    ``kind``: which module of this folder they run, ``strategy`` or ``witness``. ``trades``: symbol
+    and amount, where these are not OKX's.
     """
     module = f"benchmarks.stack.{kind}"
     return [
-        children.start(name, [module, place.url, place.prefix, ACCOUNT, name]) for name in names
+        children.start(name, [module, place.url, place.prefix, account, name, *trades])
+        for name in names
     ]
 
 
-def wait_serving(place: Place, worker: Child) -> None:
-    """Return once the worker reads intents.
+def wait_serving(place: Place, worker: Child, account: str = ACCOUNT) -> None:
+    """Return once the worker reads the account's intents.
 
     Raises:
         BenchFailed: If it ended or is not ready in time.
     """
     client = redis.Redis.from_url(place.url, decode_responses=True)
+    keys = AccountKeys(account, place.prefix)
     until_s = time.monotonic() + _READY_S
     try:
         while time.monotonic() < until_s:
             worker.check()
-            if client.hget(place.keys.status, "worker") == "serving":
+            if client.hget(keys.status, "worker") == "serving":
                 return
             time.sleep(0.02)
     finally:

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.stack.strategy URL PREFIX ACCOUNT STRATEGY``: load on the plain SDK.
+"""``python -m benchmarks.stack.strategy URL PREFIX ACCOUNT STRATEGY [SYMBOL AMOUNT]``: load.
 
 Orders are resting limit orders: each gets an acknowledgement (``on_pending_order``) and a push that
 it is on the book (``on_accepted_order``). After the first, every order is submitted by a callback,
@@ -19,7 +19,7 @@ from strategy_sdk import Runner, Strategy
 from strategy_sdk.schema import BatchOrder, Order
 
 SYMBOL = "BTCUSDT-PERP.OKX"
-AMOUNT = Decimal("0.0001")
+AMOUNT = "0.0001"
 PRICE = Decimal("85500")  # rests: the simulator's market stands at about 89 500
 _PATIENCE_S = 60.0
 
@@ -27,8 +27,9 @@ _PATIENCE_S = 60.0
 class Load(Strategy):
     """Submits orders one at a time, or as fast as a window allows."""
 
-    def __init__(self) -> None:
+    def __init__(self, symbol: str = SYMBOL, amount: str = AMOUNT) -> None:
         super().__init__()
+        self._symbol, self._amount = symbol, Decimal(amount)
         self.problems: list[str] = []
         self.stamps: Stamps | None = None
         self._done = threading.Event()
@@ -78,7 +79,7 @@ class Load(Strategy):
         self._submit_more()
 
     def _clear(self) -> None:
-        if not self._open or not self.cancel_all_orders(SYMBOL):
+        if not self._open or not self.cancel_all_orders(self._symbol):
             self._done.set()
 
     # --- orders -----------------------------------------------------------------------------------
@@ -99,15 +100,15 @@ class Load(Strategy):
     def _submit_one(self) -> None:
         at_ns = time.perf_counter_ns()
         self._stamp("submit")
-        oid = self.create_order_ws(SYMBOL, OrderSide.BUY, OrderType.LIMIT, AMOUNT, PRICE)
+        oid = self.create_order_ws(
+            self._symbol, OrderSide.BUY, OrderType.LIMIT, self._amount, PRICE
+        )
         self._stamp("admitted")
         self._at_ns[oid] = at_ns
 
     def _submit_batch(self, count: int) -> None:
         at_ns = time.perf_counter_ns()
-        one = BatchOrder(
-            symbol=SYMBOL, side=OrderSide.BUY, type=OrderType.LIMIT, amount=AMOUNT, price=PRICE
-        )
+        one = BatchOrder(self._symbol, OrderSide.BUY, OrderType.LIMIT, self._amount, PRICE)
         for oid in self.create_batch_orders([one] * count):
             self._at_ns[oid] = at_ns
 
@@ -154,11 +155,12 @@ class Load(Strategy):
         self._done.set()
 
 
-def main(url: str, prefix: str, account: str, name: str) -> None:
+def main(url: str, prefix: str, account: str, name: str, *trades: str) -> None:
     """Run the strategy until stdin ends."""
-    load = Load()
+    load = Load(*trades)
+    exchange = (trades[0] if trades else SYMBOL).rpartition(".")[2].lower()
     settings = Settings(redis_url=url, prefix=prefix)
-    runner = Runner(load, name, {"okx": account}, settings=settings, redis_url=url)
+    runner = Runner(load, name, {exchange: account}, settings=settings, redis_url=url)
     runner.start()
 
     def answer(question: dict[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,7 @@ TINY = Options(
     takeovers=1,
     open_orders=20,
     durable_orders=10,
+    venue_orders=8,
     flow_orders=60,
 )
 
@@ -41,6 +42,7 @@ def test_a_tiny_run_measures_everything(tmp_path: Path) -> None:
     tiny = bench.run(TINY, lambda words: None)
     check_both_sides(tiny)
     check_stages_and_memory(tiny)
+    check_venues(tiny)
     check_durability_and_outages(tiny)
     tiny = replace(tiny, flow=bench.run_flow(TINY, lambda words: None))
     check_flow(tiny)
@@ -62,6 +64,14 @@ def check_stages_and_memory(tiny: Report) -> None:
     assert all(one.p50_us > 0 for one in tiny.stages)
     assert [one.orders for one in tiny.memory.resident] == [0, TINY.memory_orders]
     assert tiny.memory.redis_bytes_per_ended > 0 < tiny.memory.redis_bytes_per_open
+
+
+def check_venues(tiny: Report) -> None:
+    okx, *others = tiny.venues
+    assert okx.name == "okx"
+    assert {one.name for one in others} == {"binance-usdm", "binance-spot", "bybit", "bitget"}
+    assert (okx.p50_ratio.high, okx.slower.low, okx.worker_ratio.median) == (1, 1, 1)
+    assert all(one.p50_us.low > 0 < one.venue_us.low for one in tiny.venues)
 
 
 def check_durability_and_outages(tiny: Report) -> None:

@@ -163,9 +163,10 @@ def read_results(
     log_text: str,
 ) -> Told:
     """Return what the guide's example was told: its results, as far as its log confirms them."""
-    told = Told(strategy, done=True)
+    told, at_ms = Told(strategy, done=True), 0.0
     for fields in entries:
-        at_ms = float(fields.get("ts_ms") or 0)
+        # They come in the order of ``seq``; the next owner's clock may be behind the last one's.
+        at_ms = max(at_ms, float(fields.get("ts_ms") or 0))
         match fields.get("type"):
             case ResultType.ORDER:
                 told.orders.append(order_told(fields, at_ms))

@@ -9,6 +9,7 @@ Invariants:
 
 import asyncio
 import logging
+import math
 import os
 import secrets
 import socket
@@ -50,6 +51,7 @@ class Lease:
         self._clock = clock
         self._ttl_ms = ttl_ms
         self._good_until_ms = 0
+        self._learned_in_ms = math.inf
         self.owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self.epoch = 0
         self.known = known
@@ -181,8 +183,9 @@ class Lease:
                 raise LeaseLost(self._keys.account, epoch, int(reply[1]))
             self.on_forgotten(epoch)
             return
+        if self._found != reply[3]:
+            self._found, self._learned_in_ms = reply[3], math.inf
         self._extend(asked_ms, int(reply[2]))
-        self._found = reply[3]
         if self._found != self.server:
             self.recovering = True  # at once: what it lacks must not be sent again
             self.on_other_server(self._found)
@@ -203,9 +206,20 @@ class Lease:
     def _extend(self, asked_ms: int, server_ms: int) -> None:
         # Counted from before the question: the server's clock started no earlier.
         self._good_until_ms = asked_ms + int(self._ttl_ms * _SAFETY)
-        # The server looked at its clock somewhere between the question and the answer.
-        took_ms = self._clock.monotonic_ms() - asked_ms
-        self._clock.redis_offset_ms = server_ms - (self._clock.now_ms() - took_ms // 2)
+        self._set_clock(self._clock.monotonic_ms() - asked_ms, server_ms)
+
+    def _set_clock(self, took_ms: int, server_ms: int) -> None:
+        """Learn the server's time, at which it looked somewhere between question and answer.
+
+        An answer that took longer than the one that our idea came from knows less, and changes
+        nothing unless our idea cannot be true any more: a clock was set, or it is another server.
+        """
+        most_ms = server_ms - (self._clock.now_ms() - took_ms)
+        possible = most_ms - took_ms <= self._clock.redis_offset_ms <= most_ms
+        if took_ms > self._learned_in_ms and possible:
+            return
+        self._learned_in_ms = took_ms
+        self._clock.redis_offset_ms = most_ms - took_ms // 2
 
     async def _call(self, action: str) -> Any:
         call = functions.lease(

@@ -145,6 +145,32 @@ async def test_the_servers_clock_is_known_to_half_the_time_of_an_answer(time: Ti
     assert time.redis_ms() == time.server_ms()
 
 
+async def test_a_slow_answer_unlearns_nothing_unless_a_clock_was_set(time: Time) -> None:
+    server = Server(time, lambda action: owner(time))
+    one = lease(time, server)
+    await one.acquire()
+    server.back_ms = 1_400
+    await one.renew()
+    assert time.redis_ms() == time.server_ms()
+    time.ahead_ms += 5_000  # no way back can explain that
+    await one.renew()
+    assert time.redis_ms() == time.server_ms() - server.back_ms // 2
+    server.back_ms = 0
+    await one.renew()
+    assert time.redis_ms() == time.server_ms()
+
+
+async def test_another_servers_clock_is_learned_anew(time: Time) -> None:
+    server = Server(time, lambda action: [*owner(time)[:5], "s1", "s1"])
+    one = lease(time, server)
+    await one.acquire()
+    time.ahead_ms += 300
+    server.back_ms = 1_000
+    server._answer = lambda action: ["owner", "1", str(time.server_ms()), "s2"]
+    await one.renew()
+    assert time.redis_ms() == time.server_ms() - 500
+
+
 async def test_a_lease_that_another_took_ends_the_owner(time: Time) -> None:
     answers = iter([owner(time), ["owner", "1", "0", ""], ["lost", "2", "0"]])
     one = lease(time, Server(time, lambda action: next(answers)))

@@ -67,6 +67,7 @@ class NumberedTask(asyncio.Task[Any]):
     """A task whose place in a set does not depend on where it lies in memory."""
 
     number = 0
+    process: "Process | None" = None
 
     def __hash__(self) -> int:
         return self.number
@@ -184,6 +185,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         process = self.current
         task = NumberedTask(work, loop=loop, **options)
         number = task.number = next(self._numbers)
+        task.process = process
         process.tasks[number] = task
         task.add_done_callback(lambda _: process.tasks.pop(number, None))
         return task
@@ -324,7 +326,10 @@ def _bury(task: asyncio.Task[Any]) -> None:
 
 def _note_problem(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     assert isinstance(loop, VirtualLoop)
+    # Noticed whenever the task is collected, by whoever runs then.
+    task = context.get("future")
+    process = (task.process if isinstance(task, NumberedTask) else None) or loop.current
     # What nobody fetched from a task that was given up is told by its successor's log.
     given_up = "never retrieved" in context["message"]
-    if not (loop.current.dead or (given_up and isinstance(context["exception"], RouterError))):
-        loop.problems.append(f"{loop.current.name}: {context}")
+    if not (process.dead or (given_up and isinstance(context["exception"], RouterError))):
+        loop.problems.append(f"{process.name}: {context}")

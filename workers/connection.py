@@ -182,7 +182,7 @@ class Connection:
                     return_when=asyncio.FIRST_COMPLETED,
                 )
             except asyncio.CancelledError:
-                reading.cancel()
+                self._give_up(reading)
                 raise
             finally:
                 replace.cancel()
@@ -220,7 +220,7 @@ class Connection:
             try:
                 await asyncio.wait({reading}, timeout=_SETTLE_S)
             finally:
-                reading.cancel()
+                self._give_up(reading)
                 await self._close(old)
             self._on_lost(old.number, "replaced")
 
@@ -265,7 +265,7 @@ class Connection:
             async with asyncio.timeout(self._open_timeout_s):
                 await self._greet(session, reading)
         except BaseException:
-            reading.cancel()
+            self._give_up(reading)
             await self._close(session)
             raise
         session.ready = True
@@ -273,6 +273,16 @@ class Connection:
         self.problem = ""
         self._on_ready(session.number, "")
         return reading
+
+    def _give_up(self, reading: asyncio.Task[None]) -> None:
+        """End the reading of a session that is ours no more; what ends it else is only noted."""
+
+        def note(reading: asyncio.Task[None]) -> None:
+            if not reading.cancelled() and (error := reading.exception()) is not None:
+                log.info("%s socket, given up, ended: %s", self.name, error)
+
+        reading.cancel()
+        reading.add_done_callback(note)
 
     async def _greet(self, session: Session, reading: asyncio.Task[None]) -> None:
         """Log in and subscribe; return when all of it is confirmed."""

@@ -211,6 +211,7 @@ class _Worker(SimpleWorker):  # type: ignore[misc]
 
     def request_stop(self, number: int, frame: FrameType | None) -> None:
         self.stop.set()
+        self._stop_requested = True  # what is raised below, rq's maintenance may swallow
         try:
             super().request_stop(number, frame)
         except redis.RedisError:  # it notes the request in Redis first

@@ -4,14 +4,16 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from rq import Queue
+from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
 from rq.registry import ScheduledJobRegistry, StartedJobRegistry
@@ -210,3 +212,25 @@ def test_what_ended_lately_stays_and_a_client_id_used_again_is_left_to_its_order
     assert tidying.archive_ended(redis_client, KEYS, STRATEGY, JobSettings()) == 1
     assert redis_client.hget(KEYS.clients, f"c{old}") == f"{STRATEGY}/another"
     assert redis_client.zrange(KEYS.ended(STRATEGY), 0, -1) == ["young"]
+
+
+def test_a_stop_that_rq_swallows_is_kept(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """rq raises it wherever it is just then, and its maintenance catches all."""
+
+    def maintain(worker: jobs._Worker) -> None:
+        with suppress(StopRequested):
+            worker.request_stop(signal.SIGTERM, None)
+
+    monkeypatch.setattr(jobs._Worker, "run_maintenance_tasks", maintain)
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with closing(jobs.connect(settings)) as client:
+        worker = jobs._Worker([Queue(settings.jobs.queue, connection=client)], connection=client)
+        worker.stop = threading.Event()
+        try:
+            worker.work(logging_level="WARNING")  # would wait for minutes else
+        finally:
+            for number, handler in kept.items():
+                signal.signal(number, handler)
+    assert worker.stop.is_set()

@@ -223,14 +223,22 @@ def test_a_stop_that_rq_swallows_is_kept(
         with suppress(StopRequested):
             worker.request_stop(signal.SIGTERM, None)
 
+    went_on: list[Any] = []
+
+    def dequeue(worker: jobs._Worker, *given: Any) -> None:
+        went_on.append(given)
+        raise StopRequested
+
     monkeypatch.setattr(jobs._Worker, "run_maintenance_tasks", maintain)
+    monkeypatch.setattr(jobs._Worker, "dequeue_job_and_maintain_ttl", dequeue)
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with closing(jobs.connect(settings)) as client:
         worker = jobs._Worker([Queue(settings.jobs.queue, connection=client)], connection=client)
         worker.stop = threading.Event()
         try:
-            worker.work(logging_level="WARNING")  # would wait for minutes else
+            worker.work(logging_level="WARNING")
         finally:
             for number, handler in kept.items():
                 signal.signal(number, handler)
     assert worker.stop.is_set()
+    assert went_on == [], "it waits for no other job"

@@ -48,6 +48,7 @@ from workers.venue import (
 log = logging.getLogger(__name__)
 
 _SETTLE_S = 5.0  # a replaced session may still deliver answers this long
+_ROTATE_AGAIN_S = 15.0  # the venue has said that it closes, and no replacement would open
 MOST_BYTES = 4 * 1024 * 1024
 
 
@@ -173,12 +174,13 @@ class Connection:
 
     async def _hold(self, reading: asyncio.Task[None]) -> None:
         """Return when the session is lost; replace it first when asked to."""
+        timeout_s = self._rotate_after_s()
         while True:
             replace = asyncio.create_task(self._replace.wait())
             try:
                 await asyncio.wait(
                     {reading, replace},
-                    timeout=self.plan.rotate_after_s,
+                    timeout=timeout_s,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
             except asyncio.CancelledError:
@@ -190,7 +192,16 @@ class Connection:
                 self._lose(reading)
                 return
             self._replace.clear()
-            reading = await self._rotate(reading)
+            before, reading = reading, await self._rotate(reading)
+            timeout_s = self._rotate_after_s()
+            if reading is before:
+                timeout_s = min(_ROTATE_AGAIN_S, timeout_s or _ROTATE_AGAIN_S)
+
+    def _rotate_after_s(self) -> float | None:
+        """Return when a new session is to be replaced, never if None: earlier than it must be, so
+        that not all sockets that opened together are replaced together."""
+        after_s = self.plan.rotate_after_s
+        return after_s and after_s * random.uniform(0.9, 1.0)
 
     def _lose(self, reading: asyncio.Task[None]) -> None:
         session, self._session = self._session, None

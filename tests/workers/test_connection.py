@@ -463,6 +463,21 @@ async def test_d11_without_a_replacement_the_old_session_stays(
         assert connection.ready
 
 
+async def test_d11_a_replacement_that_failed_is_tried_again(
+    server: FakeServer, long_settling: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "_ROTATE_AGAIN_S", 0.05)
+    async with connected(server) as (connection, heard):
+        await until(lambda: connection.ready)
+        server.full = True
+        await server.visits[0].say("closing")
+        await until(lambda: server.refused > 1)
+        assert connection.session_number == 1
+        server.full = False
+        await until(lambda: connection.session_number == 2)
+        assert heard.lost == []
+
+
 async def test_the_venue_cutting_the_old_session_after_its_notice_costs_nothing(
     server: FakeServer, long_settling: None
 ) -> None:

@@ -40,12 +40,36 @@ def money(value: Decimal) -> str:
     return plain(value.quantize(_MONEY))
 
 
+class _Resting:
+    """What rests on both sides of each account's symbols, in quote currency."""
+
+    def __init__(self) -> None:
+        self._totals: dict[tuple[str, str, str], Decimal] = {}
+        self._counted: dict[str, Decimal] = {}
+
+    def note(self, order: Order) -> None:
+        """Count what rests of an order now."""
+        now = notional(order) if order.is_open else ZERO
+        before = self._counted.pop(order.venue_id, ZERO)
+        if now:
+            self._counted[order.venue_id] = now
+        place = order.account.name, order.instrument.symbol, order.side
+        self._totals[place] = self._totals.get(place, ZERO) + now - before
+
+    def beside(self, order: Order) -> tuple[Decimal, Decimal]:
+        """Return the bids and the asks of the order's account and symbol, the order included."""
+        name, symbol = order.account.name, order.instrument.symbol
+        bids, asks = (self._totals.get((name, symbol, side), ZERO) for side in ("buy", "sell"))
+        return bids, asks
+
+
 class FuturesEvents(UserStreams):
     """Listens to the exchange and tells what the venue tells."""
 
     def __init__(self, exchange: Exchange, faults: FaultBook) -> None:
         super().__init__(faults, exchange.clock)
         self._exchange = exchange
+        self._resting = _Resting()
         self._told: dict[tuple[str, str], Decimal] = {}
         self._balances: dict[str, tuple[Account, dict[str, None]]] = {}
         self._positions: dict[str, tuple[Account, dict[str, Position]]] = {}
@@ -64,6 +88,7 @@ class FuturesEvents(UserStreams):
     def order_changed(self, order: Order, fill: Fill | None, note: AmendNote | None) -> None:
         """Tell one order update, with the account's if the order traded."""
         account = order.account
+        self._resting.note(order)
         if not self.has(account):
             return
         if fill is None:
@@ -118,7 +143,7 @@ class FuturesEvents(UserStreams):
 
     def _update(self, order: Order, fill: Fill | None, note: AmendNote | None) -> dict[str, Any]:
         state, instrument = status(order), order.instrument
-        bids, asks = self._notionals(order)
+        bids, asks = self._resting.beside(order)
         shown: dict[str, Any] = {
             "s": instrument.symbol,
             "c": order.client_id,
@@ -216,14 +241,6 @@ class FuturesEvents(UserStreams):
             "ma": instrument.settle,
             "bep": entry,
         }
-
-    def _notionals(self, order: Order) -> tuple[Decimal, Decimal]:
-        """Return what rests on both sides of the order's symbol for its account."""
-        totals = {"buy": ZERO, "sell": ZERO}
-        for other in order.account.open.values():
-            if other.instrument is order.instrument:
-                totals[other.side] += notional(other)
-        return totals["buy"], totals["sell"]
 
     def _times(self, transaction_ms: int) -> dict[str, int]:
         return {"T": transaction_ms, "E": self.clock.now_ms()}

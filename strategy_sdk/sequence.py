@@ -2,12 +2,14 @@
 
 Rules:
 1. The number after the last is new.
-2. A text told before, whatever its number, is a repeat and is dropped: every result names its time
-   to the millisecond and all that it says. It comes under another number where Redis lost a batch
-   (a failover, a power loss) after we had read it and before its writer had the answer.
-3. A number handled before with a text never told is a rewind: Redis lost writes or was emptied, and
-   counts anew. It is delivered, since dropping it would lose an outcome.
+2. A number handled before with the same text is a repeat and is dropped.
+3. A number handled before with another text is a rewind: Redis lost writes (a failover) or was
+   emptied, and counts anew. It is delivered, since dropping it would lose an outcome.
 4. A number further on is a gap: results are missing. It is delivered, and the gap is named.
+5. After a rewind or a gap a text told before it is a repeat, whatever its number: its batch was
+   lost after we had read it, and its writer, never answered, has written it again. Texts name
+   their time to the millisecond. Without a loss two results may well have one text: a cancel asked
+   for twice is refused twice.
 """
 
 from collections.abc import Mapping
@@ -30,7 +32,8 @@ class Sequence:
 
     def __init__(self, last: int | None = None) -> None:
         self.last = last
-        self._told: dict[int, None] = {}  # texts, the oldest first
+        self._texts: dict[int, int] = {}
+        self._before: dict[int, None] = {}  # texts told before the last loss, the oldest first
 
     def __repr__(self) -> str:
         return f"Sequence(last={self.last})"
@@ -43,32 +46,38 @@ class Sequence:
 
     def judge(self, number: int, fields: Mapping[str, str]) -> Verdict:
         """Return what the result says that has ``number``, and take it as told."""
-        text = _hashed(fields)
-        last = self.last
-        goes_on = last is None or number > last
-        if text in self._told:
-            if goes_on:
-                self.last = number
+        text, last = _hashed(fields), self.last
+        verdict = Verdict.NEW
+        if last is not None and number <= last:
+            if self._texts.get(number) == text:
+                return Verdict.REPEAT
+            verdict = Verdict.REWOUND
+        elif last is not None and number > last + 1:
+            verdict = Verdict.GAP
+        if verdict is not Verdict.NEW:
+            self._lost()
+        if text in self._before:
+            self.last = max(number, last or 0)
             return Verdict.REPEAT
         self.last = number
-        self._remember(text)
-        if not goes_on:
-            return Verdict.REWOUND
-        return Verdict.NEW if last is None or number == last + 1 else Verdict.GAP
+        self._texts[number] = text
+        self._texts.pop(number - REMEMBERED, None)
+        return verdict
 
     def knows(self, fields: Mapping[str, str]) -> bool:
         """Return whether this very result was handled by this run, or last by the one before."""
-        return _hashed(fields) in self._told
+        text = _hashed(fields)
+        return text in self._before or text in self._texts.values()
 
     def start_at(self, number: int, fields: Mapping[str, str]) -> None:
         """Take a result that an earlier run handled as the last."""
         self.last = number
-        self._remember(_hashed(fields))
+        self._texts[number] = _hashed(fields)
 
-    def _remember(self, text: int) -> None:
-        self._told[text] = None
-        if len(self._told) > REMEMBERED:
-            del self._told[next(iter(self._told))]
+    def _lost(self) -> None:
+        """Remember what was told by its text alone: Redis gives the numbers again."""
+        self._before = dict.fromkeys([*self._before, *self._texts.values()][-REMEMBERED:])
+        self._texts.clear()
 
 
 def _hashed(fields: Mapping[str, str]) -> int:

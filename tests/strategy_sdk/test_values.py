@@ -123,7 +123,7 @@ def test_an_old_number_with_another_text_is_a_rewind_not_a_repeat() -> None:
     assert sequence.judge(3, {"text": "after 3"}) is Verdict.NEW
 
 
-def test_a_text_told_before_is_a_repeat_under_any_number() -> None:
+def test_after_a_loss_a_text_told_before_it_is_a_repeat_under_any_number() -> None:
     """Redis lost a batch that we had read; its writer, never answered, wrote it again."""
     sequence = Sequence(0)
     told = [{"seq": str(number), "text": str(number)} for number in (1, 2, 3)]
@@ -138,12 +138,21 @@ def test_a_text_told_before_is_a_repeat_under_any_number() -> None:
     assert sequence.last == 50_004
 
 
+def test_without_a_loss_two_results_may_have_one_text() -> None:
+    """A cancel asked for twice is refused twice, within one millisecond."""
+    sequence = Sequence(0)
+    refusals = [{"seq": str(number), "text": "no such order"} for number in (1, 2)]
+    assert [sequence.judge(int(one["seq"]), one) for one in refusals] == [Verdict.NEW] * 2
+    assert sequence.judge(1, refusals[0]) is Verdict.REPEAT
+
+
 def test_only_the_newest_texts_are_remembered() -> None:
     sequence = Sequence(0)
     for number in range(1, REMEMBERED + 2):
         sequence.judge(number, {"text": str(number)})
     assert sequence.knows({"text": "2"})
     assert not sequence.knows({"text": "1"})
+    assert sequence.judge(10_000, {"text": "2"}) is Verdict.REPEAT, "lost, and written again"
 
 
 def test_without_a_known_number_the_first_is_new() -> None:

@@ -249,7 +249,7 @@ def _unknown_to_known(scene: Scene) -> Sequence[float]:
             faults.enter_context(scene.control.fault(name, match=_HERE | match))
         oids = [*scene.submit(_AT_ONCE)]
         unknown = scene.told(oids, _TIMEOUT)
-    answers_ms = time.time_ns() / 1e6
+        answers_ms = time.time_ns() / 1e6  # before the first fault is lifted: it answers at once
     known = scene.told(oids, _CONFIRMED)
     scene.clear()
     return [known[oid] - max(unknown[oid], answers_ms) for oid in oids]

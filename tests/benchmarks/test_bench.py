@@ -78,7 +78,7 @@ def check_durability_and_outages(tiny: Report) -> None:
     assert [one.appendfsync for one in tiny.durability] == ["no", "everysec", "always"]
     assert all(one.p50_us.low > 0 < one.per_s.low for one in tiny.durability)
     assert [one.name for one in tiny.outages] == [name for name, *_ in (*KINDS, *takeovers.KINDS)]
-    assert all(0 <= one.p50_ms <= one.p99_ms for one in tiny.outages)
+    assert [one for one in tiny.outages if not 0 <= one.p50_ms <= one.p99_ms] == []
     assert all(one.samples >= TINY.outages for one in tiny.outages)
     resynced = next(one for one in tiny.outages if one.name.startswith("reconnect"))
     assert resynced.p50_ms >= GRACE_MS

@@ -9,7 +9,6 @@ Invariants:
 
 import asyncio
 import logging
-import math
 import os
 import secrets
 import socket
@@ -51,7 +50,6 @@ class Lease:
         self._clock = clock
         self._ttl_ms = ttl_ms
         self._good_until_ms = 0
-        self._learned_in_ms = math.inf
         self.owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self.epoch = 0
         self.known = known
@@ -184,7 +182,8 @@ class Lease:
             self.on_forgotten(epoch)
             return
         if self._found != reply[3]:
-            self._found, self._learned_in_ms = reply[3], math.inf
+            self._found = reply[3]
+            self._clock.doubt_redis()
         self._extend(asked_ms, int(reply[2]))
         if self._found != self.server:
             self.recovering = True  # at once: what it lacks must not be sent again
@@ -206,20 +205,7 @@ class Lease:
     def _extend(self, asked_ms: int, server_ms: int) -> None:
         # Counted from before the question: the server's clock started no earlier.
         self._good_until_ms = asked_ms + int(self._ttl_ms * _SAFETY)
-        self._set_clock(self._clock.monotonic_ms() - asked_ms, server_ms)
-
-    def _set_clock(self, took_ms: int, server_ms: int) -> None:
-        """Learn the server's time, at which it looked somewhere between question and answer.
-
-        An answer that took longer than the one that our idea came from knows less, and changes
-        nothing unless our idea cannot be true any more: a clock was set, or it is another server.
-        """
-        most_ms = server_ms - (self._clock.now_ms() - took_ms)
-        possible = most_ms - took_ms <= self._clock.redis_offset_ms <= most_ms
-        if took_ms > self._learned_in_ms and possible:
-            return
-        self._learned_in_ms = took_ms
-        self._clock.redis_offset_ms = most_ms - took_ms // 2
+        self._clock.learn_redis(server_ms, self._clock.monotonic_ms() - asked_ms)
 
     async def _call(self, action: str) -> Any:
         call = functions.lease(

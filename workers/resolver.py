@@ -121,9 +121,9 @@ async def _ask(inquiry: Inquiry, record: OrderRecord, settings: Settings, clock:
 
 
 async def _sync_clock(venue: Venue, rest: RestClient, clock: Clock) -> None:
-    asked_ms = clock.now_ms()
+    asked_ms = clock.monotonic_ms()
     venue_ms = venue.read_time(await rest.ask(venue.query_time(), signed=False))
-    clock.venue_offset_ms = venue_ms - (asked_ms + clock.now_ms()) // 2
+    clock.learn_venue(venue_ms, clock.monotonic_ms() - asked_ms)
 
 
 async def _instruments(venue: Venue, rest: RestClient) -> Instruments:

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 _CLOCK_EVERY_S = 30.0
 _CLOCK_LEAST_S = 1.0
+_CLOCK_TRIES = 3
 
 
 class Startup:
@@ -67,20 +68,30 @@ class Startup:
         await self._load_holdings()
 
     async def _sync_venue_time(self) -> None:
-        request = self._setup.venue.query_time()
-        asked_ms = self._on.clock.now_ms()
+        """Learn the venue's time; ask again where it is known worse than to the skew allowed."""
+        for _ in range(_CLOCK_TRIES):
+            took_ms = await self._ask_venue_time()
+            if took_ms is None or took_ms <= 2 * self._on.orders.clock_skew_ms:
+                return
+
+    async def _ask_venue_time(self) -> int | None:
+        """Return how long the answer took, None if there was none."""
+        request, clock = self._setup.venue.query_time(), self._on.clock
+        asked_ms = clock.monotonic_ms()
         try:
             reply = await self._on.rest.ask(request, signed=False)
             venue_ms = self._setup.venue.read_time(reply)
         except UnexpectedReply as error:
             log.warning("%s: the venue's time is unknown: %s", self._setup.name, error)
-            return
-        now_ms = self._on.clock.now_ms()
-        self._on.clock.venue_offset_ms = venue_ms - (asked_ms + now_ms) // 2
+            return None
+        took_ms = clock.monotonic_ms() - asked_ms
+        clock.learn_venue(venue_ms, took_ms)
+        return took_ms
 
     def doubt_clock(self, reason: str) -> None:
         """Ask for the venue's time at once: it refused a request for ours."""
         log.warning("%s: the venue's clock is asked for again: %s", self._setup.name, reason)
+        self._on.clock.doubt_venue()
         self._clock_doubted.set()
 
     async def keep_venue_time(self) -> None:

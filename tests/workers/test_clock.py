@@ -30,3 +30,36 @@ def test_a_wall_clock_that_is_set_moves_neither_venue_nor_redis_time(
     assert one.now_ms() == 1_700_000_000_010
     assert one.venue_ms() == 1_700_000_000_080
     assert one.redis_ms() == 1_699_999_999_980
+
+
+@pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock at 1 000 000 ms that stands still."""
+    one = Clock()
+    monkeypatch.setattr(Clock, "now_ms", lambda self: 1_000_000)
+    return one
+
+
+def test_an_answer_tells_a_clock_to_half_of_what_it_took(still: Clock) -> None:
+    still.learn_venue(1_000_300, took_ms=200)
+    still.learn_redis(999_900, took_ms=0)
+    assert (still.venue_offset_ms, still.redis_offset_ms) == (400, -100)
+
+
+def test_a_slower_answer_changes_nothing_that_it_leaves_possible(still: Clock) -> None:
+    still.learn_venue(1_000_300, took_ms=10)
+    for told_ms in (1_000_100, 1_000_305):
+        still.learn_venue(told_ms, took_ms=400)
+        assert still.venue_offset_ms == 305
+    still.learn_venue(1_000_306, took_ms=400)  # by then the venue's clock was set
+    assert still.venue_offset_ms == 506
+
+
+def test_in_doubt_any_answer_is_believed(still: Clock) -> None:
+    still.learn_venue(1_000_300, took_ms=10)
+    still.learn_redis(1_000_300, took_ms=10)
+    still.doubt_venue()
+    still.doubt_redis()
+    still.learn_venue(1_000_100, took_ms=400)
+    still.learn_redis(1_000_200, took_ms=200)
+    assert (still.venue_offset_ms, still.redis_offset_ms) == (300, 300)

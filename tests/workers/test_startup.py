@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from router.settings import OrderSettings
 from tests.workers.fake_venue import until
 from workers import startup as startup_module
 from workers.clock import Clock
@@ -43,7 +44,7 @@ async def test_a_refusal_for_the_time_is_answered_by_asking_for_it(
 
     nothing: Any = None
     setup: Any = SimpleNamespace(name="main", venue=TimeVenue())
-    wiring: Any = SimpleNamespace(rest=Rest(), clock=clock)
+    wiring: Any = SimpleNamespace(rest=Rest(), clock=clock, orders=OrderSettings())
     startup = Startup(setup, wiring, *[cast(Any, nothing)] * 6)
     keeping = asyncio.create_task(startup.keep_venue_time())
     try:
@@ -57,3 +58,24 @@ async def test_a_refusal_for_the_time_is_answered_by_asking_for_it(
     finally:
         keeping.cancel()
         await asyncio.wait({keeping})
+
+
+@pytest.mark.parametrize(("took_ms", "times"), [([500], 1), ([900, 40], 2), ([900] * 5, 3)])
+async def test_the_venues_time_is_asked_for_again_where_the_answer_was_slow(
+    took_ms: list[int], times: int
+) -> None:
+    """Known worse than the skew allowed for (250 ms), it would let requests live too long."""
+    asked: list[int] = []
+    hands = SimpleNamespace(ms=0)
+
+    class Rest:
+        async def ask(self, request: RestRequest, *, signed: bool = True) -> RestReply:
+            hands.ms += took_ms[len(asked)]
+            asked.append(hands.ms)
+            return RestReply(200, "1")
+
+    clock = SimpleNamespace(monotonic_ms=lambda: hands.ms, learn_venue=lambda told, took: None)
+    setup: Any = SimpleNamespace(name="main", venue=TimeVenue())
+    wiring: Any = SimpleNamespace(rest=Rest(), clock=clock, orders=OrderSettings())
+    await Startup(setup, wiring, *[cast(Any, None)] * 6)._sync_venue_time()
+    assert len(asked) == times

@@ -70,4 +70,5 @@ def stack(
     with running_stack(redis_url, simulator, venue=venue, orders=rules(**changes)) as one:
         one.start_worker()
         one.wait_connected()
+        one.wait_resynced()
         yield one

@@ -321,6 +321,12 @@ class Stack:
         for account, name in itertools.product(self.accounts, ("trade", "private")):
             self.wait_socket(name, "connected", account)
 
+    def wait_resynced(self) -> None:
+        """Return when the owner's first look at the venue is over: it sees what a push does not."""
+        for account in self.accounts:
+            status = self.keys_of(account).status
+            until(lambda status=status: self.redis.hget(status, "resynced_ms"))  # type: ignore[misc]
+
     def sockets(self, kind: str, account: str = "") -> list[str]:
         """Return the account's open connections that play this role.
 

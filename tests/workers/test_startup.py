@@ -30,6 +30,9 @@ class Stopped(Clock):
     def now_ms(self) -> int:
         return 1_700_000_000_000
 
+    def monotonic_ms(self) -> int:
+        return 1_000_000
+
 
 async def test_a_refusal_for_the_time_is_answered_by_asking_for_it(
     monkeypatch: pytest.MonkeyPatch,

@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+from demo.redis_server import die_with_parent
 from simulation.mutants import MUTANTS
 from simulation.store import Store, running_server
 from simulation.story import Outcome, Story
@@ -121,6 +122,7 @@ def _received(players: Sequence[Any], found: Any) -> Iterator[tuple[Part, Outcom
 
 
 def _play_share(parts: Sequence[Part], number: int, most_s: float, found: Any) -> None:
+    _end_with_parent()
     be_quiet()
     _stay_on_one_core(number)
     end_s = time.monotonic() + most_s if most_s else float("inf")
@@ -132,6 +134,14 @@ def _play_share(parts: Sequence[Part], number: int, most_s: float, found: Any) -
             found.put((part, play(part, store).outcome))
         store.close()
     found.put(None)
+
+
+def _end_with_parent() -> None:
+    """End when the process that counts does: else we play on for hours, and nobody hears of it."""
+    die_with_parent()
+    parent = multiprocessing.parent_process()
+    if parent is not None and os.getppid() != parent.pid:
+        sys.exit("the process that counts has ended")  # before we asked to be told
 
 
 def be_quiet() -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from weakref import ref
 
 import redis.asyncio
@@ -57,6 +57,10 @@ class Inbox:
         self._keys = keys
         self._seen: OrderedDict[str, ref[Flight] | None] = OrderedDict()
         self._repeats: dict[str, str] = {}
+        self._looking = False
+        self.look_again: Callable[[], Awaitable[None]] = _nowhere_to_look
+        """Called where a create must have been given to a read that nobody awaits: what is pending
+        in the streams is taken then, in its order, by ``inherit`` and ``take``."""
 
     def refuse_repeat(self, oid: str, first: str) -> None:
         """Send no order ``oid``: its key, which Redis had forgotten, is that of ``first``."""
@@ -78,6 +82,12 @@ class Inbox:
                 )
                 continue
             flight = await self._flight(strategy, entry_id, intent, fields)
+            if flight is not None and self._lacks_create(flight):
+                # Refused for want of its order, it would be told as failed, and the order be sent
+                # after it. This entry and what follows are pending with us: they come again.
+                del self._seen[_name(strategy, entry_id)]
+                await self._look()
+                return
             if flight is not None:
                 self._seen[_name(strategy, entry_id)] = ref(flight)
             if flight is not None and (first := self._repeats.pop(intent.oid, "")):
@@ -86,6 +96,23 @@ class Inbox:
                 )
             elif flight is not None:
                 self._desk.take(flight)
+
+    def _lacks_create(self, flight: Flight) -> bool:
+        """Whether a cancel or modify came before its order's create, and that may yet be found."""
+        record = flight.record
+        return (
+            flight.kind is not RequestKind.CREATE
+            and record.state is State.INITIALIZED
+            and not self._looking
+            and not self._desk.creates(record)
+        )
+
+    async def _look(self) -> None:
+        self._looking = True
+        try:
+            await self.look_again()
+        finally:
+            self._looking = False
 
     def _taken_before(self, strategy: str, entry_id: str) -> bool:
         """Whether this entry was read before in this epoch (its first reply was not lost)."""
@@ -308,3 +335,7 @@ class Inbox:
 
 def _name(strategy: str, entry_id: str) -> str:
     return f"{strategy} {entry_id}"
+
+
+async def _nowhere_to_look() -> None:
+    raise RuntimeError("the inbox was not wired to what reads the streams")

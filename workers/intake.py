@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 BLOCK_MS = 1_000
 _LEASE_PAUSE_S = 0.05
+_CLAIMED_TOGETHER = 500
 Entry = tuple[str, Mapping[str, str]]
 OnIntents = Callable[[str, list[Entry]], Awaitable[None]]
 OnControl = Callable[[str, list[Entry]], Awaitable[None]]
@@ -88,7 +89,7 @@ class Intake:
         """Take over the entries that other epochs were given and did not settle."""
         _, others = await self._pending()
         for strategy in others:
-            await self._on_inherited(strategy, await self._claim(strategy))
+            await self._inherit(strategy)
 
     async def inherit_all(self) -> None:
         """Take over what waits as well: the last owner may have been given it by a lost server."""
@@ -100,13 +101,16 @@ class Intake:
                 elif stream in self._strategies:
                     await self._on_inherited(self._strategies[stream], entries)
 
-    async def _look_again(self) -> None:
-        """Take what was given to others, and to reads of our own that nobody awaits any more."""
+    async def look_again(self) -> None:
+        """Take what was given to others, and to reads of our own that nobody awaits any more.
+
+        Others' first: what they were given may be an order that an entry of ours wants to cancel.
+        """
         own, others = await self._pending()
+        for strategy in others:
+            await self._inherit(strategy)
         for stream in own:
             await self._recover(stream)
-        for strategy in others:
-            await self._on_inherited(strategy, await self._claim(strategy))
 
     async def _pending(self) -> tuple[list[str], list[str]]:
         """Return the streams with entries pending under us, the strategies with others' entries."""
@@ -127,20 +131,29 @@ class Intake:
                 others.append(self._strategies[stream])
         return own, others
 
-    async def _claim(self, strategy: str) -> list[Entry]:
-        """Return all entries pending in a strategy's stream, now ours."""
-        found: list[Entry] = []
-        stream, start = self._keys.intents(strategy), "0-0"
+    async def _inherit(self, strategy: str) -> None:
+        """Take the entries of a strategy's stream that are pending under others, in their order."""
+        stream, start = self._keys.intents(strategy), "-"
         while True:
-            reply = await persistently(
-                lambda at=start: self._client.xautoclaim(  # type: ignore[misc]
-                    stream, GROUP, self._consumer, 0, at, count=500
+            page = await persistently(
+                lambda at=start: self._client.xpending_range(  # type: ignore[misc]
+                    stream, GROUP, at, "+", _CLAIMED_TOGETHER
                 )
             )
-            found += [(entry[0], _fields(entry[1])) for entry in reply[1] if entry[1]]
-            start = reply[0]
-            if start == "0-0":
-                return found
+            others: Any = [one["message_id"] for one in page if one["consumer"] != self._consumer]
+            if others:
+                # Each by its name: claimed twice, as the first reply was lost, they are the same.
+                # Our own stay out: those are in no doubt.
+                claimed = await persistently(
+                    lambda ids=others: self._client.xclaim(  # type: ignore[misc]
+                        stream, GROUP, self._consumer, 0, ids
+                    )
+                )
+                entries: list[Entry] = [(name, _fields(raw)) for name, raw in claimed if raw]
+                await self._on_inherited(strategy, entries)
+            if len(page) < _CLAIMED_TOGETHER:
+                return
+            start = f"({page[-1]['message_id']}"
 
     async def run(self) -> None:
         """Read until cancelled; look for entries of others in between."""
@@ -180,7 +193,7 @@ class Intake:
             await self._take(reply)
             if not reply or time.monotonic() - looked_s > self._look_every_s:
                 looked_s = time.monotonic()
-                await self._look_again()
+                await self.look_again()
 
     async def _recover_own(self) -> None:
         """Take the entries that were given to us in a reply that never arrived."""

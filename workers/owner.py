@@ -159,6 +159,7 @@ class Owner:
             forgotten=self._recovery.noticed,
             same_server=self._recovery.confirm,
         )
+        self._inbox.look_again = self._intake.look_again
         keys = VenueKeys(venue.exchange, settings.prefix)
         self._market = MarketData(on, self._clients.venue, keys, books)
         self._statements.on_seen = self._desk.seen

@@ -4,6 +4,7 @@ import logging
 import signal
 import threading
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -146,17 +147,9 @@ def test_e2_a_worker_paused_past_its_lease_sends_and_writes_nothing_more(
         stack.check(strategy)
 
 
-@pytest.mark.rules(ack_timeout_ms=PATIENT_MS)
-@pytest.mark.parametrize("reader", ["epoch-0", "epoch-1"])
-def test_e2_an_intent_taken_by_an_old_reader_is_found_by_the_owner(
-    stack: Stack, reader: str
-) -> None:
-    """A superseded worker's blocked read may still be given an entry; nobody else would see it.
-
-    So may one of the owner itself, where the server has not noticed yet that its line was cut.
-    """
-    strategy, stream = stack.start_strategy(), stack.keys.intents("alpha")
-    oid = ids.new_oid(ids.strategy_tag("alpha"))
+def given_to(reader: str, stack: Stack) -> str:
+    """Return a fresh order of alpha whose intent Redis gave to a read that nobody awaits."""
+    stream, oid = stack.keys.intents("alpha"), ids.new_oid(ids.strategy_tag("alpha"))
     fields = create(oid=oid, client_id=oid)
     pipeline = stack.redis.pipeline(transaction=True)
     admission = functions.Admission(fields, "alpha", 10_000)
@@ -166,9 +159,45 @@ def test_e2_an_intent_taken_by_an_old_reader_is_found_by_the_owner(
     pipeline.execute()
     [(entry, _)] = stack.redis.xrevrange(stream, count=1)
     stack.redis.xclaim(stream, GROUP, reader, 0, [entry], force=True)
+    return oid
+
+
+@pytest.mark.rules(ack_timeout_ms=PATIENT_MS)
+@pytest.mark.parametrize("reader", ["epoch-0", "epoch-1"])
+def test_e2_an_intent_taken_by_an_old_reader_is_found_by_the_owner(
+    stack: Stack, reader: str
+) -> None:
+    """A superseded worker's blocked read may still be given an entry; nobody else would see it.
+
+    So may one of the owner itself, where the server has not noticed yet that its line was cut.
+    """
+    strategy = stack.start_strategy()
+    oid = given_to(reader, stack)
     strategy.wait_for(oid, "accepted")
-    until(lambda: stack.redis.xlen(stream) == 0, "it was settled")
+    until(lambda: stack.redis.xlen(stack.keys.intents("alpha")) == 0, "it was settled")
     assert [row["client_id"] for row in stack.ledger().requests] == [oid]
+    stack.check(strategy)
+
+
+@pytest.mark.rules(ack_timeout_ms=PATIENT_MS)
+@pytest.mark.parametrize("reader", ["epoch-0", "epoch-1"])
+def test_e2_a_cancel_does_not_overtake_a_create_that_an_old_reader_has(
+    stack: Stack, reader: str
+) -> None:
+    """Refused for want of the order, it would be told as failed, and the order be sent after it."""
+    strategy = stack.start_strategy()
+    oid = given_to(reader, stack)
+    strategy.modify_order_ws(SYMBOL, oid, price=FAR_PRICE - 10)
+    strategy.cancel_order_ws(SYMBOL, oid)  # which leaves before the modify where both wait
+    strategy.wait_for(oid, "canceled")
+    until(lambda: stack.redis.xlen(stack.keys.intents("alpha")) == 0, "all were settled")
+    stack.all_told()
+    assert "cancel_failed" not in strategy.of(oid)
+    [order] = stack.ledger().orders_of(oid)
+    assert (order["state"], Decimal(order["filled"])) == ("canceled", 0)
+    sent = [row["op"] for row in stack.ledger().requests_of(oid)]
+    assert sent[0] == "order"
+    assert sorted(sent) in (["amend-order", "cancel-order", "order"], ["cancel-order", "order"])
     stack.check(strategy)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from router.keyspace import GROUP, AccountKeys
 from router.servers import Servers
+from workers import intake as intake_module
 from workers import outbox
 from workers.clients import connect
 from workers.intake import Entry, Intake
@@ -80,3 +81,55 @@ async def test_all_that_a_lost_read_was_given_is_found_page_by_page(redis_url: s
         await reading
     await client.aclose()
     assert taken == given
+
+
+async def test_only_what_others_were_given_is_inherited_and_comes_first(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Page by page: an entry of ours is in no doubt, and may be a cancel of an order of theirs."""
+    monkeypatch.setattr(intake_module, "_CLAIMED_TOGETHER", 2)
+    keys = AccountKeys("okx-main", "inherit")
+    client = connect(Servers(redis_url), "")
+    stream = keys.intents("alpha")
+    for name in (keys.control, keys.arrivals, stream):
+        await client.xgroup_create(name, GROUP, "0", mkstream=True)
+    given = [await client.xadd(stream, {"n": number}) for number in range(7)]
+    for number in range(7):
+        reader = "epoch-1" if number in (1, 4) else f"epoch-{-(number % 2)}"
+        await client.xreadgroup(GROUP, reader, {stream: ">"}, count=1)
+    taken: list[tuple[str, str]] = []
+
+    def into(name: str) -> Any:
+        async def take(strategy: str, entries: list[Entry]) -> None:
+            taken.extend((name, entry_id) for entry_id, _ in entries)
+
+        return take
+
+    nothing = AsyncMock(return_value=True)
+    intake = Intake(
+        client,
+        keys,
+        1,
+        count=10,
+        on_intents=into("own"),
+        on_inherited=into("inherited"),
+        on_control=nothing,
+        after_read=nothing,
+        may_read=lambda: True,
+        look_every_s=60,
+        forgotten=nothing,
+        same_server=nothing,
+    )
+    intake.watch(["alpha"])
+    await intake.inherit()
+    inherited = [given[number] for number in (0, 2, 3, 5, 6)]
+    assert taken == [("inherited", entry_id) for entry_id in inherited]
+    pending = await client.xpending_range(stream, GROUP, "-", "+", 10)
+    assert {one["consumer"] for one in pending} == {"epoch-1"}
+    taken.clear()
+    await client.xclaim(stream, GROUP, "epoch-0", 0, [given[6]])
+    await intake.look_again()
+    assert taken[0] == ("inherited", given[6])
+    assert {entry_id for _, entry_id in taken[1:]} == set(given), "all are ours by now"
+    await intake._line.close()
+    await client.aclose()

@@ -15,6 +15,9 @@ OFFSET_VARIABLE = "ORDER_ROUTER_CLOCK_OFFSET_MS"
 """The storm starts workers on hosts whose clock is wrong by so much; nobody else sets it."""
 _OFFSET_MS = int(os.environ.get(OFFSET_VARIABLE) or 0)
 
+#: Two clocks may part by this share of the time that passes: twice what a cheap quartz does.
+_DRIFT = 100e-6
+
 
 def _began_ms() -> int:
     return time.time_ns() // 1_000_000 - time.monotonic_ns() // 1_000_000 + _OFFSET_MS
@@ -27,8 +30,8 @@ class Clock:
     venue_offset_ms: int = 0
     redis_offset_ms: int = 0
     _began_ms: int = field(default_factory=_began_ms, init=False, repr=False)
-    _venue_within_ms: float = field(default=math.inf, init=False, repr=False)
-    _redis_within_ms: float = field(default=math.inf, init=False, repr=False)
+    _venue_known: "_Known" = field(default_factory=lambda: _Known(), init=False, repr=False)
+    _redis_known: "_Known" = field(default_factory=lambda: _Known(), init=False, repr=False)
 
     def now_ms(self) -> int:
         """Return the machine's wall time, as it was when this clock was made and went on."""
@@ -47,38 +50,45 @@ class Clock:
 
     def learn_venue(self, told_ms: int, took_ms: int) -> None:
         """Learn from the venue's answer just received, ``took_ms`` after it was asked for."""
-        learned = _learned(
-            self.venue_offset_ms, self._venue_within_ms, told_ms - self.now_ms(), took_ms
-        )
-        self.venue_offset_ms, self._venue_within_ms = learned
+        offset_ms, now_ms = self.venue_offset_ms, self.now_ms()
+        self.venue_offset_ms = self._venue_known.learn(offset_ms, told_ms, now_ms, took_ms)
 
     def learn_redis(self, told_ms: int, took_ms: int) -> None:
         """Learn from Redis's answer just received, ``took_ms`` after it was asked for."""
-        learned = _learned(
-            self.redis_offset_ms, self._redis_within_ms, told_ms - self.now_ms(), took_ms
-        )
-        self.redis_offset_ms, self._redis_within_ms = learned
+        offset_ms, now_ms = self.redis_offset_ms, self.now_ms()
+        self.redis_offset_ms = self._redis_known.learn(offset_ms, told_ms, now_ms, took_ms)
 
     def doubt_venue(self) -> None:
         """Believe the venue's next answer, however slow it is."""
-        self._venue_within_ms = math.inf
+        self._venue_known = _Known()
 
     def doubt_redis(self) -> None:
         """Believe Redis's next answer, however slow it is: it may be another server."""
-        self._redis_within_ms = math.inf
+        self._redis_known = _Known()
 
     def redis_ms(self) -> int:
         """Return the Redis server's time as far as we know it."""
         return self.now_ms() + self.redis_offset_ms
 
 
-def _learned(offset_ms: int, within_ms: float, least_ms: int, took_ms: int) -> tuple[int, float]:
-    """Return a clock's offset to ours, and how long the answer took that it was learned from.
+@dataclass(slots=True)
+class _Known:
+    """How well another clock's offset is known: to half of what the answer took, when it came."""
 
-    ``least_ms``: the offset if the other looked at its clock as its answer arrived; up to
-    ``took_ms`` more if as soon as it was asked. An answer that took longer than the one before
-    knows less, and changes nothing unless what that one said is impossible now: a clock was set.
-    """
-    if took_ms > within_ms and least_ms <= offset_ms <= least_ms + took_ms:
-        return offset_ms, within_ms
-    return least_ms + (took_ms + 1) // 2, took_ms
+    took_ms: float = math.inf
+    at_ms: int = 0
+
+    def learn(self, offset_ms: int, told_ms: int, now_ms: int, took_ms: int) -> int:
+        """Return the offset after an answer that was received now.
+
+        The offset lies between what it was if the other looked at its clock as its answer arrived,
+        and ``took_ms`` more, if it did as soon as it was asked. An answer that took longer than the
+        one before knows less, and changes nothing unless what that one said is impossible now (a
+        clock was set) or has grown old: the clocks may have drifted apart since.
+        """
+        least_ms, drifted_ms = told_ms - now_ms, _DRIFT * (now_ms - self.at_ms)
+        within = least_ms - drifted_ms <= offset_ms <= least_ms + took_ms + drifted_ms
+        if within and took_ms > self.took_ms + 2 * drifted_ms:
+            return offset_ms
+        self.took_ms, self.at_ms = took_ms, now_ms
+        return least_ms + (took_ms + 1) // 2

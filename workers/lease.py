@@ -99,7 +99,7 @@ class Lease:
                 self.before_ended_ms = int(reply[3]) if reply[3] else None
                 self.forgotten = not reply[4]
                 self.server, self.moved = reply[5], not self.forgotten and reply[5] != reply[6]
-                self._found = self.server
+                self._met(self.server)
                 self._extend(asked_ms, int(reply[2]))
                 log.info("%s: owner with epoch %d", self._keys.account, self.epoch)
                 return
@@ -129,7 +129,8 @@ class Lease:
         if reply[0] != "owner":
             raise LeaseLost(self._keys.account, epoch, int(reply[3]))
         self.epoch = self.known = int(reply[1])
-        self.server = self._found = reply[5]
+        self.server = reply[5]
+        self._met(self.server)
         self._extend(asked_ms, int(reply[2]))
         if int(reply[4] or 0) > epoch:
             raise LeaseLost(self._keys.account, epoch, int(reply[4]))
@@ -181,13 +182,17 @@ class Lease:
                 raise LeaseLost(self._keys.account, epoch, int(reply[1]))
             self.on_forgotten(epoch)
             return
-        if self._found != reply[3]:
-            self._found = reply[3]
-            self._clock.doubt_redis()
+        self._met(reply[3])
         self._extend(asked_ms, int(reply[2]))
         if self._found != self.server:
             self.recovering = True  # at once: what it lacks must not be sent again
             self.on_other_server(self._found)
+
+    def _met(self, server: str) -> None:
+        """Take note of the server that answered; another one has a clock of its own."""
+        if self._found != server:
+            self._found = server
+            self._clock.doubt_redis()
 
     def recovered(self) -> None:
         """Send again, unless Redis has become yet another server meanwhile."""

@@ -63,3 +63,16 @@ def test_in_doubt_any_answer_is_believed(still: Clock) -> None:
     still.learn_venue(1_000_100, took_ms=400)
     still.learn_redis(1_000_200, took_ms=200)
     assert (still.venue_offset_ms, still.redis_offset_ms) == (300, 300)
+
+
+def test_a_quick_answer_grows_old_as_clocks_drift_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Believed for ever, it would leave a clock that drifts wrong by what a slow answer takes.
+    one, now = Clock(), SimpleNamespace(ms=1_000_000)
+    monkeypatch.setattr(Clock, "now_ms", lambda self: now.ms)
+    one.learn_venue(now.ms + 300, took_ms=10)
+    now.ms += 60_000  # by now up to 6 ms worse
+    one.learn_venue(now.ms + 270, took_ms=50)
+    assert one.venue_offset_ms == 305
+    now.ms += 3_600_000
+    one.learn_venue(now.ms + 270, took_ms=50)
+    assert one.venue_offset_ms == 295

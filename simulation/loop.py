@@ -319,7 +319,7 @@ def _bury(task: asyncio.Task[Any]) -> None:
             work.close()
         except RuntimeError:
             continue  # it awaits something in a ``finally``
-        except BaseException:  # noqa: BLE001 - nobody is left to be told
+        except (Exception, asyncio.CancelledError, Killed):  # noqa: BLE001 - nobody is left to tell
             pass
         return
 

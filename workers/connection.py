@@ -286,11 +286,14 @@ class Connection:
         return reading
 
     def _give_up(self, reading: asyncio.Task[None]) -> None:
-        """End the reading of a session that is ours no more; what ends it else is only noted."""
+        """End the reading of a session that is ours no more; that its socket ends is no news."""
 
         def note(reading: asyncio.Task[None]) -> None:
-            if not reading.cancelled() and (error := reading.exception()) is not None:
+            error = None if reading.cancelled() else reading.exception()
+            if isinstance(error, _CANNOT_OPEN):
                 log.info("%s socket, given up, ended: %s", self.name, error)
+            elif error is not None:
+                log.error("%s socket, given up, failed", self.name, exc_info=error)
 
         reading.cancel()
         reading.add_done_callback(note)

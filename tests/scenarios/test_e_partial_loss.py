@@ -5,6 +5,7 @@ The loss is made by hand: the server is killed, and its append-only file is put 
 
 import asyncio
 import shutil
+import threading
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +17,7 @@ import redis.exceptions
 from demo.redis_server import RedisServer, temporary_server
 from router.enums import WsOrderResultType as Result
 from simulator.server import RunningSimulator
-from tests.scenarios.stack import SYMBOL, Recorder, Stack, running_stack, until
+from tests.scenarios.stack import DEADLINE_S, SYMBOL, Recorder, Stack, running_stack, until
 from tests.scenarios.test_e_redis_away import gap_free
 from tests.scenarios.test_e_redis_emptied import once_each
 from tests.workers.killable import lease_of
@@ -62,8 +63,8 @@ def noted(stack: Stack) -> bool:
     return bool(stack.redis.hget(stack.keys.status, "server") == run_id)
 
 
-def lose_reply_of(text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From here on the first reply is lost of a batch that has ``text``, once it was applied."""
+def lose_reply_of(text: bytes, told: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on the first reply is lost of a batch that has ``text``, once that was ``told``."""
     asked = Line.ask
     lost: list[Any] = []
 
@@ -71,7 +72,7 @@ def lose_reply_of(text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
         reply = await asked(line, packed)
         if text in packed and not lost:
             lost.append(reply)
-            await asyncio.sleep(0.2)  # by then its results are read
+            await asyncio.to_thread(told.wait, DEADLINE_S)
             raise redis.exceptions.ConnectionError("the reply is lost")
         return reply
 
@@ -86,8 +87,9 @@ def test_a_living_owner_finds_out_what_is_missing_and_writes_it_back(
     reply_lost: bool,
 ) -> None:
     """``reply_lost``: the last batch is written once more, and its results are told once."""
+    told = threading.Event()
     if reply_lost:
-        lose_reply_of(b"CANCELED", monkeypatch)
+        lose_reply_of(b"CANCELED", told, monkeypatch)
     with running_stack(server.url, simulator, lease_ttl_ms=LEASE_MS) as stack:
         worker, strategy = stack.start_worker(), Hearer()
         stack.wait_connected()
@@ -110,6 +112,7 @@ def test_a_living_owner_finds_out_what_is_missing_and_writes_it_back(
         strategy.wait_for(filled, "filled")
         strategy.cancel_order_ws(SYMBOL, canceled)
         strategy.wait_for(canceled, "canceled")
+        told.set()
         lose_all_since(server, copy)
         until(lambda: noted(stack) and lease_of(worker, stack).may_send(), "all is whole again")
         assert stack.redis.hget(stack.keys.lease, "epoch") == "2"

@@ -158,9 +158,11 @@ def test_the_snapshot_sums_up() -> None:
     assert found.now["flights"] == 2
 
 
-def test_nothing_is_served_without_a_port() -> None:
+def test_nothing_is_served_without_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[object] = []
+    monkeypatch.setattr(exposition, "start_http_server", lambda *at: begun.append(at))
     with exposition.served(MetricsSettings(), exposition.registry()):
-        pass
+        assert begun == []
 
 
 def test_a_port_in_use_is_a_mistake_in_the_settings() -> None:

@@ -142,18 +142,21 @@ class Intake:
             )
             others: Any = [one["message_id"] for one in page if one["consumer"] != self._consumer]
             if others:
-                # Each by its name: claimed twice, as the first reply was lost, they are the same.
-                # Our own stay out: those are in no doubt.
-                claimed = await persistently(
-                    lambda ids=others: self._client.xclaim(  # type: ignore[misc]
-                        stream, GROUP, self._consumer, 0, ids
-                    )
-                )
-                entries: list[Entry] = [(name, _fields(raw)) for name, raw in claimed if raw]
-                await self._on_inherited(strategy, entries)
+                await self._on_inherited(strategy, await self._claim(stream, others))
             if len(page) < _CLAIMED_TOGETHER:
                 return
             start = f"({page[-1]['message_id']}"
+
+    async def _claim(self, stream: str, ids: Any) -> list[Entry]:
+        """Return these entries, now ours.
+
+        By their ids, not all that others have: claimed twice because the first reply was lost, they
+        are the same.
+        """
+        claimed = await persistently(
+            lambda: self._client.xclaim(stream, GROUP, self._consumer, 0, ids)
+        )
+        return [(entry_id, _fields(raw)) for entry_id, raw in claimed if raw]
 
     async def run(self) -> None:
         """Read until cancelled; look for entries of others in between."""

@@ -77,6 +77,7 @@ class Owner:
         self._clients = clients
         self._client = clients.account
         self._keys = keys
+        self._venue_keys = VenueKeys(venue.exchange, settings.prefix)
         self._lease = lease
         self._clock = clock
         self._rest = rest
@@ -114,14 +115,30 @@ class Owner:
         metrics.standing = self._standing
 
     def _build(self) -> None:
-        on, settings, venue = self._on, self._setup.settings, self._setup.venue
+        books = self._build_sockets()
+        self._build_orders(books)
+        self._build_recovery()
+        self._build_intake()
+        self._build_standing()
+        self._wire()
+        self._private_was_lost = False
+        self._sockets_ready = asyncio.Event()
+        self._resyncing: asyncio.Task[None] | None = None
+
+    def _build_sockets(self) -> dict[str, Connection]:
+        """Return the public sockets by name; all are in ``_sockets``."""
+        venue = self._setup.venue
         trade, private = venue.trade_socket(), venue.private_socket()
         self._trade = self._connection("trade", trade or NO_SOCKET)
         self._private = self._connection("private", private) if private else self._trade
         books = {name: self._of_books(name, plan) for name, plan in venue.public_sockets().items()}
         held = (*([self._trade] if trade else []), self._private, *books.values())
         self._sockets = {one.name: one for one in held}
-        pacer = Pacer(venue.limits, settings.worker.pacing)
+        return books
+
+    def _build_orders(self, books: dict[str, Connection]) -> None:
+        on, venue = self._on, self._setup.venue
+        pacer = Pacer(venue.limits, self._setup.settings.worker.pacing)
         self._desk = Desk(on, self._trade, pacer, self._lease.epoch)
         self._statements = Statements(on)
         self._checks = Checks(on, self._statements)
@@ -129,14 +146,50 @@ class Owner:
         self._resync = Resync(on, self._desk, self._checks, self._statements, self._holdings)
         self._doubts = Doubts(on, self._desk, self._checks, self._statements, self._unknown)
         self._inbox = Inbox(on, self._desk, self._checks, self._client, self._keys)
+        self._market = MarketData(on, self._clients.venue, self._venue_keys, books)
+
+    def _build_recovery(self) -> None:
+        orders = self._setup.settings.orders
         self._recovery = Recovery(
-            *(on, self._client, self._keys, self._lease, self._outbox),
+            *(self._on, self._client, self._keys, self._lease, self._outbox),
             load_functions=lambda: self.load_functions(),
             taken_again=self._taken_again,
             reread=self._reread,
             reconcile=self._reconcile_anew,
-            skipped=min(50_000, settings.orders.max_unread_results_per_strategy // 2),
+            skipped=min(50_000, orders.max_unread_results_per_strategy // 2),
         )
+
+    def _build_intake(self) -> None:
+        worker = self._setup.settings.worker
+        self._intake = Intake(
+            *(self._client, self._keys, self._lease.epoch),
+            count=worker.read_count,
+            on_intents=self._inbox.take,
+            on_inherited=self._inbox.inherit,
+            on_control=self._control,
+            after_read=self._desk.departures.leave_now,
+            may_read=self._lease.may_send,
+            look_every_s=worker.lease_ttl_ms / 1000,
+            forgotten=self._recovery.noticed,
+            same_server=self._recovery.confirm,
+        )
+
+    def _build_standing(self) -> None:
+        """What others may see of the account, and what is kept up with the venue beside orders."""
+        on, settings = self._on, self._setup.settings
+        self._startup = Startup(
+            *(self._setup, on, self._clients, self._keys, self._venue_keys),
+            *(self._intake, self._inbox, self._resync),
+        )
+        self._publisher = Publisher(
+            self._client, self._keys, on.metrics, on.clock, settings.metrics
+        )
+        self._presence = Presence(
+            self._client, self._keys, self._teller, ended_ms=self._lease.before_ended_ms
+        )
+
+    def _wire(self) -> None:
+        """Tell the parts of each other where each needs the other, or knows nothing of it."""
         self._recovery.halted = lambda: self._desk.halted
         self._recovery.on_repeat = self._inbox.refuse_repeat
         self._lease.on_forgotten = self._recovery.begin
@@ -145,23 +198,7 @@ class Owner:
         self._outbox.missing = self._recovery.missing
         self._outbox.held = self._recovery.held
         self._outbox.forgotten = self._recovery.forgotten
-        self._intake = Intake(
-            self._client,
-            self._keys,
-            self._lease.epoch,
-            count=settings.worker.read_count,
-            on_intents=self._inbox.take,
-            on_inherited=self._inbox.inherit,
-            on_control=self._control,
-            after_read=self._desk.departures.leave_now,
-            may_read=self._lease.may_send,
-            look_every_s=settings.worker.lease_ttl_ms / 1000,
-            forgotten=self._recovery.noticed,
-            same_server=self._recovery.confirm,
-        )
         self._inbox.look_again = self._intake.look_again
-        keys = VenueKeys(venue.exchange, settings.prefix)
-        self._market = MarketData(on, self._clients.venue, keys, books)
         self._statements.on_seen = self._desk.seen
         self._statements.on_missing_fills = self._checks.fills_missing
         self._desk.doubt = self._doubts.begin
@@ -171,21 +208,8 @@ class Owner:
         self._desk.reference_price = self._market.reference_price
         self._desk.take_report = self._statements.take
         self._resync.holder = self._inbox.holder
-        self._startup = Startup(
-            *(self._setup, on, self._clients, self._keys, keys),
-            *(self._intake, self._inbox, self._resync),
-        )
         self._startup.on_halt = self._desk.halt
-        self._publisher = Publisher(
-            self._client, self._keys, on.metrics, on.clock, settings.metrics
-        )
         self._startup.on_holdings = self._holdings.restore
-        self._presence = Presence(
-            self._client, self._keys, self._teller, ended_ms=self._lease.before_ended_ms
-        )
-        self._private_was_lost = False
-        self._sockets_ready = asyncio.Event()
-        self._resyncing: asyncio.Task[None] | None = None
 
     def _of_books(self, name: str, plan: SocketPlan) -> Connection:
         """Return a public socket; a book may name no more than what its socket leaves open."""

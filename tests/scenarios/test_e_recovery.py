@@ -194,7 +194,7 @@ def test_e2_a_cancel_does_not_overtake_a_create_that_an_old_reader_has(
     stack.all_told()
     assert "cancel_failed" not in strategy.of(oid)
     [order] = stack.ledger().orders_of(oid)
-    assert (order["state"], Decimal(order["filled"])) == ("canceled", 0)
+    assert (order["state"], Decimal(order["filled"])) == ("canceled", Decimal(0))
     sent = [row["op"] for row in stack.ledger().requests_of(oid)]
     assert sent[0] == "order"
     assert sorted(sent) in (["amend-order", "cancel-order", "order"], ["cancel-order", "order"])

@@ -92,10 +92,6 @@ class Desk:
         if not self.refused_here(flight):
             self.departures.add(flight)
 
-    def creates(self, record: OrderRecord) -> bool:
-        """Whether the order's create is between its intent and its outcome."""
-        return _key(record) in self._creating
-
     def recover(self, flight: Flight) -> None:
         """Put a request in doubt that an earlier epoch may have sent."""
         order = _key(flight.record)

@@ -104,7 +104,7 @@ class Inbox:
             flight.kind is not RequestKind.CREATE
             and record.state is State.INITIALIZED
             and not self._looking
-            and not self._desk.creates(record)
+            and not self._desk.creating(record)
         )
 
     async def _look(self) -> None:

@@ -6,8 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache, partial
 
-from router.contracts import ControlKind
-from router.evidence import Fill, OrderReport, read_report
+from router.evidence import Fill, OrderReport
 from router.keyspace import AccountKeys, VenueKeys
 from router.orders import OrderRecord
 from router.settings import Durability
@@ -25,6 +24,7 @@ from workers.intake import Intake
 from workers.lease import Lease
 from workers.market_data import MarketData
 from workers.metrics import AccountMetrics, Standing
+from workers.notes import Notes
 from workers.outbox import Outbox
 from workers.pacing import Pacer
 from workers.presence import Presence
@@ -166,7 +166,7 @@ class Owner:
             count=worker.read_count,
             on_intents=self._inbox.take,
             on_inherited=self._inbox.inherit,
-            on_control=self._control,
+            on_control=lambda stream, entries: self._notes.take(stream, entries),
             after_read=self._desk.departures.leave_now,
             may_read=self._lease.may_send,
             look_every_s=worker.lease_ttl_ms / 1000,
@@ -180,6 +180,11 @@ class Owner:
         self._startup = Startup(
             *(self._setup, on, self._clients, self._keys, self._venue_keys),
             *(self._intake, self._inbox, self._resync),
+        )
+        self._notes = Notes(
+            *(self._keys, self._teller, self._startup, self._resync),
+            *(self._inbox, self._statements, self._checks),
+            resync_now=self._resync_now,
         )
         self._publisher = Publisher(
             self._client, self._keys, on.metrics, on.clock, settings.metrics
@@ -438,45 +443,6 @@ class Owner:
         await self._resync.run(tell=tell)
         self._presence.was_away = False
         self._teller.hash(self._keys.status, {"resynced_ms": str(self._clock.now_ms())})
-
-    # --- control --------------------------------------------------------------------------------
-
-    async def _control(self, stream: str, entries: list[tuple[str, Mapping[str, str]]]) -> None:
-        for entry_id, fields in entries:
-            kind = fields.get("kind", "")
-            if kind == ControlKind.REGISTERED:
-                await self._registered()
-            elif stream != self._keys.control:
-                self._teller.dead_letter(stream, entry_id, fields, "strategies only register here")
-            elif kind == ControlKind.HALT:
-                await self._startup.load_halt()
-            elif kind == ControlKind.EVIDENCE:
-                await self._evidence(entry_id, fields)
-            else:
-                self._teller.dead_letter(stream, entry_id, fields, "unknown kind")
-            self._teller.forget(stream, entry_id)
-
-    async def _registered(self) -> None:
-        """Read the strategies anew; one that Redis had forgotten gets its orders back first."""
-        before = set(self._resync.tags)
-        await self._startup.load_strategies()
-        if self._resync.unclaimed & (self._resync.tags.keys() - before):
-            await self._resync_now()
-
-    async def _evidence(self, entry_id: str, fields: Mapping[str, str]) -> None:
-        """Take what a job found out about an unknown order."""
-        record = await self._inbox.find(fields.get("strategy", ""), fields.get("oid", ""))
-        if record is None:
-            self._teller.dead_letter(self._keys.control, entry_id, fields, "no such order")
-        elif fields.get("absent"):
-            self._statements.absent(record, fields["absent"])
-        else:
-            try:
-                report = read_report(fields.get("report", ""))
-            except ValueError as error:
-                self._teller.dead_letter(self._keys.control, entry_id, fields, str(error))
-                return
-            await self._checks.take(record, report)
 
     def _unknown(self, record: OrderRecord) -> None:
         self.on_unknown(self._setup.name, record.strategy, record.oid)

@@ -1,4 +1,4 @@
-"""C17. Orders that end by themselves: expired from any open state, or as OKX words it."""
+"""C17. Orders that end by themselves: expired from any open state, or as the venue words it."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,7 +12,7 @@ from router.evidence import VenueState
 from router.settings import OrderSettings
 from simulator.server import RunningSimulator
 from tests.scenarios.stack import ENDS, FAST, IN_VAIN, SYMBOL, Recorder, Stack, running_stack, until
-from tests.scenarios.venues import SPOT, USDM
+from tests.scenarios.venues import BITGET, BITGET_SPOT, BYBIT, BYBIT_SPOT, SPOT, USDM
 from workers.venues.okx import words
 
 AMOUNT = Decimal("0.001")
@@ -127,6 +127,21 @@ def test_c17_binance_calls_an_end_by_time_in_force_expired_and_says_why(
     expired = strategy.wait_for(oid, "expired")
     if way == "ws":  # spot's reply by REST may be first to tell the end, and does not say why
         assert "IOC" in str(expired.reason)
+    assert strategy.results(oid) == []
+    [row] = stack.ledger().orders_of(oid)
+    assert (row["state"], Decimal(row["filled"])) == ("canceled", Decimal(0))
+    stack.check(strategy)
+
+
+@pytest.mark.venues(BYBIT.key, BYBIT_SPOT.key, BITGET.key, BITGET_SPOT.key)
+def test_c17_bybit_and_bitget_call_an_end_by_time_in_force_a_cancel_and_say_why(
+    stack: Stack,
+) -> None:
+    """Bybit: the sheet's row "post-only crossed" and those beside it; Bitget: cancelReason."""
+    why = {"bybit": "EC_NoImmediateQtyToFill", "bitget": "ioc_not_full_cancel"}
+    strategy = stack.start_strategy()
+    oid = strategy.buy(time_in_force=TimeInForce.IOC)
+    assert why[stack.venue.name] in str(strategy.wait_for(oid, "canceled").reason)
     assert strategy.results(oid) == []
     [row] = stack.ledger().orders_of(oid)
     assert (row["state"], Decimal(row["filled"])) == ("canceled", Decimal(0))

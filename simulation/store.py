@@ -48,13 +48,19 @@ def running_server() -> Iterator[Path]:
     )
     try:
         deadline_s = time.monotonic() + _START_S
-        while not path.exists() and process.poll() is None and time.monotonic() < deadline_s:
+        while not _listens(path) and process.poll() is None and time.monotonic() < deadline_s:
             time.sleep(0.005)
         yield path
     finally:
         process.terminate()
         process.wait()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _listens(path: Path) -> bool:
+    """Whether somebody takes connections there: the file is there a moment before."""
+    with socket.socket(socket.AF_UNIX) as one:
+        return one.connect_ex(str(path)) == 0
 
 
 def parse(packed: bytes) -> list[Command]:

@@ -401,16 +401,18 @@ class Desk:
         self.finish(flight, WsOrderResultType.REQUEST_NOT_SENT, reason)
 
     def cancel_failed(self, flight: Flight, result: WsOrderResultType, reason: str) -> None:
-        """Tell that a cancel or modify failed; the order lives on."""
+        """Tell that a cancel or modify failed; the order lives on, unless it has ended already.
+
+        Then its end was the last of it: only the request's result follows.
+        """
         if flight.done:
             return
         record = flight.record
-        told: list[Told] = []
-        if flight.kind is RequestKind.CANCEL:
-            if not record.ended:
-                step(record, Event.CANCEL_REFUSED)
-            told = [Told(OrderStatus.CANCEL_FAILED, reason=reason)]
-        self._on.teller.order(record, told)
+        if flight.kind is RequestKind.CANCEL and not record.ended:
+            step(record, Event.CANCEL_REFUSED)
+            self._on.teller.order(record, [Told(OrderStatus.CANCEL_FAILED, reason=reason)])
+        else:
+            self._on.teller.order(record, [])
         self._on.teller.request(record, flight.kind, result, reason)
         self.finish(flight, result, reason)
 

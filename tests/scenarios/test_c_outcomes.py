@@ -21,6 +21,7 @@ from tests.scenarios.stack import (
     until,
 )
 from tests.scenarios.venues import VenueUnderTest, every_venue
+from tests.workers.poison import cancel
 from workers import jobs
 
 AMOUNT = Decimal("0.001")
@@ -210,6 +211,23 @@ def test_c10_a_cancel_refused_as_unknown_is_told_the_truth(stack: Stack, truth: 
         assert strategy.wait_result(oid, Result.ACK_REJECTED)["request"] == "cancel"
     else:
         assert "cancel_failed" not in strategy.of(oid)
+    stack.check(strategy)
+
+
+def test_c10_a_cancel_of_an_order_that_ended_meanwhile_tells_no_more_than_its_result(
+    stack: Stack,
+) -> None:
+    """CANCEL_FAILED says that an order lives on; this cancel was on its way as the order ended."""
+    strategy = stack.start_strategy()
+    oid = resting(stack, strategy)
+    stack.control.fill_order(oid, account=stack.account)
+    strategy.wait_for(oid, "filled")
+    stack.redis.xadd(stack.keys.intents("alpha"), cancel(oid))
+    result = strategy.wait_result(oid, Result.ACK_REJECTED)
+    assert (result["request"], result["reason"]) == ("cancel", "the order has ended: FILLED")
+    until(lambda: stack.redis.xlen(stack.keys.intents("alpha")) == 0, "it is settled")
+    assert strategy.of(oid)[-1] == "filled"
+    assert [row["op"] for row in stack.ledger().requests_of(oid)] == ["order"]
     stack.check(strategy)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -37,6 +38,7 @@ def padded(value: Any, digits: int) -> str:
     return f"{value:.{digits}f}"
 
 
+@lru_cache(maxsize=256)
 def decimals(step: Any) -> int:
     """Return how many decimals multiples of ``step`` need."""
     return max(0, -int(step.normalize().as_tuple().exponent))

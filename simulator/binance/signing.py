@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 import re
 from functools import lru_cache
@@ -57,9 +56,11 @@ def check_words(account: Account, given: Words) -> None:
     """
     signature = required(given, "signature")
     names = sorted(name for name in given if name != "signature")
-    plain = "&".join(f"{name}={given[name]}" for name in names)
-    encoded = "&".join(f"{name}={quote(given[name], safe='')}" for name in names)
-    if not (_is_signed(account, plain, signature) or _is_signed(account, encoded, signature)):
+    plain = "&".join([f"{name}={given[name]}" for name in names])
+    if _is_signed(account, plain, signature):
+        return
+    encoded = "&".join([f"{name}={quote(given[name], safe='')}" for name in names])
+    if not _is_signed(account, encoded, signature):
         raise Problem(-1022)
 
 
@@ -76,7 +77,7 @@ def check_query(account: Account, query: str, body: str) -> None:
 def _is_signed(account: Account, text: str, signature: str) -> bool:
     if account.public_key:
         return _is_ed25519(account.public_key, text, signature)
-    expected = hmac.new(account.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+    expected = hmac.digest(account.secret.encode(), text.encode(), "sha256").hex()
     return hmac.compare_digest(signature.lower().encode(), expected.encode())
 
 

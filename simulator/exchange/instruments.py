@@ -10,8 +10,13 @@ Kind = Literal["spot", "linear", "inverse"]
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
-# Inverse contracts divide by the price; this is how far results are carried.
+# How far quotients are carried: what is added up has digits to spare, so that sums are exact.
 _PRECISION = Decimal("0.0000000001")
+
+
+def money(value: Decimal) -> Decimal:
+    """Return a sum of money that a division may have left with endless digits, as it is booked."""
+    return value.quantize(_PRECISION)
 
 
 def plain(value: Decimal) -> str:
@@ -65,7 +70,7 @@ class Instrument:
             return size * price
         if self.kind == "linear":
             return size * self.contract_size * price
-        return (size * self.contract_size / price).quantize(_PRECISION)
+        return money(size * self.contract_size / price)
 
     def base_amount(self, size: Decimal, price: Decimal) -> Decimal:
         """Return ``size`` in units of the base currency; inverse contracts need the price.
@@ -76,7 +81,7 @@ class Instrument:
             return size
         if self.kind == "linear":
             return size * self.contract_size
-        return (size * self.contract_size / price).quantize(_PRECISION) if price else ZERO
+        return money(size * self.contract_size / price) if price else ZERO
 
     def size_of(self, amount: Decimal, price: Decimal) -> Decimal:
         """Return the size, in the venue's units, of an ``amount`` in base currency."""
@@ -89,6 +94,5 @@ class Instrument:
     def profit(self, size: Decimal, entry: Decimal, leave: Decimal) -> Decimal:
         """Return the gain of a closed position of signed ``size``, in the settlement currency."""
         if self.kind == "inverse":
-            gain = size * self.contract_size * (ONE / entry - ONE / leave)
-            return gain.quantize(_PRECISION)
-        return size * self.contract_size * (leave - entry)
+            return money(size * self.contract_size * (ONE / entry - ONE / leave))
+        return money(size * self.contract_size * (leave - entry))

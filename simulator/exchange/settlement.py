@@ -10,7 +10,7 @@ from typing import Literal
 from simulator.exchange.accounts import Account
 from simulator.exchange.clock import Clock
 from simulator.exchange.events import Listeners
-from simulator.exchange.instruments import ZERO
+from simulator.exchange.instruments import ZERO, money
 from simulator.exchange.naming import NameOf
 from simulator.exchange.orders import Fill, Order
 from simulator.exchange.positions import Position
@@ -57,7 +57,7 @@ class Settlement:
         opening = size - closing if closing > 0 else size
         if opening <= 0:
             return ZERO
-        return instrument.cost(opening, price) / order.account.leverage
+        return money(instrument.cost(opening, price) / order.account.leverage)
 
     def freeze(self, order: Order, amount: Decimal) -> None:
         """Set what ``order`` ties up to ``amount``."""
@@ -113,7 +113,7 @@ class Settlement:
         instrument = position.instrument
         need = ZERO
         if position.size:
-            need = instrument.cost(abs(position.size), position.entry) / account.leverage
+            need = money(instrument.cost(abs(position.size), position.entry) / account.leverage)
         account.balance(instrument.settle).margin += need - position.margin
         position.margin = need
 
@@ -121,7 +121,7 @@ class Settlement:
         if not order.frozen:
             return
         left = order.size - order.filled
-        share = order.frozen if size >= left else order.frozen * size / left
+        share = order.frozen if size >= left else money(order.frozen * size / left)
         order.account.balance(order.frozen_currency).frozen -= share
         order.frozen -= share
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from simulator.config import AccountConfig, MarketConfig, SimulatorConfig
@@ -308,7 +308,23 @@ steps = st.tuples(
 )
 
 
+#: A part of an order's margin, and an average price, that are quotients without an end.
+THIRDS = [
+    *[("a", "buy", 1, 89_990, "limit")] * 11,
+    ("a", "sell", 1, 89_990, "limit"),
+    ("c", "sell", 127, 89_990, "limit"),
+    *[("a", "buy", 1, 89_990, "limit")] * 4,
+    ("a", "sell", 295, 89_990, "limit"),
+    ("b", "buy", 125, 89_990, "limit"),
+    ("b", "buy", 160, 89_990, "limit"),
+    ("c", "sell", 11, 89_990, "limit"),
+    ("a", "sell", 3, 89_990, "limit"),
+    ("c", "buy", 135, 89_992, "limit"),
+]
+
+
 @settings(max_examples=60, deadline=None)
+@example(THIRDS, "BTC-USDT-SWAP")
 @given(st.lists(steps, max_size=40), st.sampled_from(["BTC-USDT", "BTC-USDT-SWAP"]))
 def test_no_money_is_made_or_lost(
     script: list[tuple[str, Side, int, int, OrderKind]], symbol: str

@@ -14,7 +14,7 @@ from benchmarks.stack.start import ACCOUNT, start_worker
 
 LEASE_MS = 3_000
 _WITHIN_S = 30.0
-_LOOK_S = 0.001
+_LOOK_S = 0.005
 _SUBMIT_EVERY_S = 0.02
 
 

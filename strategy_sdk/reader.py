@@ -82,7 +82,7 @@ class Reader:
         self._connection: Wire | None = None
         self._places: dict[str, Place] = {}
         self._restart: set[str] = set()
-        self._stored_at = 0.0
+        self._stored_at, self._repeated_at = 0.0, time.monotonic()
         self._missed: list[tuple[Account, ResultsGap]] = []
         self.on_gap: Callable[[Account, ResultsGap], None] = lambda account, gap: None
         """Called, before anything that follows, when results are missing."""
@@ -162,10 +162,12 @@ class Reader:
         books = self._books.streams(self._place)
         if not places and not books:
             return False
+        # One that a lost connection still carried may be carried out late, and put the place back.
+        again = time.monotonic() - self._repeated_at > self._timing.alive_every_s
         commands: list[tuple[Any, ...]] = [
             self._gateway.cursor_command(one.account, one.handled)
             for one in places
-            if one.handled != one.stored
+            if again or one.handled != one.stored
         ]
         ids = {one.stream: one.handled for one in places} | {
             one.stream: one.last_id for one in books
@@ -174,6 +176,8 @@ class Reader:
         commands.append(("XREAD", "COUNT", READ_COUNT, *wait, "STREAMS", *ids, *ids.values()))
         *stored, reply = self._exchange(commands)
         self._note_stored(places, stored)
+        if again:
+            self._repeated_at = time.monotonic()
         if not reply:
             return False
         self.telling = True

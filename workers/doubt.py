@@ -38,6 +38,7 @@ _CONFIRMED = WsOrderResultType.ACK_TIMEOUT_CONFIRMED
 _REJECTED = WsOrderResultType.ACK_REJECTED
 _TIMEOUT = WsOrderResultType.ACK_TIMEOUT
 PROVEN_ABSENT = "proven absent at the venue"
+_NOT_SHOWN = "the venue did not show the order"
 
 
 class Doubts:
@@ -100,7 +101,7 @@ class Doubts:
             case Finding.ABSENT:
                 await self._absent(flight, why)
             case Finding.UNKNOWN:
-                self._unknown(flight, f"{why}; {findings.problem or 'the venue did not show it'}")
+                self._unknown(flight, f"{why}; {findings.problem or _NOT_SHOWN}")
                 await self._late_truth(flight.record, climb)
             case _:
                 assert_never(finding)
@@ -250,7 +251,9 @@ class Doubts:
                 self._desk.again_by_rest(flight)
                 return
             if clock.monotonic_ms() >= deadline_ms:
-                reason = f"{why}; {findings.problem or 'the order is still open at the venue'}"
+                shown = findings.rung is Rung.FOUND
+                said = "the order is still open at the venue" if shown else _NOT_SHOWN
+                reason = f"{why}; {findings.problem or said}"
                 self._desk.cancel_failed(flight, _TIMEOUT, reason)
                 return
             await asyncio.sleep(next(pauses))

@@ -231,6 +231,22 @@ def test_c10_a_cancel_of_an_order_that_ended_meanwhile_tells_no_more_than_its_re
     stack.check(strategy)
 
 
+@pytest.mark.rules(ack_timeout_ms=500, ladder_budget_ms=300, expiry_ms=30_000)
+def test_c10_a_cancel_of_an_order_that_was_not_shown_does_not_call_it_open(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    with stack.control.fault("swallow_request", match=stack.here | {"transport": "ws"}):
+        oid = strategy.buy()
+        assert strategy.wait_result(oid, Result.ACK_TIMEOUT)["exists"] == "unknown"
+        strategy.cancel_order_ws(stack.symbol, oid)
+        reason = str(strategy.wait_for(oid, "cancel_failed").reason)
+    assert reason.endswith("the venue did not show the order")
+    kept = strategy.cache.get_order(oid)
+    assert kept is not None
+    assert not kept.is_closed, "unknown is not ended"
+    assert stack.ledger().orders_of(oid) == []
+    assert {row["processed"] for row in stack.ledger().requests_of(oid)} == {False}
+
+
 @every_venue
 def test_c13_a_fill_after_cancel_failed_is_delivered(stack: Stack) -> None:
     strategy = stack.start_strategy()

@@ -12,7 +12,32 @@ from router.servers import Servers
 from workers import intake as intake_module
 from workers import outbox
 from workers.clients import connect
-from workers.intake import Entry, Intake
+from workers.intake import Entry, Intake, OnIntents
+
+
+def reading_alpha(
+    client: Any,
+    keys: AccountKeys,
+    *,
+    count: int = 10,
+    on_intents: OnIntents,
+    on_inherited: OnIntents = AsyncMock(),  # noqa: B008 - it remembers nothing that matters
+) -> Intake:
+    """Return an intake of epoch 1 whose owner may always read."""
+    intake = Intake(
+        *(client, keys, 1),
+        count=count,
+        on_intents=on_intents,
+        on_inherited=on_inherited,
+        on_control=AsyncMock(),
+        after_read=AsyncMock(),
+        may_read=lambda: True,
+        look_every_s=60,
+        forgotten=AsyncMock(return_value=True),
+        same_server=AsyncMock(),
+    )
+    intake.watch(["alpha"])
+    return intake
 
 
 async def test_a_silent_server_holds_no_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,22 +82,7 @@ async def test_all_that_a_lost_read_was_given_is_found_page_by_page(redis_url: s
         if len(taken) == len(given):
             found.set()
 
-    nothing = AsyncMock(return_value=True)
-    intake = Intake(
-        client,
-        keys,
-        1,
-        count=2,
-        on_intents=take,
-        on_inherited=nothing,
-        on_control=nothing,
-        after_read=nothing,
-        may_read=lambda: True,
-        look_every_s=60,
-        forgotten=nothing,
-        same_server=nothing,
-    )
-    intake.watch(["alpha"])
+    intake = reading_alpha(client, keys, count=2, on_intents=take)
     reading = asyncio.create_task(intake.run())
     async with asyncio.timeout(60):
         await found.wait()
@@ -105,22 +115,7 @@ async def test_only_what_others_were_given_is_inherited_and_comes_first(
 
         return take
 
-    nothing = AsyncMock(return_value=True)
-    intake = Intake(
-        client,
-        keys,
-        1,
-        count=10,
-        on_intents=into("own"),
-        on_inherited=into("inherited"),
-        on_control=nothing,
-        after_read=nothing,
-        may_read=lambda: True,
-        look_every_s=60,
-        forgotten=nothing,
-        same_server=nothing,
-    )
-    intake.watch(["alpha"])
+    intake = reading_alpha(client, keys, on_intents=into("own"), on_inherited=into("inherited"))
     await intake.inherit()
     inherited = [given[number] for number in (0, 2, 3, 5, 6)]
     assert taken == [("inherited", entry_id) for entry_id in inherited]

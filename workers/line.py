@@ -41,11 +41,18 @@ class _Answers(asyncio.Protocol):
         self.transport.set_protocol(self)
 
     def asked(self, count: int) -> "asyncio.Future[list[Any]]":
-        """Return the ``count`` answers to what is written next."""
+        """Return the ``count`` answers to what is written next.
+
+        Raises:
+            ConnectionError: If nothing can be written any more.
+        """
+        if self._lost is not None:
+            raise self._lost
+        if self.transport.is_closing():
+            # Closed, and its end not told yet: uvloop takes a write now for a mistake of ours.
+            raise ConnectionError("the connection to Redis is being closed")
         answer = self._answer = asyncio.get_running_loop().create_future()
         self._missing, self._found = count, []
-        if self._lost is not None:
-            answer.set_exception(self._lost)
         return answer
 
     def data_received(self, data: bytes) -> None:

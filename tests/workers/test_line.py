@@ -1,12 +1,13 @@
 """A line of its own to Redis: answers in order, and nothing stale after what went wrong."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 import redis.exceptions
+import uvloop
 
 from router.servers import ServedElsewhere, Servers
 from workers import line
@@ -86,3 +87,25 @@ async def test_a_server_that_has_the_key_no_more_is_a_lost_connection(redis_url:
             with pytest.raises(ServedElsewhere, match=said.partition(" ")[2]):
                 await one.ask(pack(("EVAL", script, "0")))
         assert await one.ask_both(pack(("ECHO", "a")), pack(("ECHO", "b"))) == ("a", "b")
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("told", [False, True], ids=["closing", "closed"])
+def test_a_question_on_a_closed_connection_is_told_as_lost(
+    redis_url: str, run: Callable[[Any], None], told: bool
+) -> None:
+    """uvloop refuses a write to a closed transport with a RuntimeError, a defect to any caller."""
+
+    async def ask() -> None:
+        async with opened(redis_url) as one:
+            await one.ask(pack(("PING",)))
+            answers = one._answers
+            assert answers is not None
+            answers.transport.abort()
+            while told and answers._lost is None:
+                await asyncio.sleep(0)
+            with pytest.raises(redis.exceptions.ConnectionError):
+                await one.ask(pack(("PING",)))
+            assert await one.ask(pack(("PING",))) == "PONG"
+
+    run(ask())

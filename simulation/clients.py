@@ -135,11 +135,9 @@ class Answers(workers.line._Answers):
         self._before = asyncio.Protocol()
         link = connection.taken_over()
 
-        def write(packed: bytes) -> None:
-            if not link.broken:  # a transport that knows of its loss sends nothing
-                link.send(packed)
-
-        self.transport = SimpleNamespace(write=write)  # type: ignore[assignment]
+        self.transport = SimpleNamespace(  # type: ignore[assignment]
+            write=link.send, is_closing=lambda: link.broken
+        )
         link.on_reply, link.on_cut = self._arrived, lambda: self.connection_lost(None)
         if link.broken:
             self.connection_lost(None)

@@ -9,7 +9,7 @@ Invariants:
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import assert_never
 
 from router.enums import Exists, RequestKind, WsOrderResultType
@@ -28,12 +28,9 @@ log = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.05
 _MOST_PAUSE_S = 0.4
 _MOST_LATE_PAUSE_S = 2.0
-#: Of all orders told unknown, so that asking for them leaves threads for cancels.
-_LATE_AT_ONCE = 2
-#: What a whole ladder in vain takes at least, so that a hundred unknown orders do not use up what
-#: the venue lets an address ask, and with it the way of cancels (Binance: 2,400 a minute, the
-#: ladder costs 12; "Limits", read 2026-11).
-_WHOLE_LADDER_S = 1.0
+#: Each request in doubt makes the pauses of all longer, so that a hundred of them together do not
+#: ask more than venues bear (OKX: 30 a second by id; "Get order details", read 2026-11).
+_PAUSE_EACH_S = 0.03
 _CONFIRMED = WsOrderResultType.ACK_TIMEOUT_CONFIRMED
 _REJECTED = WsOrderResultType.ACK_REJECTED
 _TIMEOUT = WsOrderResultType.ACK_TIMEOUT
@@ -57,7 +54,7 @@ class Doubts:
         self._checks = checks
         self._statements = statements
         self._on_unknown = on_unknown
-        self._late = asyncio.Semaphore(_LATE_AT_ONCE)
+        self._climbing = 0
 
     def begin(self, flight: Flight, why: str) -> None:
         """Start resolving a request in doubt."""
@@ -65,12 +62,13 @@ class Doubts:
             "%s: %s of %s in doubt: %s", self._on.account, flight.kind, flight.record.oid, why
         )
         create = flight.kind is RequestKind.CREATE
-        work = self._create(flight, why) if create else self._change(flight, why)
-        self._on.spawn(work, f"ladder {flight.kind} {flight.record.oid}")
+        climb = self._counted(self._create if create else self._change, flight, why)
+        self._on.spawn(climb, f"ladder {flight.kind} {flight.record.oid}")
 
     def ask_truth(self, flight: Flight, why: str) -> None:
         """Start asking what an order really is after its cancel or modify was refused."""
-        self._on.spawn(self._refused_change(flight, why), f"truth {flight.record.oid}")
+        work = self._counted(self._refused_change, flight, why)
+        self._on.spawn(work, f"truth {flight.record.oid}")
 
     def go_on(self, orders: Iterable[OrderRecord]) -> None:
         """Go on asking for those of the orders that an earlier owner has told as unknown."""
@@ -78,8 +76,24 @@ class Doubts:
             if record.state is State.UNKNOWN and not self._desk.creating(record):
                 # It may have been sent as late as now, for all that we know.
                 absent_ms = self._absent_from(self._on.clock.monotonic_ms())
-                climb = Climb(absent_ms, absent_ms)
-                self._on.spawn(self._late_truth(record, climb), f"late truth {record.oid}")
+                self._go_on(record, Climb(absent_ms, absent_ms))
+
+    def _go_on(self, record: OrderRecord, climb: Climb) -> None:
+        self._on.spawn(self._late_truth(record, climb), f"late truth {record.oid}")
+
+    async def _counted(
+        self, work: Callable[[Flight, str], Awaitable[None]], flight: Flight, why: str
+    ) -> None:
+        self._climbing += 1
+        try:
+            await work(flight, why)
+        finally:
+            self._climbing -= 1
+
+    def _pause_s(self, pauses: Iterator[float], until_ms: int) -> float:
+        """Return the seconds to the next question: more with others in doubt, till then at most."""
+        left_s = (until_ms - self._on.clock.monotonic_ms()) / 1000
+        return max(0.005, min(left_s, max(next(pauses), _PAUSE_EACH_S * self._climbing)))
 
     # --- creates --------------------------------------------------------------------------------
 
@@ -102,7 +116,7 @@ class Doubts:
                 await self._absent(flight, why)
             case Finding.UNKNOWN:
                 self._unknown(flight, f"{why}; {findings.problem or _NOT_SHOWN}")
-                await self._late_truth(flight.record, climb)
+                self._go_on(flight.record, climb)
             case _:
                 assert_never(finding)
 
@@ -142,12 +156,10 @@ class Doubts:
             finding = climb.observe(findings.rung, begun_ms, clock.monotonic_ms())
             if finding is not None:
                 return finding, findings
-            pause_s = next(pauses)
-            if not climb.whole(begun_ms):
-                # Be there when absence begins to count, not a whole pause later.
-                until_s = (climb.absent_from_ms - clock.monotonic_ms()) / 1000
-                pause_s = min(pause_s, max(0.005, until_s))
-            await asyncio.sleep(pause_s)
+            # Be there when absence begins to count, not a whole pause later.
+            counts = climb.whole(begun_ms)
+            until_ms = climb.unknown_at_ms if counts else climb.absent_from_ms
+            await asyncio.sleep(self._pause_s(pauses, until_ms))
 
     async def _take(self, record: OrderRecord, findings: Findings) -> None:
         """Take what shows the order, and plan what it leaves open."""
@@ -169,17 +181,14 @@ class Doubts:
         pauses = backoff_s(_FIRST_PAUSE_S, _MOST_LATE_PAUSE_S, lambda: random.uniform(0.8, 1.2))
         while record.state is State.UNKNOWN:
             await asyncio.sleep(next(pauses))
-            async with self._late:
-                begun_ms = self._on.clock.monotonic_ms()
-                findings = await self._ask(record, climb)
-                if climb.whole(begun_ms) and findings.rung is not Rung.FOUND:
-                    await asyncio.sleep(_WHOLE_LADDER_S)
+            # What a round asks it begins to ask later than this, never earlier.
+            begun_ms = self._on.clock.monotonic_ms()
+            findings = await self._on.rounds.ask(record, whole=climb.whole(begun_ms))
             if findings.rung is Rung.FOUND:
                 await self._take(record, findings)
                 self._checks.after_doubt(record)
                 return
-            finding = climb.observe(findings.rung, begun_ms, begun_ms)
-            if finding is Finding.ABSENT:
+            if climb.observe(findings.rung, begun_ms, begun_ms) is Finding.ABSENT:
                 self._statements.absent(record, PROVEN_ABSENT)
 
     def _confirmed(self, flight: Flight, why: str) -> None:
@@ -256,7 +265,7 @@ class Doubts:
                 reason = f"{why}; {findings.problem or said}"
                 self._desk.cancel_failed(flight, _TIMEOUT, reason)
                 return
-            await asyncio.sleep(next(pauses))
+            await asyncio.sleep(self._pause_s(pauses, deadline_ms))
 
     def _change_is_settled(self, flight: Flight, why: str) -> bool:
         record = flight.record
@@ -280,7 +289,7 @@ class Doubts:
             and not record.ended
             and self._on.clock.monotonic_ms() < deadline_ms
         ):
-            await asyncio.sleep(next(pauses))
+            await asyncio.sleep(self._pause_s(pauses, deadline_ms))
             findings = await self._checks.refresh(record)
         if flight.done:
             return

@@ -4,9 +4,10 @@ A rung answers FOUND, NOT_FOUND (cleanly) or NO_ANSWER. A failed query is never 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import assert_never
 
 from router.evidence import Fill, OrderReport, Source, VenueState
 from router.instruments import Instrument
@@ -42,6 +43,14 @@ class Findings:
     fills: tuple[Fill, ...] = field(default=())
     problem: str = ""
     throttled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """An order to ask for. ``whole``: on all rungs, not by id alone."""
+
+    record: OrderRecord
+    whole: bool
 
 
 class Inquiry:
@@ -88,10 +97,7 @@ class Inquiry:
         The query by id decides; the other rungs stand in only where it gives no answer, and not
         where the venue asks to be asked less.
         """
-        first = await self.by_id(record)
-        if first.rung is not Rung.NO_ANSWER or first.throttled:
-            return first
-        return await self._with_others(record, first)
+        return (await self.together([Asking(record, whole=False)]))[0]
 
     async def whole(self, record: OrderRecord) -> Findings:
         """Return what all rungs say together: by id, open orders, history, fills.
@@ -99,10 +105,18 @@ class Inquiry:
         Found if any shows it, "not found" only if each answered so: a rung that fails takes no
         other rung's evidence away.
         """
-        first = await self.by_id(record)
-        if first.rung is Rung.FOUND:
-            return first
-        return await self._with_others(record, first)
+        return (await self.together([Asking(record, whole=True)]))[0]
+
+    async def together(self, askings: Sequence[Asking]) -> list[Findings]:
+        """Return what ``quick`` or ``whole`` say of each; those who need a list share it."""
+        found = await asyncio.gather(*(self.by_id(one.record) for one in askings))
+        more = [n for n, one in enumerate(askings) if _needs_others(one, found[n])]
+        others = await asyncio.gather(
+            *(self._with_others(askings[n].record, found[n]) for n in more)
+        )
+        for n, findings in zip(more, others, strict=True):
+            found[n] = findings
+        return found
 
     async def _with_others(self, record: OrderRecord, first: Findings) -> Findings:
         rungs = [
@@ -247,6 +261,19 @@ class Inquiry:
     def _in_venue_time(self, redis_ms: int) -> int:
         """Return a time of Redis's clock, as all that lies there, by the venue's clock."""
         return redis_ms - self._clock.redis_offset_ms + self._clock.venue_offset_ms
+
+
+def _needs_others(asking: Asking, first: Findings) -> bool:
+    """Whether the rungs after the first are worth asking."""
+    match first.rung:
+        case Rung.FOUND:
+            return False
+        case Rung.NOT_FOUND:
+            return asking.whole
+        case Rung.NO_ANSWER:
+            return asking.whole or not first.throttled
+        case _:
+            assert_never(first.rung)
 
 
 def _names(record: OrderRecord, client_id: str, venue_id: str) -> bool:

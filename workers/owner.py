@@ -319,10 +319,10 @@ class Owner:
         self._doubts.go_on(self._on.registry.live())
         if self._resyncing is None:
             self._start_resync(tell=self._presence.was_away)
-        if careful and self._resyncing is not None:
+        if careful:
             # A new account, or one of which Redis may have lost what came last: what is open at the
             # venue comes first.
-            await asyncio.wait({self._resyncing})
+            await self._resynced()
         self._presence.up()
         self._teller.hash(self._keys.status, {"server": self._lease.server})
         serving.set()
@@ -356,8 +356,16 @@ class Owner:
 
     async def _resync_now(self) -> None:
         self._start_resync(tell=True)
-        if self._resyncing is not None:
-            await asyncio.wait({self._resyncing})
+        await self._resynced()
+
+    async def _resynced(self) -> None:
+        """Return once a resync has ended; one that a lost socket cuts short begins anew."""
+        while (resync := self._resyncing) is not None:
+            await asyncio.wait({resync})
+            if not resync.cancelled():
+                return
+            if resync is self._resyncing:
+                self._start_resync(tell=True)
 
     # --- events ---------------------------------------------------------------------------------
 

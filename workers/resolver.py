@@ -87,7 +87,7 @@ async def _climb(
         setup.venue,
         setup.credentials,
         clock,
-        threads=4,  # a ladder asks up to three rungs at once
+        threads=5,  # a ladder asks up to three rungs at once, and two are kept for commands
         connect_timeout_s=worker.rest_connect_timeout_s,
         read_timeout_s=worker.rest_read_timeout_s,
     )

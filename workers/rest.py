@@ -15,6 +15,7 @@ from workers.venue import Credentials, Proof, RestReply, RestRequest, Unexpected
 
 #: OKX pages hold 100: more than any account may have open, and a minute of a very busy history.
 MOST_PAGES = 200
+_KEPT_FOR_COMMANDS = 2
 
 
 class NotSent(Exception):
@@ -76,6 +77,8 @@ class RestClient:
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rest")
+        # However many orders are asked for, a cancel finds a free thread.
+        self._questions = asyncio.Semaphore(max(1, threads - _KEPT_FOR_COMMANDS))
         self._quiet_until_s = 0.0
 
     def __repr__(self) -> str:
@@ -166,7 +169,8 @@ class RestClient:
             why = f"the venue wants no query for another {wait_s:.0f} s (Retry-After)"
             raise UnexpectedReply(Verdict(Proof.THROTTLED, "", why))
         try:
-            return await self._in_thread(request, signed, _always)
+            async with self._questions:
+                return await self._in_thread(request, signed, _always)
         except (NotSent, NoAnswer) as error:
             raise UnexpectedReply(Verdict(Proof.UNKNOWN, "", str(error))) from error
 

@@ -234,26 +234,31 @@ class Resync:
 
     async def _answered(self, record: OrderRecord) -> bool:
         """Return whether the venue has said what became of the order, which is taken then."""
-        async with self._gate:
-            misses = 0
-            while not record.ended and misses < MISSES_FOR_PROOF:
-                findings = await self._on.inquiry.whole(record)
-                if findings.rung is Rung.FOUND and findings.report is not None:
-                    await self._checks.take(record, findings.report)
-                    return True
-                if findings.rung is Rung.NO_ANSWER:
-                    return False
-                misses += 1
+        for asked in range(MISSES_FOR_PROOF):
+            if asked:
                 await asyncio.sleep(self._on.orders.visibility_lag_ms / 1000)
-            if not record.ended:
-                self._vanished(record)
-            return True
+            if record.ended:
+                return True
+            findings = await self._on.rounds.ask(record, whole=True)
+            if findings.rung is Rung.FOUND and findings.report is not None:
+                await self._checks.take(record, findings.report)
+                return True
+            if findings.rung is Rung.NO_ANSWER:
+                return False
+            if _never_seen(record):
+                return True  # nothing here could end it: the doubt that asks for it goes on
+        if not record.ended:
+            self._vanished(record)
+        return True
 
     def _vanished(self, record: OrderRecord) -> None:
         """End an order that the venue forgot (OKX drops unfilled canceled ones after two hours)."""
-        if record.exists is Exists.UNKNOWN and not record.acked_ms and not record.venue_id:
-            return  # never seen: the resolver of unknown orders decides
         step(record, Event.VANISHED)
         record.reason = VANISHED
         record.ended_ms = self._on.clock.now_ms()
         self._on.teller.order(record, [Told(OrderStatus(record.state.value), reason=VANISHED)])
+
+
+def _never_seen(record: OrderRecord) -> bool:
+    """Whether it may not exist at all: a "not found" is no end then."""
+    return record.exists is Exists.UNKNOWN and not record.acked_ms and not record.venue_id

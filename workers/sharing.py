@@ -55,6 +55,7 @@ class Shared(Generic[T]):
 
     @staticmethod
     async def _answer(question: _Question[T], fetch: Callable[[], Awaitable[T]]) -> None:
+        await asyncio.sleep(0)  # who asks in the same turn of the loop shares this one
         question.begun += 1
         try:
             question.answer, question.failure = await fetch(), None

@@ -12,6 +12,7 @@ from workers.inquiry import Inquiry
 from workers.metrics import AccountMetrics
 from workers.registry import Registry
 from workers.rest import RestClient
+from workers.rounds import Rounds
 from workers.teller import Teller
 from workers.venue import Instruments, Venue
 
@@ -36,6 +37,10 @@ class Wiring:
     metrics: AccountMetrics = field(default_factory=AccountMetrics)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     failure: asyncio.Future[None] | None = None
+    rounds: Rounds = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rounds = Rounds(self.inquiry, self.clock, self.spawn)
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Run ``work`` beside everything else; its failure ends the worker, loudly."""

@@ -102,6 +102,39 @@ def test_e6_a_living_owner_writes_back_what_it_knows(
         assert stack.redis.hget(stack.keys.status, "worker") == "serving"
 
 
+def test_e6_nothing_is_sent_before_the_venue_was_asked_though_the_private_socket_goes_meanwhile(
+    server: RedisServer, simulator: RunningSimulator
+) -> None:
+    """The lost socket ends the resync that is under way; it has told nothing."""
+    with running_stack(server.url, simulator, lease_ttl_ms=LEASE_MS) as stack:
+        stack.start_worker()
+        stack.wait_connected()
+        strategy = stack.start_strategy()
+        listing = stack.here | {"op": "orders-pending"}
+        with (
+            stack.control.fault("rest_timeout", match=listing, hold_ms=60_000) as silent,
+            stack.control.fault("refuse_login", match=stack.here),
+        ):
+            stack.redis.flushall()
+            until(lambda: stack.control.hits(silent), "the venue is asked what is open")
+            stack.control.close_sockets("private", account=stack.account)
+            until(
+                lambda: stack.redis.hget(stack.keys.status, "private") == "disconnected",
+                "the worker has noticed",
+            )
+            until(lambda: stack.redis.hexists(stack.keys.strategies, "alpha"), "alpha came back")
+            early = strategy.buy()
+            until(lambda: stack.control.hits(silent) > 1, "the venue is asked again")
+        strategy.wait_for(early, "accepted")
+        stack.check(strategy)
+        ledger = stack.ledger()
+        [sent] = ledger.requests_of(early)
+        [answered, *_] = [
+            row for row in ledger.queries if row["op"] == "orders-pending" and row["replied"]
+        ][1:]  # the first was the worker's, when it began
+        assert answered["n"] < sent["n"]
+
+
 def test_e6_a_halt_outlives_the_loss(server: RedisServer, simulator: RunningSimulator) -> None:
     with running_stack(server.url, simulator, lease_ttl_ms=LEASE_MS) as stack:
         worker, strategy = stack.start_worker(), stack.start_strategy()

@@ -1,27 +1,27 @@
 """What the venue lists is taken for an order only if it is that order."""
 
 import asyncio
-from collections import Counter
 from typing import Any, cast
 
 import pytest
 
 from router.evidence import OrderReport
-from router.instruments import Instrument
 from router.outcomes import Rung
 from strategy_sdk.testing import linear_perpetual
+from tests.workers.listing_venue import ListingVenue
 from tests.workers.samples import SYMBOL, record, report
 from workers.clock import Clock
-from workers.inquiry import Inquiry
+from workers.inquiry import Asking, Inquiry
 from workers.venue import (
     Instruments,
-    Page,
     Proof,
     RestReply,
     RestRequest,
     UnexpectedReply,
     Verdict,
 )
+
+LISTED = Instruments([linear_perpetual(SYMBOL)])
 
 
 def inquiry() -> Inquiry:
@@ -79,54 +79,27 @@ async def test_an_order_is_not_found_only_if_every_request_says_so(
     answers: tuple[Any, ...], rung: Rung, asked: int
 ) -> None:
     venue: Any = TwoRequests(*answers)
-    known = Instruments([linear_perpetual(SYMBOL)])
-    findings = await Inquiry(venue, venue, Clock(), lambda: known).by_id(record())
+    findings = await Inquiry(venue, venue, Clock(), lambda: LISTED).by_id(record())
     assert (findings.rung, venue.asked) == (rung, asked)
-
-
-class ListingVenue:
-    """Lists no orders and no trades; ``asked`` has what was asked for."""
-
-    visibility_lag_ms = 0
-
-    def __init__(self) -> None:
-        self.asked: Counter[str] = Counter()
-
-    def query_order(
-        self, instrument: Instrument, client_id: str, venue_id: str
-    ) -> list[RestRequest]:
-        return [RestRequest("GET", f"/order?{client_id}")]
-
-    def read_order(self, reply: RestReply, instruments: Instruments) -> None:
-        return None
-
-    def query_open_orders(self, instrument: Instrument | None = None) -> list[RestRequest]:
-        return [RestRequest("GET", "/open")]
-
-    def query_history(self, instrument: Instrument, since_ms: int) -> list[RestRequest]:
-        return [RestRequest("GET", f"/history?{since_ms}")]
-
-    def query_fills(
-        self, instrument: Instrument, venue_id: str, since_ms: int, now_ms: int
-    ) -> list[RestRequest]:
-        return [RestRequest("GET", f"/fills?{since_ms}")]
-
-    def read_page(self, request: RestRequest, reply: RestReply, instruments: Instruments) -> Page:
-        return Page()
-
-    async def ask(self, request: RestRequest, *, signed: bool = True) -> RestReply:
-        self.asked[request.path.partition("?")[0]] += 1
-        await asyncio.sleep(0)
-        return RestReply(200, "")
 
 
 async def test_many_orders_in_doubt_share_the_lists_of_their_symbol() -> None:
     """After a takeover hundreds may be; each list has pages of its own for as many open orders."""
     venue = ListingVenue()
-    listed = Instruments([linear_perpetual(SYMBOL)])
-    one = Inquiry(cast(Any, venue), cast(Any, venue), Clock(), lambda: listed)
+    one = Inquiry(cast(Any, venue), cast(Any, venue), Clock(), lambda: LISTED)
     records = [record(f"o{n}", venue_id="", created_ms=1_790_000_010_000 + n) for n in range(200)]
     found = await asyncio.gather(*(one.whole(one_of) for one_of in records))
     assert {findings.rung for findings in found} == {Rung.NOT_FOUND}
     assert venue.asked["/order"] == 200
     assert {venue.asked[name] <= 3 for name in ("/open", "/history", "/fills")} == {True}
+
+
+async def test_orders_asked_together_share_each_list_once() -> None:
+    venue = ListingVenue(shown={"o7"})
+    one = Inquiry(cast(Any, venue), cast(Any, venue), Clock(), lambda: LISTED)
+    records = [record(f"o{n}", venue_id="", created_ms=1_790_000_010_000 + n) for n in range(10)]
+    found = await one.together([Asking(one_of, whole=True) for one_of in records])
+    assert [n for n, findings in enumerate(found) if findings.rung is Rung.FOUND] == [7]
+    assert venue.asked == {"/order": 10, "/open": 1, "/history": 1, "/fills": 1}
+    await one.together([Asking(one_of, whole=False) for one_of in records])
+    assert venue.asked == {"/order": 20, "/open": 1, "/history": 1, "/fills": 1}

@@ -159,3 +159,34 @@ async def test_queries_need_no_lease(rest: RestClient) -> None:
 def test_a_client_shows_where_it_calls(rest: RestClient) -> None:
     shown: Any = repr(rest)
     assert "127.0.0.1" in shown
+
+
+async def test_a_command_finds_a_free_thread_however_many_queries_hang() -> None:
+    held, begun = threading.Event(), threading.Semaphore(0)
+    client = RestClient(
+        cast(Venue, SigningVenue()),
+        Credentials("key", "secret"),
+        StandingClock(),
+        threads=4,
+        connect_timeout_s=1,
+        read_timeout_s=1,
+    )
+
+    def call(request: RestRequest, signed: bool = True, may_leave: Any = None) -> RestReply:
+        if request.method == "GET":
+            begun.release()
+            held.wait()
+        return RestReply(200, request.method)
+
+    client.call_blocking = call  # type: ignore[method-assign]
+    queries = [asyncio.create_task(client.ask(RestRequest("GET", "/order"))) for _ in range(10)]
+    try:
+        for _ in range(2):
+            await asyncio.to_thread(begun.acquire)
+        assert (await client.call(REQUEST, lambda: True)).text == "POST"
+        assert not begun.acquire(blocking=False), "two threads are kept"
+        held.set()
+        assert {reply.text for reply in await asyncio.gather(*queries)} == {"GET"}
+    finally:
+        held.set()
+        client.close()

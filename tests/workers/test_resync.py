@@ -21,7 +21,7 @@ from workers.checks import Checks
 from workers.clock import Clock
 from workers.desk import Desk
 from workers.holdings import Holdings
-from workers.inquiry import Findings, Inquiry
+from workers.inquiry import Asking, Findings, Inquiry
 from workers.registry import Registry
 from workers.rest import RestClient
 from workers.resync import Resync
@@ -54,7 +54,8 @@ class TruthfulVenue:
     async def by_id(self, record: OrderRecord) -> Findings:
         return Findings(Rung.FOUND, self.truth[record.client_id][0])
 
-    whole = by_id
+    async def together(self, askings: Iterable[Asking]) -> list[Findings]:
+        return [await self.by_id(one.record) for one in askings]
 
     async def fills(self, record: OrderRecord) -> list[Fill]:
         return list(self.truth[record.client_id][1])

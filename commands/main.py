@@ -5,52 +5,67 @@ stderr, never a traceback.
 """
 
 import sys
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from commands import (
-    acl,
-    bench,
-    demo,
-    doctor,
-    halt,
-    orders,
-    processes,
-    status,
-    storm,
-    tail,
-    timeline,
-)
 from commands.output import print_error
 from router.errors import RouterError
 
 MISTAKE = 2
 
-app = typer.Typer(
-    name="order-router",
-    help="Many strategies, one exchange account, one order per logical order.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-app.command("demo")(demo.demo)
-app.command("storm")(storm.storm)
-app.command("worker")(processes.worker)
-app.command("jobs")(processes.jobs)
-app.command("simulator")(processes.simulator)
-app.command("run")(processes.run)
-app.command("status")(status.status)
-app.command("orders")(orders.orders)
-app.command("order")(timeline.order)
-app.command("tail")(tail.tail)
-app.command("halt")(halt.halt)
-app.command("resume")(halt.resume)
-app.command("doctor")(doctor.doctor)
-app.command("acl")(acl.acl)
-app.command("bench", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
-    bench.bench
-)
+COMMANDS = {
+    "demo": "demo:demo",
+    "storm": "storm:storm",
+    "worker": "processes:worker",
+    "jobs": "processes:jobs",
+    "simulator": "processes:simulator",
+    "run": "processes:run",
+    "status": "status:status",
+    "orders": "orders:orders",
+    "order": "timeline:order",
+    "tail": "tail:tail",
+    "halt": "halt:halt",
+    "resume": "halt:resume",
+    "doctor": "doctor:doctor",
+    "acl": "acl:acl",
+    "bench": "bench:bench",
+}
+"""Name → the module in ``commands`` and its function."""
+_PASSED_ON = {"bench": {"allow_extra_args": True, "ignore_unknown_options": True}}
+_LOOKS: dict[str, Any] = {
+    "add_completion": False,
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": None,
+}
+
+
+class _OneByOne(TyperGroup):
+    """Loads the command that is asked for: all of them together take a worker's start longer."""
+
+    # Typer may bring a copy of click of its own (0.29 does), so no type here can name it.
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, function = COMMANDS[cmd_name].partition(":")
+        alone = typer.Typer(**_LOOKS)
+        found = getattr(import_module(f"commands.{module}"), function)
+        alone.command(cmd_name, context_settings=_PASSED_ON.get(cmd_name))(found)
+        return typer.main.get_command(alone)
+
+
+app = typer.Typer(name="order-router", cls=_OneByOne, no_args_is_help=True, **_LOOKS)
+
+
+@app.callback()
+def order_router() -> None:
+    """Many strategies, one exchange account, one order per logical order."""
 
 
 def main() -> None:

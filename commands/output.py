@@ -3,20 +3,26 @@
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 # A pipe has no width; tables must not be cut to 80 columns on their way into a file.
 _PIPE_WIDTH = 200
 
 
-def console() -> Console:
+# rich is loaded by what draws tables: a worker draws none, and would start later for it.
+
+
+def console() -> "Console":
     """Return a console for tables on stdout."""
+    from rich.console import Console
+
     return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
 
 
@@ -30,8 +36,11 @@ def print_error(text: str) -> None:
     typer.echo(f"order-router: {' '.join(text.split())}", err=True)
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> "Table":
     """Return a table of texts; "" stands for None."""
+    from rich.table import Table
+    from rich.text import Text
+
     made = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     for name in columns:
         made.add_column(name, overflow="fold")

@@ -26,7 +26,7 @@ from rq.registry import StartedJobRegistry
 from rq.scheduler import RQScheduler
 
 from router import settings as settings_module
-from router.errors import ConfigError, RedisUnavailable
+from router.errors import RedisUnavailable
 from router.keyspace import AccountKeys, index
 from router.outcomes import Rung
 from router.redis_url import shown
@@ -35,6 +35,7 @@ from router.settings import CRASH_VARIABLE, JobSettings, Settings
 from router.state import State
 from workers import exposition
 from workers.job_metrics import JobMetrics, QueueCollector, measured_job
+from workers.job_queue import queue_servers
 from workers.resolver import resolve
 from workers.tidying import archive_ended, trim_results
 
@@ -46,22 +47,6 @@ _WORK_AGAIN_S = 1.0
 _OVERDUE_S = 60.0
 _KEEP_FAILED_S = 86_400
 _AGAIN_S = 1.0
-
-
-def queue_servers(settings: Settings) -> Servers:
-    """Return where rq keeps its queue.
-
-    Raises:
-        ConfigError: If that would be a Cluster.
-    """
-    servers = Servers(settings.jobs.redis_url or settings.redis_url)
-    if not servers.one_for_all:
-        raise ConfigError(
-            "jobs.redis_url",
-            "rq keeps its queue in many slots, so it does not run on a Cluster; name one server or "
-            'Sentinels for it, for example jobs.redis_url = "redis://127.0.0.1:6380/0"',
-        )
-    return servers
 
 
 def connect(settings: Settings) -> Any:

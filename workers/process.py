@@ -25,7 +25,7 @@ from workers.account import AccountWorker
 from workers.clients import Clients
 from workers.clock import Clock
 from workers.connects import Connects
-from workers.jobs import enqueue_resolve, queue_servers
+from workers.job_queue import queue_servers
 from workers.metrics import AccountMetrics
 from workers.outbox import NO_ANSWER
 from workers.setup import AccountSetup, account_setup
@@ -197,6 +197,14 @@ class WorkerProcess:
         work = asyncio.to_thread(enqueue_resolve, self._settings, account, strategy, oid)
         task = asyncio.ensure_future(work)
         task.add_done_callback(_log_failure)
+
+
+def enqueue_resolve(settings: Settings, account: str, strategy: str, oid: str) -> bool:
+    """Enqueue the resolver of an unknown order, as ``workers.jobs`` does it."""
+    # Loading rq takes a tenth of a worker's start; here, in a thread, nobody waits for it.
+    from workers import jobs
+
+    return jobs.enqueue_resolve(settings, account, strategy, oid)
 
 
 def _log_failure(task: "asyncio.Future[bool]") -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from commands.main import app
+from commands.main import COMMANDS
 from demo.children import ROOT
 from strategy_sdk.loader import make_strategy
 
@@ -18,7 +18,7 @@ PAGES = sorted(
         *(ROOT / "docs").rglob("*.md"),
     ]
 )
-NAMES = {command.name for command in app.registered_commands}
+NAMES = set(COMMANDS)
 
 
 def anchors(page: Path) -> set[str]:

@@ -55,7 +55,10 @@ async def serve(
         max_msg_size=_MAX_FRAME_BYTES,
         decode_text=False,
     )
-    await stream.prepare(request)
+    try:
+        await stream.prepare(request)
+    except ConnectionResetError:
+        return stream  # whoever wanted it has gone already
     row = ConnectionRow(
         secrets.token_hex(4),
         request.path,

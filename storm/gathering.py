@@ -9,6 +9,7 @@ from router.keyspace import AccountKeys
 from router.settings import OrderSettings, WorkerSettings
 from simulator.client import Ledger
 from storm.deliveries import told_once
+from storm.logs import defects_in
 from storm.plan import MOST_DELAY_MS
 from storm.record import Books, Halted, Record, Restarted, Rules, Tenure
 from storm.stack import CAPS, StormStack
@@ -82,7 +83,7 @@ def gather(
         throttles=throttles,
         most=dict(watch.most),
         restarted=restarted,
-        defects=list(stack.defects),
+        defects=[*stack.defects, *defects_in(stack.folder)],
     )
 
 

@@ -58,7 +58,7 @@ async def serve(
     try:
         await stream.prepare(request)
     except ConnectionResetError:
-        return stream  # whoever wanted it has gone already
+        return web.Response(status=404, text="whoever asked has gone")
     row = ConnectionRow(
         secrets.token_hex(4),
         request.path,

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable
+from collections.abc import Collection, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,16 +57,22 @@ class Wiring:
             self.failure.set_exception(task.exception() or RuntimeError(task.get_name()))
 
 
-async def end_tasks(tasks: Iterable["asyncio.Task[None]"]) -> None:
+async def end_tasks(tasks: Collection["asyncio.Task[None]"]) -> None:
     """Return when all tasks have ended; cancel them as often as that takes.
 
     One ``cancel`` is not enough: redis-py 8.1 now and then swallows one inside a blocking read.
     """
-    left = {task for task in tasks if not task.done()}
+    ended = {task for task in tasks if task.done()}
+    left = set(tasks) - ended
+    _note_failures(ended, logging.INFO)  # one of them is why the others end: it is told elsewhere
     while left:
         for task in left:
             task.cancel()
-        done, left = await asyncio.wait(left, timeout=_CANCEL_AGAIN_S)
-        for task in done:
-            if not task.cancelled() and (error := task.exception()) is not None:
-                log.warning("%s ended with %r", task.get_name(), error)
+        ended, left = await asyncio.wait(left, timeout=_CANCEL_AGAIN_S)
+        _note_failures(ended, logging.WARNING)
+
+
+def _note_failures(ended: Iterable["asyncio.Task[None]"], level: int) -> None:
+    for task in ended:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.log(level, "%s ended with %r", task.get_name(), error)

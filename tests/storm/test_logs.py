@@ -34,3 +34,14 @@ def test_each_traceback_and_each_lost_error_is_one(tmp_path: Path) -> None:
     assert recovered.startswith("worker.log: 2026-11-23 13:43:15,027 ERROR workers.process")
     assert recovered.endswith("RuntimeError: the handler is closed")
     assert lost.endswith("Future exception was never retrieved")
+
+
+def test_rq_tells_of_a_redis_that_is_away_with_a_traceback(tmp_path: Path) -> None:
+    said = "Traceback (most recent call last):\n  File\n{}: it went\n"
+    lost = said.format("redis.exceptions.ConnectionError")
+    (tmp_path / "jobs.log").write_text(lost + said.format("KeyError"))
+    (tmp_path / "worker.log").write_text(lost)
+    assert [line.rpartition(": it went")[0] for line in defects_in(tmp_path)] == [
+        "jobs.log: redis.exceptions.ConnectionError: it went: KeyError",
+        "worker.log: a traceback: redis.exceptions.ConnectionError",
+    ]

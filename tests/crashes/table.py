@@ -37,7 +37,8 @@ _AGAIN = _DOUBTFUL | BY_REST | PUSHED
 _PROVEN = _AGAIN | _worker("absence_proven")
 _TAKEN_OVER = WRITTEN | _worker("lease_taken prepared pending_found pending_claimed") | RESYNCED
 _RECOVERED = _TAKEN_OVER | _worker("record_made pending_inherited") | SETTLED | DOUBTED
-_SENT_AGAIN = _RECOVERED | ASKED | BY_REST | _worker("absence_proven lease_asked")
+# The proof of absence takes longer than a quiet read: what is still pending is looked at meanwhile.
+_SENT_AGAIN = _RECOVERED | TAKEN | ASKED | BY_REST | _worker("absence_proven lease_asked")
 
 #: What a worker passes each time; ``takeover`` is counted from its birth, all else from its action.
 WORKER_PASSES: dict[Cell, frozenset[str]] = {

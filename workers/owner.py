@@ -213,6 +213,7 @@ class Owner:
         self._desk.reference_price = self._market.reference_price
         self._desk.take_report = self._statements.take
         self._resync.holder = self._inbox.holder
+        self._resync.on_second_look = partial(self._note_time, "second_look_ms")
         self._startup.on_halt = self._desk.halt
         self._startup.on_holdings = self._holdings.restore
 
@@ -450,7 +451,10 @@ class Owner:
     async def _run_resync(self, tell: bool) -> None:
         await self._resync.run(tell=tell)
         self._presence.was_away = False
-        self._teller.hash(self._keys.status, {"resynced_ms": str(self._clock.now_ms())})
+        self._note_time("resynced_ms")
+
+    def _note_time(self, of_what: str) -> None:
+        self._teller.hash(self._keys.status, {of_what: str(self._clock.now_ms())})
 
     def _unknown(self, record: OrderRecord) -> None:
         self.on_unknown(self._setup.name, record.strategy, record.oid)

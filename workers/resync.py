@@ -23,6 +23,9 @@ from workers.wiring import Wiring
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 4
+#: In visibility lags, after a resync. An order that ended while nobody listened may still be listed
+#: as open, and nothing would ever be heard of it again.
+_SECOND_LOOK = 2
 Before = tuple[dict[str, PositionReport], dict[str, BalanceReport]]
 VANISHED = "the venue no longer lists it anywhere"
 
@@ -50,22 +53,31 @@ class Resync:
         self._gate = asyncio.Semaphore(_AT_ONCE)
         self.grace_ms = wiring.orders.reconcile_grace_ms
         self.tags: Mapping[str, str] = {}
+        self.on_second_look: Callable[[], None] = lambda: None
         self.holder: Callable[[str], Awaitable[OrderRecord | None]] = _nobody
         self.unclaimed: set[str] = set()
         """Tags of open orders whose strategies nobody knows: one may yet register (E6)."""
         self._before: Before | None = None
         self._asking: set[tuple[str, str]] = set()
+        self._second_look: asyncio.Task[None] | None = None
 
     def remember(self) -> None:
         """Note the holdings as they were when the private socket was lost.
 
         The socket's own snapshot after the reconnect would otherwise hide what changed meanwhile.
         """
+        self.cut_short()
         if self._before is None:
             self._before = dict(self._holdings.positions), dict(self._holdings.balances)
 
+    def cut_short(self) -> None:
+        """Look no more: what happens while nobody listens is for the next resync to tell."""
+        if self._second_look is not None:
+            self._second_look.cancel()
+
     async def run(self, *, tell: bool) -> None:
         """Reconcile until it succeeds; ``tell``: with diff and ``resynced`` to the strategies."""
+        self.cut_short()
         pauses = backoff_s(0.25, 5.0, lambda: random.uniform(0.7, 1.3))
         told_failure = False
         begun_s = self._on.clock.monotonic_s()
@@ -87,7 +99,21 @@ class Resync:
             self._before = None
             self._on.metrics.resync.observe(self._on.clock.monotonic_s() - begun_s)
             log.info("%s: resynced", self._on.account)
+            self._second_look = self._on.spawn(self._look_again(), "second look")
             return
+
+    async def _look_again(self) -> None:
+        """Take what the lists hid if they showed the past: it was pushed before we listened."""
+        pause_s = _SECOND_LOOK * self._on.orders.visibility_lag_ms / 1000
+        for later_s in backoff_s(0.25, 5.0, lambda: random.uniform(0.7, 1.3)):
+            await asyncio.sleep(pause_s)
+            try:
+                await self._once()
+                self.on_second_look()
+                return
+            except UnexpectedReply as error:
+                log.warning("%s: the second look failed: %s", self._on.account, error)
+                pause_s = later_s
 
     def _tell_failure(self, error: str) -> None:
         for strategy in sorted(self._on.teller.strategies):

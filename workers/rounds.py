@@ -56,7 +56,7 @@ class Rounds:
         self,
         inquiry: Inquiry,
         clock: Clock,
-        spawn: Callable[[Coroutine[Any, Any, None], str], None],
+        spawn: Callable[[Coroutine[Any, Any, None], str], object],
     ) -> None:
         self._inquiry = inquiry
         self._clock = clock

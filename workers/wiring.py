@@ -42,11 +42,12 @@ class Wiring:
     def __post_init__(self) -> None:
         self.rounds = Rounds(self.inquiry, self.clock, self.spawn)
 
-    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
         """Run ``work`` beside everything else; its failure ends the worker, loudly."""
         task = asyncio.create_task(work, name=name)
         self.tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)

@@ -11,7 +11,6 @@ from simulator.binance.order_words import find, name_in_ledger
 from simulator.binance.params import integer, row_count
 from simulator.binance.venue import Call
 from simulator.exchange import retention
-from simulator.exchange.faults import Fault
 from simulator.exchange.orders import Fill, Order
 
 DAY_MS = 86_400_000
@@ -35,12 +34,11 @@ def order(call: Call, archived: int = -2013) -> Order:
 
 def pending(call: Call) -> list[tuple[Order, Decimal | None]]:
     """Return the open orders, oldest first; with what was filled then if the answer is stale."""
-    fault, now_ms = stale(call), call.venue.now_ms()
+    then_ms = stale_ms(call)
     rows: list[tuple[Order, Decimal | None]]
-    if fault is None:
-        rows = [(one, None) for one in retention.pending(call.owner, now_ms)]
+    if then_ms is None:
+        rows = [(one, None) for one in retention.pending(call.owner, call.venue.now_ms())]
     else:
-        then_ms = now_ms - int(fault.number("delay_ms", 1000))
         rows = [*retention.pending_as_of(call.owner, then_ms)]
     return [row for row in reversed(rows) if _wanted(call, row[0])]
 
@@ -95,12 +93,16 @@ def window(call: Call, span_ms: int, *, always: bool) -> tuple[int, int]:
     return start_ms, end_ms
 
 
-def stale(call: Call) -> Fault | None:
-    """Return the fault that answers this query from the past, if one is armed."""
+def stale_ms(call: Call) -> int | None:
+    """Return the time as of which a fault has this query answered; None: as of now."""
     floor = call.venue.floor
     if not floor.faults:
         return None
-    return floor.faults.take(("stale_snapshot",), calls.context(call), floor.clock.true_ms())
+    taken = ("stale_snapshot",)
+    fault = floor.faults.take(taken, calls.context(call), floor.clock.true_ms())
+    if fault is None:
+        return None
+    return int(fault.number("as_of_ms", call.venue.now_ms() - fault.number("delay_ms", 1000)))
 
 
 def _wanted(call: Call, one: Order) -> bool:

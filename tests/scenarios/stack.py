@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any, TypeVar
 
 import redis
@@ -326,6 +327,16 @@ class Stack:
         for account in self.accounts:
             status = self.keys_of(account).status
             until(lambda status=status: self.redis.hget(status, "resynced_ms"))  # type: ignore[misc]
+
+    def wait_looked_twice(self) -> None:
+        """Return when the owner asks the venue nothing more on account of its last resync."""
+
+        def looked(status: str) -> bool:
+            first, second = self.redis.hmget(status, "resynced_ms", "second_look_ms")
+            return bool(first) and int(second or 0) >= int(first)
+
+        for account in self.accounts:
+            until(partial(looked, self.keys_of(account).status), "a second look")
 
     def sockets(self, kind: str, account: str = "") -> list[str]:
         """Return the account's open connections that play this role.

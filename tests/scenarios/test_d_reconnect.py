@@ -147,6 +147,32 @@ def test_d5_an_order_missing_from_a_stale_snapshot_stays_open(stack: Stack) -> N
     stack.check(strategy)
 
 
+@every_venue
+@pytest.mark.parametrize("end", ["filled", "canceled"])
+def test_d5_an_end_that_a_stale_snapshot_hides_is_told_by_a_second_look(
+    stack: Stack, end: str
+) -> None:
+    """Its push came before we listened again, and the list shows it as it was: open."""
+    strategy = stack.start_strategy()
+    oid, other = open_order(strategy), open_order(strategy)
+    then_ms = stack.control.health()["now_ms"]
+    until(lambda: stack.control.health()["now_ms"] > then_ms)
+    with stack.control.fault("stale_snapshot", as_of_ms=then_ms, match=stack.here) as stale:
+        with outage(stack):
+            if end == "filled":
+                stack.control.fill_order(oid, account=stack.account)
+            else:
+                stack.control.cancel_order(oid, account=stack.account)
+        resynced(strategy)
+        assert stack.control.hits(stale)
+        assert strategy.of(oid) == ["pending", "accepted"]
+        assert strategy.diffs()[-1]["open_orders_removed"] == []
+    strategy.wait_for(oid, end)
+    assert strategy.events().count("resynced") == 1
+    assert strategy.of(other) == ["pending", "accepted"]
+    stack.check(strategy)
+
+
 def test_d6_the_largest_grace_holds_and_a_negative_one_is_refused(stack: Stack) -> None:
     wishes = {"alpha": 150, "beta": 600}
     strategies = {}

@@ -7,7 +7,7 @@ from typing import Any
 
 from simulator.binance.codes import Problem
 from simulator.binance.listen_keys import ListenKey
-from simulator.binance.lookups import stale
+from simulator.binance.lookups import stale_ms
 from simulator.binance.params import flag, integer, required
 from simulator.binance.quotes import padded
 from simulator.binance.venue import Call
@@ -44,10 +44,7 @@ def balances(call: Call) -> list[dict[str, Any]]:
 
 def positions(call: Call) -> list[dict[str, Any]]:
     """Return the symbols with a position or an open order, as of now or of a stale past."""
-    fault = stale(call)
-    then_ms = None
-    if fault is not None:
-        then_ms = call.venue.now_ms() - int(fault.number("delay_ms", 1000))
+    then_ms = stale_ms(call)
     symbol = call.given.get("symbol", "")
     rows = []
     for book in call.venue.exchange.books.values():

@@ -16,6 +16,7 @@ from strategy_sdk.reader import Place, Reader
 from workers.desk import Desk
 from workers.doubt import Doubts
 from workers.flights import Flight
+from workers.resync import Resync
 from workers.venue import Command
 from workers.venue import Place as PlaceOrder
 
@@ -95,6 +96,13 @@ def _cursor_first() -> Places:
     return [(Reader, "_tell_result", tell)]
 
 
+def _one_look() -> Places:
+    async def look_again(self: Resync) -> None:
+        return None
+
+    return [(Resync, "_look_again", look_again)]
+
+
 MUTANTS = {
     one.name: one
     for one in (
@@ -123,5 +131,6 @@ MUTANTS = {
         ),
         Mutant("no-expiry", _unexpiring),
         Mutant("cursor-before-callback", _cursor_first),
+        Mutant("no-second-look", _one_look),
     )
 }

@@ -197,9 +197,11 @@ class Story:
             process.fuse = None
             scene.loop.resume(process)
             self.revive(process)
-        # A push that was lost shows at the next reconnect, which comes sooner or later.
-        for socket in list(scene.venue_link.sockets):
-            socket.cut(arrives=True)
+        if any(one.name == "lose_push" and one.hits for one in self.trouble.venue_faults):
+            # A push that the venue never sent shows at the next reconnect, which comes sooner or
+            # later. Where each was sent, all must be known without one.
+            for socket in list(scene.venue_link.sockets):
+                socket.cut(arrives=True)
         scene.venue.frozen = True
         await self._quiet()
 

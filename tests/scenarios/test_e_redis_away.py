@@ -65,6 +65,8 @@ def running_jobs(stack: Stack, folder: Path) -> Iterator[None]:
         ) as process,
     ):
         try:
+            # One that finds no Redis at its start ends by design.
+            until(lambda: process.poll() is not None or stack.redis.scard("rq:workers"), "jobs")
             yield
         finally:
             ended = process.poll()

@@ -47,7 +47,11 @@ class OrderSettings(BaseModel):
 
 
 class WorkerSettings(BaseModel):
-    """How a worker holds its connections and its lease."""
+    """How a worker holds its connections and its lease.
+
+    ``audit_every_s``: how often the venue is asked what is open and held, beside its pushes; 0 for
+    once after each resync only.
+    """
 
     model_config = _STRICT
 
@@ -59,6 +63,7 @@ class WorkerSettings(BaseModel):
     reconnect_first_s: float = Field(0.25, gt=0)
     reconnect_most_s: float = Field(10.0, gt=0)
     open_timeout_s: float = Field(5.0, gt=0)
+    audit_every_s: float = Field(60.0, ge=0)
     pacing: bool = True
 
 

@@ -96,11 +96,11 @@ def _cursor_first() -> Places:
     return [(Reader, "_tell_result", tell)]
 
 
-def _one_look() -> Places:
-    async def look_again(self: Resync) -> None:
+def _unaudited() -> Places:
+    async def audit(self: Resync) -> None:
         return None
 
-    return [(Resync, "_look_again", look_again)]
+    return [(Resync, "_audit", audit)]
 
 
 MUTANTS = {
@@ -131,6 +131,6 @@ MUTANTS = {
         ),
         Mutant("no-expiry", _unexpiring),
         Mutant("cursor-before-callback", _cursor_first),
-        Mutant("no-second-look", _one_look),
+        Mutant("no-audit", _unaudited),
     )
 }

@@ -50,9 +50,18 @@ class Holdings:
                 self.balances[balance.asset] = balance
 
     def take_balances(
-        self, reports: Iterable[BalanceReport], *, complete: bool, now_ms: int
+        self,
+        reports: Iterable[BalanceReport],
+        *,
+        complete: bool,
+        now_ms: int,
+        as_of_ms: int | None = None,
     ) -> None:
-        """Take what the venue said; an asset missing from a complete list is zero."""
+        """Take what the venue said; an asset missing from a complete list is zero.
+
+        ``as_of_ms``: the venue's time at which it was asked; None: it told by itself. What it has
+        told since is no older for being missing from the answer.
+        """
         seen: set[str] = set()
         for report in reports:
             seen.add(report.asset)
@@ -64,6 +73,8 @@ class Holdings:
             self.balances[report.asset] = report
         if complete:
             for asset in self.balances.keys() - seen:
+                if _is_newer(self.balances[asset].ts_ms, as_of_ms):
+                    continue
                 gone = self.balances.pop(asset)
                 if gone.free or gone.locked:
                     self._changed_balances[asset] = BalanceReport(asset, ZERO, ZERO, now_ms)
@@ -71,9 +82,17 @@ class Holdings:
             self._dirty.set()
 
     def take_positions(
-        self, reports: Iterable[PositionReport], *, complete: bool, now_ms: int
+        self,
+        reports: Iterable[PositionReport],
+        *,
+        complete: bool,
+        now_ms: int,
+        as_of_ms: int | None = None,
     ) -> None:
-        """Take what the venue said; a symbol missing from a complete list is flat."""
+        """Take what the venue said; a symbol missing from a complete list is flat.
+
+        ``as_of_ms`` as in ``take_balances``.
+        """
         seen: set[str] = set()
         for report in reports:
             seen.add(report.symbol)
@@ -84,8 +103,10 @@ class Holdings:
                 self._changed_positions[report.symbol] = report
             self.positions[report.symbol] = report
         if complete:
-            gone = [self.positions.pop(symbol) for symbol in self.positions.keys() - seen]
-            for one in gone:
+            for symbol in self.positions.keys() - seen:
+                if _is_newer(self.positions[symbol].ts_ms, as_of_ms):
+                    continue
+                one = self.positions.pop(symbol)
                 if one.signed_amount:
                     flat = PositionReport(one.symbol, ZERO, ZERO, ZERO, ZERO, now_ms)
                     self._changed_positions[one.symbol] = flat
@@ -133,6 +154,10 @@ def _unreadable_is_unknown(text: str) -> Iterator[None]:
         yield
     except (ValueError, KeyError, TypeError, ArithmeticError) as error:
         log.error("a stored balance or position is unreadable (%r): %.200s", error, text)
+
+
+def _is_newer(ts_ms: int, as_of_ms: int | None) -> bool:
+    return as_of_ms is not None and ts_ms > as_of_ms
 
 
 def _size(report: PositionReport) -> tuple[object, ...]:

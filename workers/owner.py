@@ -143,7 +143,10 @@ class Owner:
         self._statements = Statements(on)
         self._checks = Checks(on, self._statements)
         self._holdings = Holdings(self._keys, self._teller, venue.exchange)
-        self._resync = Resync(on, self._desk, self._checks, self._statements, self._holdings)
+        self._resync = Resync(
+            *(on, self._desk, self._checks, self._statements, self._holdings),
+            audit_every_s=self._setup.settings.worker.audit_every_s,
+        )
         self._doubts = Doubts(on, self._desk, self._checks, self._statements, self._unknown)
         self._inbox = Inbox(on, self._desk, self._checks, self._client, self._keys)
         self._market = MarketData(on, self._clients.venue, self._venue_keys, books)
@@ -213,7 +216,7 @@ class Owner:
         self._desk.reference_price = self._market.reference_price
         self._desk.take_report = self._statements.take
         self._resync.holder = self._inbox.holder
-        self._resync.on_second_look = partial(self._note_time, "second_look_ms")
+        self._resync.on_audit = partial(self._note_time, "audited_ms")
         self._startup.on_halt = self._desk.halt
         self._startup.on_holdings = self._holdings.restore
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 from router.enums import Exists, OrderSide, OrderStatus, OrderType, TimeInForce
@@ -23,11 +23,16 @@ from workers.wiring import Wiring
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 4
-#: In visibility lags, after a resync. An order that ended while nobody listened may still be listed
-#: as open, and nothing would ever be heard of it again.
-_SECOND_LOOK = 2
+#: The first audit after a resync, in visibility lags: an order that ended while nobody listened may
+#: still have been listed as open.
+_FIRST_AUDIT = 2
 Before = tuple[dict[str, PositionReport], dict[str, BalanceReport]]
 VANISHED = "the venue no longer lists it anywhere"
+
+
+def _pauses() -> Iterator[float]:
+    """Return the seconds between questions that the venue does not answer."""
+    return backoff_s(0.25, 5.0, lambda: random.uniform(0.7, 1.3))
 
 
 async def _nobody(client_id: str) -> OrderRecord | None:
@@ -44,8 +49,10 @@ class Resync:
         checks: Checks,
         statements: Statements,
         holdings: Holdings,
+        audit_every_s: float = 0.0,
     ) -> None:
         self._on = wiring
+        self._audit_every_s = audit_every_s
         self._statements = statements
         self._desk = desk
         self._checks = checks
@@ -53,32 +60,32 @@ class Resync:
         self._gate = asyncio.Semaphore(_AT_ONCE)
         self.grace_ms = wiring.orders.reconcile_grace_ms
         self.tags: Mapping[str, str] = {}
-        self.on_second_look: Callable[[], None] = lambda: None
+        self.on_audit: Callable[[], None] = lambda: None
         self.holder: Callable[[str], Awaitable[OrderRecord | None]] = _nobody
         self.unclaimed: set[str] = set()
         """Tags of open orders whose strategies nobody knows: one may yet register (E6)."""
         self._before: Before | None = None
         self._asking: set[tuple[str, str]] = set()
-        self._second_look: asyncio.Task[None] | None = None
+        self._auditing: asyncio.Task[None] | None = None
 
     def remember(self) -> None:
         """Note the holdings as they were when the private socket was lost.
 
         The socket's own snapshot after the reconnect would otherwise hide what changed meanwhile.
         """
-        self.cut_short()
+        self.end_audits()
         if self._before is None:
             self._before = dict(self._holdings.positions), dict(self._holdings.balances)
 
-    def cut_short(self) -> None:
-        """Look no more: what happens while nobody listens is for the next resync to tell."""
-        if self._second_look is not None:
-            self._second_look.cancel()
+    def end_audits(self) -> None:
+        """Audit no more: what happens while nobody listens is for the next resync to tell."""
+        if self._auditing is not None:
+            self._auditing.cancel()
 
     async def run(self, *, tell: bool) -> None:
         """Reconcile until it succeeds; ``tell``: with diff and ``resynced`` to the strategies."""
-        self.cut_short()
-        pauses = backoff_s(0.25, 5.0, lambda: random.uniform(0.7, 1.3))
+        self.end_audits()
+        pauses = _pauses()
         told_failure = False
         begun_s = self._on.clock.monotonic_s()
         while True:
@@ -99,21 +106,28 @@ class Resync:
             self._before = None
             self._on.metrics.resync.observe(self._on.clock.monotonic_s() - begun_s)
             log.info("%s: resynced", self._on.account)
-            self._second_look = self._on.spawn(self._look_again(), "second look")
+            self._auditing = self._on.spawn(self._audit(), "audits")
             return
 
-    async def _look_again(self) -> None:
-        """Take what the lists hid if they showed the past: it was pushed before we listened."""
-        pause_s = _SECOND_LOOK * self._on.orders.visibility_lag_ms / 1000
-        for later_s in backoff_s(0.25, 5.0, lambda: random.uniform(0.7, 1.3)):
+    async def _audit(self) -> None:
+        """Take what no push told, now and then: the lists showed the past, or a push never came."""
+        pauses = _pauses()
+        pause_s = _FIRST_AUDIT * self._on.orders.visibility_lag_ms / 1000
+        while True:
             await asyncio.sleep(pause_s)
             try:
-                await self._once()
-                self.on_second_look()
-                return
+                found = _ended(await self._once())
             except UnexpectedReply as error:
-                log.warning("%s: the second look failed: %s", self._on.account, error)
-                pause_s = later_s
+                log.warning("%s: the audit failed: %s", self._on.account, error)
+                pause_s = next(pauses)
+                continue
+            if found:
+                log.warning("%s: no push told that these ended: %s", self._on.account, found)
+            self.on_audit()
+            if not self._audit_every_s:
+                return
+            pauses = _pauses()
+            pause_s = self._audit_every_s * random.uniform(0.9, 1.1)
 
     def _tell_failure(self, error: str) -> None:
         for strategy in sorted(self._on.teller.strategies):
@@ -126,12 +140,14 @@ class Resync:
         Raises:
             UnexpectedReply: If the venue could not be asked; nothing was changed.
         """
+        # What was pushed since may be missing from the answers, by whichever clock.
+        asked_ms = self._on.clock.venue_ms() - self._on.orders.clock_skew_ms
         due = reconcile.due(self._on.registry.live())
         balances, positions, reports = await asyncio.gather(
             self._balances(), self._positions(), self._on.inquiry.open_orders()
         )
         await self._recall(reports)
-        shared = self._take_holdings(balances, positions)
+        shared = self._take_holdings(balances, positions, asked_ms)
         snapshot = reconcile.sort_snapshot(
             reports,
             due,
@@ -176,12 +192,15 @@ class Resync:
         return tuple(one for reply in replies for one in venue.read_positions(reply, known))
 
     def _take_holdings(
-        self, balances: tuple[BalanceReport, ...], positions: tuple[PositionReport, ...]
+        self,
+        balances: tuple[BalanceReport, ...],
+        positions: tuple[PositionReport, ...],
+        asked_ms: int,
     ) -> dict[str, Any]:
         holdings, now_ms = self._holdings, self._on.clock.now_ms()
         before = self._before or (dict(holdings.positions), dict(holdings.balances))
-        holdings.take_balances(balances, complete=True, now_ms=now_ms)
-        holdings.take_positions(positions, complete=True, now_ms=now_ms)
+        holdings.take_balances(balances, complete=True, now_ms=now_ms, as_of_ms=asked_ms)
+        holdings.take_positions(positions, complete=True, now_ms=now_ms, as_of_ms=asked_ms)
         holdings.flush()
         return (
             reconcile.empty_diff()
@@ -252,7 +271,7 @@ class Resync:
         self._on.spawn(self._ask_on(record), f"confirm {record.oid}")
 
     async def _ask_on(self, record: OrderRecord) -> None:
-        for pause_s in backoff_s(0.25, 5.0, lambda: random.uniform(0.7, 1.3)):
+        for pause_s in _pauses():
             await asyncio.sleep(pause_s)
             if await self._answered(record):
                 break
@@ -283,6 +302,10 @@ class Resync:
         record.reason = VANISHED
         record.ended_ms = self._on.clock.now_ms()
         self._on.teller.order(record, [Told(OrderStatus(record.state.value), reason=VANISHED)])
+
+
+def _ended(diffs: Mapping[str, Mapping[str, Any]]) -> str:
+    return ", ".join(oid for diff in diffs.values() for oid in diff["open_orders_removed"])
 
 
 def _never_seen(record: OrderRecord) -> bool:

@@ -328,15 +328,15 @@ class Stack:
             status = self.keys_of(account).status
             until(lambda status=status: self.redis.hget(status, "resynced_ms"))  # type: ignore[misc]
 
-    def wait_looked_twice(self) -> None:
+    def wait_audited(self) -> None:
         """Return when the owner asks the venue nothing more on account of its last resync."""
 
         def looked(status: str) -> bool:
-            first, second = self.redis.hmget(status, "resynced_ms", "second_look_ms")
+            first, second = self.redis.hmget(status, "resynced_ms", "audited_ms")
             return bool(first) and int(second or 0) >= int(first)
 
         for account in self.accounts:
-            until(partial(looked, self.keys_of(account).status), "a second look")
+            until(partial(looked, self.keys_of(account).status), "an audit")
 
     def sockets(self, kind: str, account: str = "") -> list[str]:
         """Return the account's open connections that play this role.

@@ -76,7 +76,7 @@ def test_c19_a_thousand_concurrent_sends_get_a_thousand_matching_acks(
 ) -> None:
     with running_stack(redis_url, simulator, orders=PATIENT, pacing=False) as stack:
         stack.start_worker()
-        stack.wait_looked_twice()  # it would find what the pushes are late to tell
+        stack.wait_audited()  # it would find what the pushes are late to tell
         strategy = stack.start_strategy()
         with (
             stack.control.fault("lose_push", match=stack.here),

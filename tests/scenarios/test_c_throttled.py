@@ -145,7 +145,7 @@ def settled_behind(stack: Stack, strategy: Recorder) -> None:
 def test_a_venue_that_says_how_long_to_wait_is_not_asked_meanwhile(stack: Stack) -> None:
     """Who goes on asking is banned, at Binance with all who share the address."""
     strategy = stack.start_strategy()
-    stack.wait_looked_twice()
+    stack.wait_audited()
     with ExitStack() as faults:
         query = stack.here | {"op": "query", "transport": "rest"}
         wait = faults.enter_context(
@@ -172,7 +172,7 @@ def test_a_ladder_asks_for_open_orders_of_its_symbol_only(
 ) -> None:
     """Of all symbols they cost 40 times as much, and a minute holds 60 such questions."""
     strategy = stack.start_strategy()
-    stack.wait_looked_twice()
+    stack.wait_audited()
     before = len(stack.ledger().queries)
     match = stack.here | {"op": "place"}
     with stack.control.fault("swallow_request", count=1, match=match):

@@ -7,8 +7,9 @@ from decimal import Decimal
 import pytest
 
 from router.enums import ExchangeType
-from tests.scenarios.stack import FAR_PRICE, VENUE_SYMBOL, Recorder, Stack, until
-from tests.scenarios.venues import every_derivative, every_venue
+from simulator.server import RunningSimulator
+from tests.scenarios.stack import FAR_PRICE, VENUE_SYMBOL, Recorder, Stack, running_stack, until
+from tests.scenarios.venues import VenueUnderTest, every_derivative, every_venue
 
 AMOUNT = Decimal("0.001")
 
@@ -149,9 +150,7 @@ def test_d5_an_order_missing_from_a_stale_snapshot_stays_open(stack: Stack) -> N
 
 @every_venue
 @pytest.mark.parametrize("end", ["filled", "canceled"])
-def test_d5_an_end_that_a_stale_snapshot_hides_is_told_by_a_second_look(
-    stack: Stack, end: str
-) -> None:
+def test_d5_an_end_that_a_stale_snapshot_hides_is_told_by_the_audit(stack: Stack, end: str) -> None:
     """Its push came before we listened again, and the list shows it as it was: open."""
     strategy = stack.start_strategy()
     oid, other = open_order(strategy), open_order(strategy)
@@ -171,6 +170,28 @@ def test_d5_an_end_that_a_stale_snapshot_hides_is_told_by_a_second_look(
     assert strategy.events().count("resynced") == 1
     assert strategy.of(other) == ["pending", "accepted"]
     stack.check(strategy)
+
+
+@every_venue
+@pytest.mark.parametrize("end", ["filled", "canceled"])
+def test_an_end_that_was_never_pushed_is_found_by_an_audit(
+    redis_url: str, simulator: RunningSimulator, venue: VenueUnderTest, end: str
+) -> None:
+    """The socket lives, so there is no reconnect that would show it."""
+    with running_stack(redis_url, simulator, venue=venue, audit_every_s=0.2) as stack:
+        stack.start_worker()
+        stack.wait_connected()
+        strategy = stack.start_strategy()
+        oid, other = open_order(strategy), open_order(strategy)
+        with stack.control.fault("lose_push", match=stack.here):
+            if end == "filled":
+                stack.control.fill_order(oid, account=stack.account)
+            else:
+                stack.control.cancel_order(oid, account=stack.account)
+            strategy.wait_for(oid, end)
+        assert "disconnected" not in strategy.events()
+        assert strategy.of(other) == ["pending", "accepted"]
+        stack.check(strategy)
 
 
 def test_d6_the_largest_grace_holds_and_a_negative_one_is_refused(stack: Stack) -> None:

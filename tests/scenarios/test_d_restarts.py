@@ -271,7 +271,7 @@ def test_d12_a_silently_dead_private_stream_is_found_and_nothing_is_lost(
         filled, partly, canceled, kept = (
             accepted(strategy, amount=Decimal("0.003")) for _ in range(4)
         )
-        stack.wait_looked_twice()
+        stack.wait_audited()
         known = sockets(stack, "private")
         assert stack.control.half_open("private", account=stack.account) == 1
         stack.control.fill_order(filled, account=stack.account, amount="0.001")
@@ -307,7 +307,7 @@ def test_d12_a_private_stream_that_the_venue_ends_is_replaced_and_nothing_is_los
     """The listen key expires, or the subscription is terminated; the socket stays open."""
     strategy = stack.start_strategy()
     filled, kept = (accepted(strategy, amount=Decimal("0.003")) for _ in range(2))
-    stack.wait_looked_twice()
+    stack.wait_audited()
     known = sockets(stack, "private")
     assert stack.control.expire_streams(stack.account) == 1
     stack.control.fill_order(filled, account=stack.account)

@@ -91,7 +91,7 @@ def nothing_under_an_older_epoch(record: Record) -> Iterator[Difference]:
             continue
         begun = [one for one in tenures if one.since_ms < row["ts_ms"] - _ON_ITS_WAY_MS]
         newest = _newest(begun) if account else own
-        if newest is not None and own.epoch < newest.epoch:
+        if newest is not None and own.epoch < newest.epoch and not _came_to_nothing(row):
             late_ms = row["ts_ms"] - newest.since_ms
             yield _about(5, row, f"by epoch {own.epoch}, {late_ms} ms after {newest.epoch} began")
 
@@ -186,6 +186,15 @@ def _of_verdict(record: Record, promise: int) -> Iterator[Difference]:
 
 def _newest(tenures: Iterator[Tenure] | list[Tenure]) -> Tenure | None:
     return max(tenures, key=lambda one: one.epoch, default=None)
+
+
+def _came_to_nothing(row: RequestRow) -> bool:
+    """Whether the venue refused it for its age.
+
+    No process can look at its lease and write to a socket in one step. One that is paused in
+    between sends when it goes on; the request's own expiry is what stops that.
+    """
+    return not row["processed"] and 0 < (row["expires_ms"] or 0) < row["ts_ms"]
 
 
 def _about(promise: int, row: RequestRow, what: str) -> Difference:

@@ -246,6 +246,18 @@ def sent_under_an_older_epoch(record: Record) -> Record:
     return with_rows(record, late, tenures=[*record.tenures, SECOND])
 
 
+def acted_on_though_it_had_expired(record: Record) -> Record:
+    at_ms = SECOND.since_ms + 2_000
+    late = request_row("amend-order", ts_ms=at_ms, expires_ms=at_ms - 1)
+    return with_rows(record, late, tenures=[*record.tenures, SECOND])
+
+
+def test_what_the_venue_refused_for_its_age_was_stopped_as_it_should_be(record: Record) -> None:
+    at_ms = SECOND.since_ms + 2_000
+    late = request_row("amend-order", ts_ms=at_ms, expires_ms=at_ms - 1, processed=False)
+    assert check(with_rows(record, late, tenures=[*record.tenures, SECOND])) == []
+
+
 def sent_by_the_jobs(record: Record) -> Record:
     return with_rows(record, request_row("cancel-order", address=JOBS))
 
@@ -337,6 +349,7 @@ DOCTORED: list[tuple[str, Doctored]] = [
     ("I4", fill_not_told),
     ("I4", fill_out_of_thin_air),
     ("I5", sent_under_an_older_epoch),
+    ("I5", acted_on_though_it_had_expired),
     ("I5", sent_by_the_jobs),
     ("I6", admitted_while_halted),
     ("I6", sent_after_the_halt),

@@ -7,7 +7,7 @@ import orjson
 import typer
 from rich.console import Console
 
-from benchmarks import bench, kept, report
+from benchmarks import against, bench, kept, report
 from benchmarks.children import BenchFailed
 from benchmarks.comparison import Say
 from benchmarks.options import QUICK, Options
@@ -31,6 +31,14 @@ def main(
     memory_orders: Annotated[
         int | None, typer.Option(min=1_000, help="So many orders for --memory.")
     ] = None,
+    before: Annotated[
+        str,
+        typer.Option(
+            "--against",
+            metavar="COMMIT",
+            help="Only compare this tree with that commit of it, in turns; keep nothing.",
+        ),
+    ] = "",
     keep: Annotated[
         bool | None,
         typer.Option(help="Write results/ and the README's tables; not if --quick."),
@@ -58,7 +66,9 @@ def main(
         progress.print(f"{words} …", markup=False)
 
     try:
-        if memory:
+        if before:
+            _against(options, before, say, as_json=as_json)
+        elif memory:
             _memory(options, say, keep=keep, as_json=as_json)
         else:
             _everything(options, say, keep=keep, as_json=as_json)
@@ -73,6 +83,14 @@ def _everything(options: Options, say: Say, *, keep: bool, as_json: bool) -> Non
     _show(found, as_json=as_json)
     if keep:
         kept.keep(found)
+
+
+def _against(options: Options, before: str, say: Say, *, as_json: bool) -> None:
+    found = against.run(options, before, say)
+    if as_json:
+        typer.echo(orjson.dumps(found).decode())
+    else:
+        console().print(report.rich_table(report.against_sheet(found)))
 
 
 def _memory(options: Options, say: Say, *, keep: bool, as_json: bool) -> None:

@@ -135,7 +135,7 @@ def run_flow(options: Options, say: Say) -> Flow:
         settings = flow.ROUTER_TOML.format(queue=ground.prefix, keep_s=flow.KEEP_S, archive=archive)
         place = replace(ground.place("flow"), router_toml=settings)
         router = start_stack(children, place, 1)
-        router.others |= {"jobs": start_jobs(children, place).pid} | _server(ground.url)
+        router.others |= {"jobs": start_jobs(children, place).pid} | server_of(ground.url)
         found = flow.measure(router, place, options, say)
         archived = sum(text.count(b"\n") for text in map(Path.read_bytes, archive.rglob("*.jsonl")))
         if archived < found.orders:
@@ -186,7 +186,8 @@ def _server_version(url: str) -> str:
     return f"{name} {info.get(f'{name}_version', info['redis_version'])}"
 
 
-def _server(url: str) -> dict[str, int]:
+def server_of(url: str) -> dict[str, int]:
+    """Return the server's process id, by its role; nothing if it is on another machine."""
     pid = memory.server_pid(url)
     return {} if pid is None else {"redis": pid}
 
@@ -203,7 +204,7 @@ def _comparison(ground: Ground, options: Options, say: Say) -> Comparison:
             routers[count] = start_stack(children, ground.place(name), count)
         sides = Sides(floor, routers)
         for side in sides.all():
-            side.others |= _server(ground.url)
+            side.others |= server_of(ground.url)
         return comparison.summarize(comparison.measure(sides, options, say), options)
 
 
@@ -232,14 +233,14 @@ def _traced(strategy: Child, options: Options) -> list[tuple[str, int]]:
 def _venues(ground: Ground, options: Options, say: Say) -> list[VenueRow]:
     say("venues")
     with ground.children("venues") as children:
-        sides = venues.start(children, ground.place("venues"), _server(ground.url))
+        sides = venues.start(children, ground.place("venues"), server_of(ground.url))
         return venues.measure(sides, options, say)
 
 
 def _memory(ground: Ground, options: Options) -> Memory:
     with ground.children("memory") as children:
         router = start_stack(children, ground.place("memory"), 1)
-        router.others |= _server(ground.url)
+        router.others |= server_of(ground.url)
         return memory.measure(router, ground.place("memory"), options)
 
 

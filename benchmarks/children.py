@@ -95,9 +95,9 @@ class Child:
 class Children:
     """Starts processes and ends them all; a context manager."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], tree: Path = ROOT) -> None:
         self._folder = folder
-        self._environment = {**environment, "PYTHONPATH": str(ROOT)}
+        self._environment = {**environment, "PYTHONPATH": str(tree)}
         self._running: list[Child] = []
 
     def __repr__(self) -> str:

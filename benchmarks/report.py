@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
+from benchmarks import against
+from benchmarks.against import Against
 from benchmarks.bench import Report
 from benchmarks.comparison import Latency, Throughput
 from benchmarks.figures import Spread
@@ -40,6 +42,24 @@ def sheets(report: Report) -> list[Sheet]:
         flow_sheet(report.flow),
     ]
     return [sheet for sheet in made if sheet.rows]
+
+
+def against_sheet(found: Against) -> Sheet:
+    """Return the table of this tree beside another commit."""
+    return Sheet(
+        f"This tree beside {found.before}, aimed at no more than {against.MOST_RATIO} × each",  # noqa: RUF001
+        ("", "before", "now", "now / before", ""),
+        [
+            (
+                one.name,
+                _range(one.before, _whole),
+                _range(one.now, _whole),
+                _range(one.ratio, _ratio),
+                "met" if one.met else "MISSED",
+            )
+            for one in found.costs
+        ],
+    )
 
 
 def rich_table(sheet: Sheet) -> Table:

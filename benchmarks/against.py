@@ -73,7 +73,11 @@ def run(options: Options, before: str, say: Say) -> Against:
 
 
 def _unpack(commit: str, tree: Path) -> None:
-    archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=False)
+    command = ["git", "archive", "--format=tar", commit]
+    try:
+        archive = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    except FileNotFoundError:
+        raise BenchFailed("git is not installed, so there is no other commit") from None
     if archive.returncode:
         raise BenchFailed(f"no commit {commit}: {archive.stderr.decode().strip()}")
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:

@@ -156,9 +156,10 @@ class Doubts:
             finding = climb.observe(findings.rung, begun_ms, clock.monotonic_ms())
             if finding is not None:
                 return finding, findings
-            # Be there when absence begins to count, not a whole pause later.
-            counts = climb.whole(begun_ms)
-            until_ms = climb.unknown_at_ms if counts else climb.absent_from_ms
+            until_ms = climb.unknown_at_ms
+            if not climb.whole(begun_ms):
+                # Be there when absence begins to count, not a whole pause later.
+                until_ms = min(until_ms, climb.absent_from_ms)
             await asyncio.sleep(self._pause_s(pauses, until_ms))
 
     async def _take(self, record: OrderRecord, findings: Findings) -> None:

@@ -1,4 +1,7 @@
-"""After a reconnect: refetch, wait out the grace, confirm what is missing, tell the diff."""
+"""After a reconnect: refetch, wait out the grace, confirm what is missing, tell the diff.
+
+Then audits: the same once more soon after, and now and then, for what no push told.
+"""
 
 import asyncio
 import logging

@@ -225,6 +225,7 @@ class World:
     checks: Checks
     wiring: Wiring
     notes: Notes
+    doubts: Doubts
 
     async def resolve(self, for_s: float = SETTLED_S) -> Ended:
         """Put the create in doubt; return what became of it when nothing moves any more.
@@ -283,7 +284,8 @@ def create_in_doubt(
     statements = Statements(wiring)
     checks = Checks(wiring, statements)
     statements.on_missing_fills = checks.fills_missing
-    desk.doubt = Doubts(wiring, desk, checks, statements, notes.hand_over).begin
+    doubts = Doubts(wiring, desk, checks, statements, notes.hand_over)
+    desk.doubt = doubts.begin
     desk.check_later = checks.later
     sent = record(
         state=State.PENDING,
@@ -302,4 +304,4 @@ def create_in_doubt(
         sent_ms=now_ms,
         first_sent_ms=now_ms,
     )
-    return World(rules, venue, desk, flight, checks, wiring, notes)
+    return World(rules, venue, desk, flight, checks, wiring, notes, doubts)

@@ -196,6 +196,19 @@ def test_an_order_that_shows_after_the_first_whole_ladder_is_not_sent_again(
     assert runner.run(shown()) == SHOWN[Says.LIVE]
 
 
+def test_an_order_is_told_unknown_in_time_however_many_are_in_doubt_beside_it(
+    runner: "asyncio.Runner",
+) -> None:
+    """They ask less often then, not later than the time for an answer is over."""
+
+    async def crowded() -> Ended:
+        one = world(Case(NOTHING, expiry_passes=False, fallback=True, valid=True))
+        one.doubts._climbing = 1_000
+        return await one.resolve(PASSES.ack_timeout_ms / 1_000 + 0.05)
+
+    assert runner.run(crowded()) == UNKNOWN
+
+
 def test_a_halted_account_sends_no_second_copy(runner: "asyncio.Runner") -> None:
     async def halted() -> Ended:
         one = world(Case(NOTHING, expiry_passes=True, fallback=True, valid=True))

@@ -53,6 +53,7 @@ class Story:
         self.outcome = Outcome(seed, 0, 0)
         self.keys = AccountKeys(ACCOUNT, self.scene.settings.prefix)
         self._lives: dict[str, int] = {}
+        self._traders: dict[str, Trader] = {}
         self._alive: dict[str, Process] = {}
         self._names: dict[Process, str] = {}
         loop = self.scene.loop
@@ -102,6 +103,7 @@ class Story:
             # After the last restart nobody trades: what happens then is the restart's doing.
             signals = [one for one in self.signals if name in one.by and not self.restarted_s]
             trader = Trader(scene.loop, scene.venue, self.diary, name, signals)
+            self._traders[name] = trader
             strategy, _, instance = name.partition("@")
             process = scene.start_strategy(trader, strategy, instance, self._gave_up)
         process.skew_s = self._skews[name]
@@ -215,4 +217,5 @@ class Story:
             still_s = still_s + _LOOK_S if self._is_quiet() else 0.0
 
     def _is_quiet(self) -> bool:
-        return not verdict.unfinished(self)
+        idle = all(one.is_idle for one in self._traders.values())
+        return idle and not verdict.unfinished(self)

@@ -123,6 +123,11 @@ class Trader(Strategy):
         self._signals = signals
         self._changes: list[_Change] = []
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has nothing more in mind for its orders."""
+        return not self._changes
+
     def on_start(self) -> None:
         self._loop.start_strand(self._loop.current, self._trade)
 
@@ -169,10 +174,10 @@ class Trader(Strategy):
         strand = running(self._loop)
         while self._changes and (at_s is None or min(self._changes).at_s < at_s):
             change = min(self._changes)
-            self._changes.remove(change)
             if change.at_s > self._loop.now_s:
                 strand.wait(change.at_s - self._loop.now_s)
             self._change(change)
+            self._changes.remove(change)
         if at_s is not None and at_s > self._loop.now_s:
             strand.wait(at_s - self._loop.now_s)
 

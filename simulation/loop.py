@@ -77,6 +77,7 @@ class NumberedFuture(asyncio.Future[Any]):
     """A future whose place in a set does not depend on where it lies in memory."""
 
     number = 0
+    process: "Process | None" = None
 
     def __hash__(self) -> int:
         return self.number
@@ -195,6 +196,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def create_future(self) -> asyncio.Future[Any]:
         future = NumberedFuture(loop=self)
         future.number = next(self._numbers)
+        future.process = self.current
         return future
 
     def call_soon(  # type: ignore[override]
@@ -326,9 +328,11 @@ def _bury(task: asyncio.Task[Any]) -> None:
 
 def _note_problem(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     assert isinstance(loop, VirtualLoop)
-    # Noticed whenever the task is collected, by whoever runs then.
-    task = context.get("future")
-    process = (task.process if isinstance(task, NumberedTask) else None) or loop.current
+    # Noticed whenever it is collected, by whoever runs then. What came for a task that was buried
+    # with its process nobody fetches.
+    future = context.get("future")
+    numbered = isinstance(future, NumberedTask | NumberedFuture)
+    process = (future.process if numbered else None) or loop.current  # type: ignore[union-attr]
     # What nobody fetched from a task that was given up is told by its successor's log.
     given_up = "never retrieved" in context["message"]
     if not (process.dead or (given_up and isinstance(context["exception"], RouterError))):

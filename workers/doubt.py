@@ -14,7 +14,7 @@ from typing import assert_never
 
 from router.enums import Exists, RequestKind, WsOrderResultType
 from router.orders import OrderRecord, failed
-from router.outcomes import Climb, Finding, Rung, absent_from, backoff_s
+from router.outcomes import Climb, Finding, Rung, backoff_s
 from router.state import UNSEEN, Event, State, advance
 from workers.checks import Checks
 from workers.desk import Desk
@@ -75,7 +75,7 @@ class Doubts:
         for record in orders:
             if record.state is State.UNKNOWN and not self._desk.creating(record):
                 # It may have been sent as late as now, for all that we know.
-                absent_ms = self._absent_from(self._on.clock.monotonic_ms())
+                absent_ms = self._on.absent_from(self._on.clock.monotonic_ms())
                 self._go_on(record, Climb(absent_ms, absent_ms))
 
     def _go_on(self, record: OrderRecord, climb: Climb) -> None:
@@ -127,20 +127,11 @@ class Doubts:
         flight.first_sent_ms = flight.first_sent_ms or flight.sent_ms
         # What an earlier worker sent may have left it as late as now; the resolver counts from it.
         flight.record.sent_ms = flight.record.sent_ms or clock.redis_ms()
-        absent_ms = self._absent_from(flight.sent_ms)
+        absent_ms = self._on.absent_from(flight.sent_ms)
         unknown_ms = max(
             flight.first_sent_ms + rules.ack_timeout_ms, now_ms + rules.ladder_budget_ms
         )
         return Climb(absent_ms, unknown_ms)
-
-    def _absent_from(self, sent_ms: int) -> int:
-        rules = self._on.orders
-        return absent_from(
-            sent_ms,
-            expiry_ms=rules.expiry_ms,
-            clock_skew_ms=rules.clock_skew_ms,
-            visibility_lag_ms=rules.visibility_lag_ms,
-        )
 
     async def _up(self, flight: Flight, climb: Climb) -> tuple[Finding | None, Findings]:
         """Return how the climb ended; None when the venue showed the order by another way."""

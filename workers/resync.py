@@ -287,14 +287,16 @@ class Resync:
                 await asyncio.sleep(self._on.orders.visibility_lag_ms / 1000)
             if record.ended:
                 return True
+            # A "not found" counts once queries must show the order (``router.outcomes``, rule 3).
+            counts = self._on.clock.redis_ms() >= self._on.absent_from(record.sent_ms)
             findings = await self._on.rounds.ask(record, whole=True)
             if findings.rung is Rung.FOUND and findings.report is not None:
                 await self._checks.take(record, findings.report)
                 return True
-            if findings.rung is Rung.NO_ANSWER:
-                return False
-            if _never_seen(record):
+            if findings.rung is Rung.NOT_FOUND and _never_seen(record):
                 return True  # nothing here could end it: the doubt that asks for it goes on
+            if findings.rung is Rung.NO_ANSWER or not counts:
+                return False
         if not record.ended:
             self._vanished(record)
         return True

@@ -6,6 +6,7 @@ from collections.abc import Collection, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from router import outcomes
 from router.settings import OrderSettings
 from workers.clock import Clock
 from workers.inquiry import Inquiry
@@ -41,6 +42,15 @@ class Wiring:
 
     def __post_init__(self) -> None:
         self.rounds = Rounds(self.inquiry, self.clock, self.spawn)
+
+    def absent_from(self, sent_ms: int) -> int:
+        """Return from when a "not found" counts for a request sent at ``sent_ms``; of its clock."""
+        return outcomes.absent_from(
+            sent_ms,
+            expiry_ms=self.orders.expiry_ms,
+            clock_skew_ms=self.orders.clock_skew_ms,
+            visibility_lag_ms=self.orders.visibility_lag_ms,
+        )
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
         """Run ``work`` beside everything else; its failure ends the worker, loudly."""

@@ -194,6 +194,26 @@ def test_an_end_that_was_never_pushed_is_found_by_an_audit(
         stack.check(strategy)
 
 
+@every_venue
+def test_an_audit_ends_no_order_that_queries_do_not_show_yet(
+    redis_url: str, simulator: RunningSimulator, venue: VenueUnderTest
+) -> None:
+    """Lists and queries by id lag behind what the venue has acknowledged and pushed."""
+    with running_stack(redis_url, simulator, venue=venue, audit_every_s=0.05) as stack:
+        stack.start_worker()
+        stack.wait_connected()
+        strategy = stack.start_strategy()
+        with stack.control.fault("visibility_lag", delay_ms=1_500, match=stack.here):
+            oid = open_order(strategy)
+        [row] = stack.ledger().orders
+        until(lambda: stack.control.health()["now_ms"] > row["created_ms"] + 1_700)
+        assert stack.ledger().orders[0]["state"] == row["state"], "it is open all the time"
+        assert strategy.of(oid) == ["pending", "accepted"]
+        strategy.cancel_order_ws(stack.symbol, oid)
+        strategy.wait_for(oid, "canceled")
+        stack.check(strategy)
+
+
 def test_d6_the_largest_grace_holds_and_a_negative_one_is_refused(stack: Stack) -> None:
     wishes = {"alpha": 150, "beta": 600}
     strategies = {}

@@ -11,7 +11,8 @@ from workers.venue import Instruments, Page, RestReply, RestRequest
 
 class ListingVenue:
     """``shown``: the orders that it has; ``asked``: how often each kind of query came, ``times_s``
-    when, by the running loop; ``silent``: it answers nothing as long as this is set."""
+    when, by the running loop. ``silent``: what its next answer waits for; ``hangs`` is set when one
+    does."""
 
     visibility_lag_ms = 0
 
@@ -20,6 +21,7 @@ class ListingVenue:
         self.asked: Counter[str] = Counter()
         self.times_s: list[tuple[float, str]] = []
         self.silent: asyncio.Event | None = None
+        self.hangs = asyncio.Event()
 
     def query_order(
         self, instrument: Instrument, client_id: str, venue_id: str
@@ -51,5 +53,6 @@ class ListingVenue:
         await asyncio.sleep(0)
         if self.silent is not None:
             silent, self.silent = self.silent, None
+            self.hangs.set()
             await silent.wait()
         return RestReply(200, request.path)

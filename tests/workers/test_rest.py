@@ -42,6 +42,17 @@ class StandingClock(Clock):
         return 1_000_000
 
 
+def client_of(venue: object, threads: int = 1) -> RestClient:
+    return RestClient(
+        cast(Venue, venue),
+        Credentials("key", "secret"),
+        StandingClock(),
+        threads=threads,
+        connect_timeout_s=1,
+        read_timeout_s=1,
+    )
+
+
 @pytest.fixture
 def venue() -> SigningVenue:
     return SigningVenue()
@@ -49,14 +60,7 @@ def venue() -> SigningVenue:
 
 @pytest.fixture
 def rest(venue: SigningVenue) -> Iterator[RestClient]:
-    client = RestClient(
-        cast(Venue, venue),
-        Credentials("key", "secret"),
-        StandingClock(),
-        threads=1,
-        connect_timeout_s=1,
-        read_timeout_s=1,
-    )
+    client = client_of(venue)
     yield client
     client.close()
 
@@ -93,14 +97,7 @@ class PagingVenue(SigningVenue):
 
 async def paged(answers: dict[str, str], *queries: str) -> list[str]:
     """Return what was read of these pages, each of which names the next."""
-    client = RestClient(
-        cast(Venue, PagingVenue()),
-        Credentials("key", "secret"),
-        StandingClock(),
-        threads=1,
-        connect_timeout_s=1,
-        read_timeout_s=1,
-    )
+    client = client_of(PagingVenue())
 
     async def ask(request: RestRequest, *, signed: bool = True) -> RestReply:
         if request.path not in answers:
@@ -163,14 +160,7 @@ def test_a_client_shows_where_it_calls(rest: RestClient) -> None:
 
 async def test_a_command_finds_a_free_thread_however_many_queries_hang() -> None:
     held, begun = threading.Event(), threading.Semaphore(0)
-    client = RestClient(
-        cast(Venue, SigningVenue()),
-        Credentials("key", "secret"),
-        StandingClock(),
-        threads=4,
-        connect_timeout_s=1,
-        read_timeout_s=1,
-    )
+    client = client_of(SigningVenue(), threads=4)
 
     def call(request: RestRequest, signed: bool = True, may_leave: Any = None) -> RestReply:
         if request.method == "GET":

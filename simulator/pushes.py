@@ -68,7 +68,8 @@ class PushQueue:
         """Come to the end of this turn even if nothing was added."""
         if not self._scheduled and self.loop is not None:
             self._scheduled = True
-            self.loop.call_soon(self._flush)
+            # In the turn after the next: the loop writes what acknowledges in the next one.
+            self.loop.call_soon(self.loop.call_soon, self._flush)
 
     def send(self, push: Push) -> None:
         """Send ``push`` now."""

@@ -331,8 +331,9 @@ def _note_problem(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> N
     # Noticed whenever it is collected, by whoever runs then. What came for a task that was buried
     # with its process nobody fetches.
     future = context.get("future")
-    numbered = isinstance(future, NumberedTask | NumberedFuture)
-    process = (future.process if numbered else None) or loop.current  # type: ignore[union-attr]
+    # A future that gathers others is of their process.
+    of = next(iter(getattr(future, "_children", ())), future)
+    process = getattr(of, "process", None) or loop.current
     # What nobody fetched from a task that was given up is told by its successor's log.
     given_up = "never retrieved" in context["message"]
     if not (process.dead or (given_up and isinstance(context["exception"], RouterError))):

@@ -6,6 +6,8 @@ Invariants:
    missing and an end waits for them, so that a strategy is told each fill before the end.
 3. A snapshot never reopens an ended order and never takes a fill back (rule 3 of state.py).
 4. Folding the same reports in any order, any number of times, ends in the same order.
+5. Trades alone end an order only if no amount that it may have leaves a rest: not one that a modify
+   has asked for either. Trades and terms come apart, in any order.
 """
 
 from collections.abc import Iterator, Mapping
@@ -55,6 +57,8 @@ class OrderRecord:
     fee_currency: str = ""
     avg_price: Decimal | None = None
     trades: dict[str, Decimal] = field(default_factory=dict)
+    asked: Decimal = ZERO
+    """The largest amount that a modify has asked for, whatever became of it."""
     end: State | None = None
     by_amount: bool = True  # False where the venue counts in quote value: its state decides
     reason: str = ""
@@ -109,6 +113,7 @@ class OrderRecord:
         record.filled = Decimal(fields.get("filled", "0"))
         record.venue_filled = Decimal(fields.get("venue_filled", "0"))
         record.cost = Decimal(fields.get("cost", "0"))
+        record.asked = Decimal(fields.get("asked", "0"))
         record.fee = Decimal(fields.get("fee", "0"))
         record.fee_currency = fields.get("fee_currency", "")
         record.avg_price = Decimal(fields["avg_price"]) if fields.get("avg_price") else None
@@ -134,6 +139,12 @@ class OrderRecord:
     @property
     def remaining(self) -> Decimal:
         return ZERO if self.state is State.FILLED else max(ZERO, self.amount - self.filled)
+
+    @property
+    def filled_whole(self) -> bool:
+        """Whether the trades told leave nothing of any amount that the order may have."""
+        whole = self.by_amount and self.filled >= self.amount and self.filled >= self.asked
+        return whole and not self.lacks_fills
 
     @property
     def lacks_fills(self) -> bool:
@@ -206,6 +217,7 @@ class OrderRecord:
             self.fee_currency,
             self.amount,
             self.price,
+            self.asked,
             self.end,
         )
 
@@ -214,7 +226,7 @@ class OrderRecord:
 _CHANGING = (
     *("state", "exists", "eid", "filled", "avg_price", "reason"),
     *("sent_ms", "acked_ms", "ended_ms", "epoch", "venue_filled", "venue_ms"),
-    *("cost", "fee", "fee_currency", "amount", "price", "end"),
+    *("cost", "fee", "fee_currency", "amount", "price", "asked", "end"),
 )
 
 
@@ -278,6 +290,9 @@ def fold(record: OrderRecord, report: OrderReport) -> list[Told]:
         return failed(record, Event.REJECTED, report.reason or "rejected", report.ts_ms)
     told = _first_sight(record, report.venue_id, report.ts_ms)
     record.venue_id = record.venue_id or report.venue_id
+    if _is_enlarged(record, report):
+        step(record, Event.ENLARGED)
+        record.end, record.ended_ms = None, 0
     if _take_terms(record, report) and record.state is State.ACCEPTED:
         told.append(Told(OrderStatus.ACCEPTED))  # on the book with other terms: amended
     record.venue_filled = max(record.venue_filled, report.filled)
@@ -321,8 +336,7 @@ def add_fill(record: OrderRecord, fill: Fill) -> list[Told]:
     record.fee += fill.fee
     record.fee_currency = fill.fee_currency or record.fee_currency
     record.venue_filled = max(record.venue_filled, record.filled)
-    all_filled = record.by_amount and record.filled >= record.amount and not record.lacks_fills
-    revived = record.state is State.FAILED
+    all_filled, revived = record.filled_whole, record.state is State.FAILED
     step(record, Event.FILL_ALL if all_filled else Event.FILL)
     if revived:
         record.reason, record.ended_ms = "", 0
@@ -374,6 +388,8 @@ _END_EVENTS = {
 def _take_terms(record: OrderRecord, report: OrderReport) -> bool:
     """Take amount and price as the venue has them, newest first; return whether they changed."""
     record.by_amount = report.amount is not None
+    if report.state is VenueState.FILLED:
+        record.asked = ZERO  # the venue's own word for all of it
     if report.ts_ms < record.venue_ms:
         return False
     before = record.amount, record.price
@@ -382,6 +398,17 @@ def _take_terms(record: OrderRecord, report: OrderReport) -> bool:
     if report.price is not None and report.price > 0:
         record.price = report.price
     return (record.amount, record.price) != before
+
+
+def _is_enlarged(record: OrderRecord, report: OrderReport) -> bool:
+    """Whether an order that its trades seemed to fill has been made larger, and has a rest."""
+    return (
+        record.state is State.FILLED
+        and report.state is VenueState.OPEN
+        and report.ts_ms > record.venue_ms
+        and report.amount is not None
+        and report.amount > max(record.filled, report.filled)
+    )
 
 
 def _opened(record: OrderRecord) -> list[Told]:

@@ -6,7 +6,8 @@ Rules:
 3. Evidence of existence always wins: FAILED is revived by it, and a late refusal or loss never
    takes back what a push has shown.
 4. "Partially filled" is a quantity, not a state; ``status_of`` shows it.
-5. A fill after CANCELED or EXPIRED counts; FILLED is the one state nothing leaves.
+5. A fill after CANCELED or EXPIRED counts. FILLED is left by one thing alone: the venue's later
+   word that the order, made larger meanwhile, is on the book.
 """
 
 from decimal import Decimal
@@ -41,6 +42,7 @@ class Event(StrEnum):
     CANCEL_REFUSED = "CANCEL_REFUSED"
     CANCELED = "CANCELED"
     EXPIRED = "EXPIRED"
+    ENLARGED = "ENLARGED"  # on the book with a larger amount than the one that was filled
     VANISHED = "VANISHED"  # it was on the book, and the venue no longer lists it anywhere
 
 
@@ -114,7 +116,10 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
         _E.FILL_ALL: _S.FILLED,
         **_ignored(_S.EXPIRED, *(set(_E) - {_E.FILL_ALL, _E.SENT, _E.NOT_SENT})),
     },
-    _S.FILLED: _ignored(_S.FILLED, *(set(_E) - {_E.SENT, _E.NOT_SENT})),
+    _S.FILLED: {
+        _E.ENLARGED: _S.ACCEPTED,
+        **_ignored(_S.FILLED, *(set(_E) - {_E.ENLARGED, _E.SENT, _E.NOT_SENT})),
+    },
     _S.FAILED: {
         **_ignored(
             _S.FAILED,

@@ -9,6 +9,7 @@ Invariants:
 from collections import defaultdict, deque
 
 from workers.flights import Flight
+from workers.venue import Modify
 
 OrderKey = tuple[str, str]
 
@@ -25,7 +26,12 @@ class Changes:
         return f"Changes({len(self._unfinished)} orders, {len(self._by_rest)} by REST now)"
 
     def taken(self, flight: Flight) -> None:
-        """Note a modify that was just taken: those before it are superseded."""
+        """Note a modify that was just taken: those before it are superseded.
+
+        From now on trades of the amount that the order has had need not be all of it.
+        """
+        if isinstance(flight.command, Modify) and flight.command.amount is not None:
+            flight.record.asked = max(flight.record.asked, flight.command.amount)
         mine = self._unfinished[_key(flight)]
         for older in mine:
             older.superseded = True

@@ -137,11 +137,11 @@ class Checks:
 
     async def take(self, record: OrderRecord, report: OrderReport) -> None:
         """Take the venue's statement, with the fills that it counts."""
-        if report.filled > record.filled:
-            # The trades first, so that each is told before an end that follows them.
-            record.venue_filled = max(record.venue_filled, report.filled)
-            await self.fetch_fills(record)
+        # Its terms first: whether the trades fill the order depends on the amount that it has by
+        # now. An end waits for the trades.
         self._statements.take(record, report)
+        if record.lacks_fills:
+            await self.fetch_fills(record)
 
     async def fetch_fills(self, record: OrderRecord) -> bool:
         """Ask for the order's trades and tell those not told; return whether that was answered."""

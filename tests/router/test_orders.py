@@ -323,3 +323,44 @@ def test_the_first_end_stands_unless_all_was_filled() -> None:
     assert record.state is State.CANCELED
     told = [one for n in (1, 2, 3) for one in add_fill(record, fill(n))]
     assert statuses(told)[-1] is OrderStatus.FILLED
+
+
+def test_trades_of_its_old_amount_do_not_end_an_order_that_was_asked_to_grow() -> None:
+    """Trades and terms come apart: the trade of an enlarged order may be told before its terms."""
+    record = sent_order("1")
+    fold(record, report(amount="1"))
+    record.asked = Decimal(3)
+    assert statuses(add_fill(record, fill(1, "1.2"))) == [OrderStatus.PARTIALLY_FILLED]
+    assert statuses(fold(record, report(filled="1.2", ts_ms=2))) == [OrderStatus.ACCEPTED]
+    assert statuses(add_fill(record, fill(2, "1.8"))) == [OrderStatus.FILLED]
+
+
+def test_an_order_whose_growth_was_refused_ends_by_the_venues_word() -> None:
+    record = sent_order("1")
+    fold(record, report(amount="1"))
+    record.asked = Decimal(3)
+    whole = report(VenueState.FILLED, "1", amount="1", fill=fill(1), ts_ms=2)
+    assert statuses(fold(record, whole)) == [OrderStatus.FILLED]
+
+
+def test_what_was_asked_for_outlives_the_worker() -> None:
+    record = sent_order("1")
+    record.asked = Decimal(3)
+    fields = {**record.intent().fields(), **record.hash_fields()}
+    assert OrderRecord.from_hash("alpha", fields).asked == 3
+
+
+@pytest.mark.parametrize(("ts_ms", "after"), [(3, State.ACCEPTED), (2, State.FILLED)])
+def test_a_later_word_that_a_filled_order_is_larger_and_open_reopens_it(
+    ts_ms: int, after: State
+) -> None:
+    """Somebody enlarged it by hand; an older word is from before its amount was filled."""
+    record = sent_order("1")
+    fold(record, report(filled="1", amount="1", fill=fill(1), ts_ms=2))
+    assert record.state is State.FILLED
+    told = fold(record, report(filled="1", ts_ms=ts_ms))
+    assert record.state is after
+    assert statuses(told) == ([OrderStatus.ACCEPTED] if after is State.ACCEPTED else [])
+    if after is State.ACCEPTED:
+        assert (record.end, record.ended_ms) == (None, 0)
+        assert statuses(add_fill(record, fill(2, "2"))) == [OrderStatus.FILLED]

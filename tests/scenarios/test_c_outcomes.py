@@ -20,7 +20,7 @@ from tests.scenarios.stack import (
     running_stack,
     until,
 )
-from tests.scenarios.venues import VenueUnderTest, every_venue
+from tests.scenarios.venues import VenueUnderTest, every_derivative, every_venue
 from tests.workers.poison import cancel
 from workers import jobs
 
@@ -315,6 +315,24 @@ def test_c18_a_modify_keeps_fills_and_fields(stack: Stack) -> None:
     assert (last.filled, last.amount) == (AMOUNT, Decimal("0.002"))
     [row] = stack.ledger().orders_of(oid)
     assert (Decimal(row["price"] or 0), Decimal(row["filled"])) == (new_price, AMOUNT)
+    stack.check(strategy)
+
+
+@every_derivative
+def test_c18_an_enlarged_order_is_not_over_once_its_old_amount_is_filled(stack: Stack) -> None:
+    """What is told of it afterwards is found by query: trades, and the amount it has by now."""
+    strategy = stack.start_strategy()
+    oid = resting(stack, strategy)
+    [row] = stack.ledger().orders_of(oid)
+    with stack.control.fault("lose_push", match=stack.here):
+        strategy.modify_order_ws(stack.symbol, oid, amount=3 * AMOUNT)
+        until(lambda: stack.ledger().orders_of(oid)[0]["size"] != row["size"], "it was enlarged")
+        stack.control.fill_order(oid, account=stack.account, amount=AMOUNT)
+        until(lambda: strategy.orders(oid)[-1].filled == AMOUNT, "its trade is told")
+        until(lambda: strategy.orders(oid)[-1].amount == 3 * AMOUNT, "and its terms")
+    assert "filled" not in strategy.of(oid)
+    strategy.cancel_order_ws(stack.symbol, oid)
+    strategy.wait_for(oid, "canceled")
     stack.check(strategy)
 
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from router.evidence import OrderReport, Source, VenueState
 from router.settings import OrderSettings
 from router.state import State
 from tests.workers.ladder_world import Says, World, create_in_doubt
@@ -33,6 +34,31 @@ def told_after(answers: dict[str, Says], truth: dict[str, Says]) -> World:
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(live())
+
+
+def test_its_terms_are_taken_before_the_trades_that_are_counted_against_them() -> None:
+    """Somebody enlarged the order by hand; then the amount that it had had was traded."""
+
+    async def live() -> World:
+        rules = OrderSettings()
+        world = create_in_doubt(
+            rules, {"fills": Says.FILLED}, late_ms=0, fallback=False, valid_ms=0
+        )
+        record = world.flight.record
+        record.state, record.venue_id, was = State.ACCEPTED, "v-o1", record.amount
+        report = OrderReport(
+            record.symbol, record.client_id, "v-o1", VenueState.OPEN, was, Source.QUERY, 5_000,
+            amount=3 * was,
+        )  # fmt: skip
+        await world.checks.take(record, report)
+        assert (record.filled, record.amount, record.state) == (was, 3 * was, State.ACCEPTED)
+        await end_tasks(list(world.wiring.tasks))
+        return world
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        world = runner.run(live())
+    assert world.venue.asked == ["fills"]
+    assert "FILLED" not in world.notes.told
 
 
 FILLED = {"by_id": Says.FILLED, "fills": Says.FILLED}

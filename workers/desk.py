@@ -436,7 +436,8 @@ class Desk:
             self._creating.pop(_key(flight.record), None)
             self._release_held(flight.record)
         elif flight.kind is RequestKind.MODIFY:
-            self._changes.finished(flight)
+            for held in self._changes.finished(flight):
+                self._dispatch(held)
 
     def _release_held(self, record: OrderRecord) -> None:
         for held in self._held.pop(_key(record), []):

@@ -1,5 +1,6 @@
 """The venue's rate limits, kept on our side so that it never has to say no. Pure."""
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -10,6 +11,10 @@ from workers.venue import Limits, RateLimit
 #: The venue counts arrivals, we departures: leave room for what the network squeezes together.
 COUNT_SHARE = 0.95
 PERIOD_SHARE = 1.05
+#: The longest that a window stays shut because the venue said that it is full. How full it is, and
+#: which one it meant, it does not say; others may use the account as well. Asked again every two
+#: seconds it tells, while one refusal must not stop the account for a window of minutes or a day.
+MOST_SHUT_S = 2.0
 
 
 @dataclass(slots=True)
@@ -19,13 +24,15 @@ class Window:
     count: int
     period_s: float
     departures_s: deque[float] = field(default_factory=deque)
+    shut_until_s: float = -math.inf
 
     def wait_s(self, now_s: float) -> float:
         """Return the seconds until one more may leave; 0.0 if it may now."""
         self._forget(now_s)
+        free_s = max(0.0, self.shut_until_s - now_s)
         if len(self.departures_s) < self.count:
-            return 0.0
-        return self.departures_s[-self.count] + self.period_s - now_s
+            return free_s
+        return max(free_s, self.departures_s[-self.count] + self.period_s - now_s)
 
     def take(self, now_s: float) -> None:
         self.departures_s.append(now_s)
@@ -34,10 +41,9 @@ class Window:
         """Uncount the last one taken: it did not leave after all."""
         self.departures_s.pop()
 
-    def close(self, now_s: float) -> None:
-        """Let nothing more leave for a whole period: the venue said that it is full."""
-        self.departures_s.clear()
-        self.departures_s.extend([now_s] * self.count)
+    def shut(self, now_s: float) -> None:
+        """Let nothing more leave for a period, or for as long as that may be: the venue said no."""
+        self.shut_until_s = now_s + min(self.period_s, MOST_SHUT_S)
 
     def _forget(self, now_s: float) -> None:
         while self.departures_s and self.departures_s[0] <= now_s - self.period_s:
@@ -76,10 +82,10 @@ class Pacer:
                 window.give_back()
 
     def exhaust(self, kind: RequestKind, symbol: str, now_s: float) -> None:
-        """Close the windows of a request that the venue throttled nevertheless."""
+        """Shut the windows of a request that the venue throttled nevertheless, for a while."""
         for batched in (False, True):
             for window in self._for(kind, symbol, batched):
-                window.close(now_s)
+                window.shut(now_s)
 
     def _for(self, kind: RequestKind, symbol: str, batched: bool) -> list[Window]:
         found: list[Window] = []

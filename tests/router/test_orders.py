@@ -350,17 +350,17 @@ def test_what_was_asked_for_outlives_the_worker() -> None:
     assert OrderRecord.from_hash("alpha", fields).asked == 3
 
 
-@pytest.mark.parametrize(("ts_ms", "after"), [(3, State.ACCEPTED), (2, State.FILLED)])
+@pytest.mark.parametrize(("ts_ms", "reopened"), [(3, True), (2, False)])
 def test_a_later_word_that_a_filled_order_is_larger_and_open_reopens_it(
-    ts_ms: int, after: State
+    ts_ms: int, reopened: bool
 ) -> None:
     """Somebody enlarged it by hand; an older word is from before its amount was filled."""
     record = sent_order("1")
-    fold(record, report(filled="1", amount="1", fill=fill(1), ts_ms=2))
-    assert record.state is State.FILLED
+    told = fold(record, report(filled="1", amount="1", fill=fill(1), ts_ms=2))
+    assert statuses(told)[-1] is OrderStatus.FILLED
     told = fold(record, report(filled="1", ts_ms=ts_ms))
-    assert record.state is after
-    assert statuses(told) == ([OrderStatus.ACCEPTED] if after is State.ACCEPTED else [])
-    if after is State.ACCEPTED:
+    assert statuses(told) == ([OrderStatus.ACCEPTED] if reopened else [])
+    assert record.ended is not reopened
+    if reopened:
         assert (record.end, record.ended_ms) == (None, 0)
         assert statuses(add_fill(record, fill(2, "2"))) == [OrderStatus.FILLED]

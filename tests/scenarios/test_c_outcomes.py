@@ -336,6 +336,24 @@ def test_c18_an_enlarged_order_is_not_over_once_its_old_amount_is_filled(stack: 
     stack.check(strategy)
 
 
+@every_derivative
+def test_c18_two_modifies_that_name_different_terms_both_count(stack: Stack) -> None:
+    """The second is asked for before the first is answered; some venues want all terms repeated."""
+    strategy = stack.start_strategy()
+    oid = resting(stack, strategy)
+    price = FAR_PRICE - 100
+    match = stack.here | {"op": "amend"}
+    with stack.control.fault("delay_ack", count=1, delay_ms=200, match=match):
+        strategy.modify_order_ws(stack.symbol, oid, amount=3 * AMOUNT)
+        strategy.modify_order_ws(stack.symbol, oid, price=price)
+        until(lambda: strategy.orders(oid)[-1].price == price, "the second is told")
+    assert strategy.orders(oid)[-1].amount == 3 * AMOUNT
+    [row] = stack.ledger().orders_of(oid)
+    assert Decimal(row["price"] or 0) == price
+    assert strategy.results(oid) == []
+    stack.check(strategy)
+
+
 def test_c20_frames_that_make_no_sense_stop_nothing(stack: Stack) -> None:
     strategy = stack.start_strategy()
     for text in ("{", "[]", '{"event":"error","code":"60012","msg":"what"}', '{"op":"order"}', "7"):

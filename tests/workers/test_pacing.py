@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.enums import RequestKind
-from workers.pacing import COUNT_SHARE, PERIOD_SHARE, Pacer, Spread, Window
+from workers.pacing import COUNT_SHARE, MOST_SHUT_S, PERIOD_SHARE, Pacer, Spread, Window
 from workers.venue import Limits, RateLimit
 
 CREATE, CANCEL, MODIFY = RequestKind.CREATE, RequestKind.CANCEL, RequestKind.MODIFY
@@ -138,6 +138,25 @@ def test_a_throttled_window_is_closed_whatever_left_before(earlier: int) -> None
     paced.exhaust(CREATE, "A", 2.2)  # all that left at 0.0 no longer counts
     assert paced.wait_s(CREATE, "A", 2.2) > 0
     assert leave(paced, CREATE, "A", 2.2) <= 2.2 + 2.0 * PERIOD_SHARE + 1e-9
+
+
+def test_one_refusal_shuts_no_window_for_its_minute_or_day() -> None:
+    """Which limit it meant the venue does not say: some are for a minute, some for a day."""
+    long_ones = tuple(
+        RateLimit(count, of_s, False) for count, of_s in ((1_200, 60), (200_000, 86_400))
+    )
+    paced = pacer(100, 10.0, account=long_ones)
+    paced.exhaust(CREATE, "A", 5.0)
+    for kind in (CREATE, CANCEL, MODIFY):
+        assert leave(paced, kind, "B" if kind is CANCEL else "A", 5.0) <= 5.0 + MOST_SHUT_S
+
+
+def test_what_left_before_a_refusal_still_counts() -> None:
+    paced = pacer(10, 10.0)
+    for _ in range(int(10 * COUNT_SHARE)):
+        assert paced.wait_s(CREATE, "A", 0.0) == 0.0
+    paced.exhaust(CREATE, "A", 0.0)
+    assert leave(paced, CREATE, "A", 0.0) >= 10.0
 
 
 def test_switched_off_it_never_waits() -> None:

@@ -43,7 +43,7 @@ class Event(StrEnum):
     CANCELED = "CANCELED"
     EXPIRED = "EXPIRED"
     ENLARGED = "ENLARGED"  # on the book with a larger amount than the one that was filled
-    VANISHED = "VANISHED"  # it was on the book, and the venue no longer lists it anywhere
+    VANISHED = "VANISHED"  # the venue had it, and no longer lists it anywhere
 
 
 class IllegalTransition(Exception):
@@ -71,7 +71,7 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
         _E.OUTCOME_LOST: _S.UNKNOWN,
         _E.CANCEL_ACKED: _S.CANCELING,
         _E.CANCEL_REFUSED: _S.INITIALIZED,
-        _E.VANISHED: _S.FAILED,
+        _E.VANISHED: _S.CANCELED,
         **_BORN,
         **_DIED,
     },
@@ -81,7 +81,7 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
         _E.OUTCOME_LOST: _S.UNKNOWN,
         _E.CANCEL_ACKED: _S.CANCELING,
         _E.CANCEL_REFUSED: _S.PENDING,
-        _E.VANISHED: _S.FAILED,
+        _E.VANISHED: _S.CANCELED,
         **_BORN,
         **_DIED,
     },
@@ -90,7 +90,7 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
         _E.OUTCOME_LOST: _S.UNKNOWN,
         _E.CANCEL_ACKED: _S.CANCELING,
         _E.CANCEL_REFUSED: _S.UNKNOWN,
-        _E.VANISHED: _S.FAILED,
+        _E.VANISHED: _S.CANCELED,
         **_BORN,
         **_DIED,
     },

@@ -89,4 +89,5 @@ class AccountWorker:
             self.serving.clear()
             self._metrics.standing = lambda: None
             await self.lease.release()
-            rest.close()
+            # It waits for calls under way, while this loop renews the leases of other accounts.
+            await asyncio.to_thread(rest.close)

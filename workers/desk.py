@@ -327,9 +327,11 @@ class Desk:
         if flight.kind is RequestKind.CREATE:
             self._create_taken(flight, answer)
         elif flight.kind is RequestKind.CANCEL and not flight.done and not record.ended:
-            told = record.state is not State.CANCELING
+            told, was_unknown = record.state is not State.CANCELING, record.state is State.UNKNOWN
             step(record, Event.CANCEL_ACKED)
             self._on.teller.order(record, [Told(record.status)] if told else [])
+            if was_unknown:
+                self._confirm(record, "the venue took a cancel of the order that was unknown")
         if answer.report is not None:
             self.take_report(record, answer.report)
         self.finish(flight)
@@ -341,13 +343,12 @@ class Desk:
         told = acked(record, answer.venue_id, self._on.clock.now_ms())
         self._on.teller.order(record, told)
         if flight.told_timeout and told:
-            self._on.teller.request(
-                record,
-                RequestKind.CREATE,
-                WsOrderResultType.ACK_TIMEOUT_CONFIRMED,
-                "the venue's acknowledgement came after the timeout",
-                Exists.TRUE,
-            )
+            self._confirm(record, "the venue's acknowledgement came after the timeout")
+
+    def _confirm(self, record: OrderRecord, reason: str) -> None:
+        """Tell that an order whose create was told as unanswered exists."""
+        result = WsOrderResultType.ACK_TIMEOUT_CONFIRMED
+        self._on.teller.request(record, RequestKind.CREATE, result, reason, Exists.TRUE)
 
     def refused(self, flight: Flight, verdict: Verdict) -> None:
         """Tell a create (or a request we may not make at all) that the venue refused it."""

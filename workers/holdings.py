@@ -8,6 +8,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import TypeVar
 
 from router import results
 from router.evidence import ZERO, BalanceReport, PositionReport
@@ -17,6 +19,7 @@ from workers.teller import Teller
 log = logging.getLogger(__name__)
 
 GATHER_S = 0.05
+Dated = TypeVar("Dated", BalanceReport, PositionReport)
 
 
 class Holdings:
@@ -59,11 +62,12 @@ class Holdings:
     ) -> None:
         """Take what the venue said; an asset missing from a complete list is zero.
 
-        ``as_of_ms``: the venue's time at which it was asked; None: it told by itself. What it has
-        told since is no older for being missing from the answer.
+        ``as_of_ms``: the venue's time of which its answer is at least; None: it told by itself.
+        What it has told since is no older for being missing from the answer, or for another amount
+        in it: some venues date what they list by the time of the answer.
         """
         seen: set[str] = set()
-        for report in reports:
+        for report in _dated(reports, as_of_ms):
             seen.add(report.asset)
             old = self.balances.get(report.asset)
             if old is not None and report.ts_ms < old.ts_ms:
@@ -94,7 +98,7 @@ class Holdings:
         ``as_of_ms`` as in ``take_balances``.
         """
         seen: set[str] = set()
-        for report in reports:
+        for report in _dated(reports, as_of_ms):
             seen.add(report.symbol)
             old = self.positions.get(report.symbol)
             if old is not None and report.ts_ms < old.ts_ms:
@@ -112,6 +116,12 @@ class Holdings:
                     self._changed_positions[one.symbol] = flat
         if self._changed_positions:
             self._dirty.set()
+
+    def newest_missing_ms(self, positions: Iterable[PositionReport]) -> int:
+        """Return when the latest of the positions was told that these lack; 0 if they lack none."""
+        listed = {report.symbol for report in positions}
+        lacking = (one for name, one in self.positions.items() if name not in listed)
+        return max((one.ts_ms for one in lacking if one.signed_amount), default=0)
 
     def publish_anew(self) -> None:
         """Write all of it again, where Redis lost it; nobody is told, nothing has changed."""
@@ -154,6 +164,15 @@ def _unreadable_is_unknown(text: str) -> Iterator[None]:
         yield
     except (ValueError, KeyError, TypeError, ArithmeticError) as error:
         log.error("a stored balance or position is unreadable (%r): %.200s", error, text)
+
+
+def _dated(reports: Iterable[Dated], as_of_ms: int | None) -> Iterator[Dated]:
+    """Yield the reports, none of them dated later than the answer that they stand in."""
+    for report in reports:
+        if as_of_ms is not None and report.ts_ms > as_of_ms:
+            yield replace(report, ts_ms=as_of_ms)
+        else:
+            yield report
 
 
 def _is_newer(ts_ms: int, as_of_ms: int | None) -> bool:

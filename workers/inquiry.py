@@ -87,7 +87,7 @@ class Inquiry:
                 if throttled:
                     break
                 continue
-            if report is not None and self._is_ours(record, report):
+            if report is not None and self.is_ours(record, report):
                 return Findings(Rung.FOUND, report)
         return answer
 
@@ -173,12 +173,12 @@ class Inquiry:
     def _pick(self, record: OrderRecord, listed: Iterable[OrderReport]) -> Findings:
         for report in listed:
             named = _names(record, report.client_id, report.venue_id)
-            if report.symbol == record.symbol and named and self._is_ours(record, report):
+            if report.symbol == record.symbol and named and self.is_ours(record, report):
                 return Findings(Rung.FOUND, report)
         return Findings(Rung.NOT_FOUND)
 
     def _from_fills(self, record: OrderRecord, fills: Iterable[Fill]) -> Findings:
-        mine = tuple(fill for fill in fills if _names(record, fill.client_id, fill.venue_id))
+        mine = self._of(record, fills)
         if not mine:
             return Findings(Rung.NOT_FOUND)
         return Findings(Rung.FOUND, _report_of(record, mine), mine)
@@ -193,7 +193,7 @@ class Inquiry:
         if instrument is None:
             return []
         found = await self._fills_since(instrument, record.venue_id, self._since_ms(record))
-        return [fill for fill in found if _names(record, fill.client_id, fill.venue_id)]
+        return list(self._of(record, found))
 
     async def open_orders(self) -> list[OrderReport]:
         """Return all open orders of the account, whoever placed them.
@@ -247,16 +247,21 @@ class Inquiry:
         since_ms = self._since_ms(record)
         return since_ms - since_ms % TOGETHER_MS
 
-    def _is_ours(self, record: OrderRecord, report: OrderReport) -> bool:
-        """Whether the report speaks of this order, not of an earlier one with the same id.
+    def is_ours(self, record: OrderRecord, what: OrderReport | Fill) -> bool:
+        """Whether it speaks of this order, not of an earlier one with the same client id.
 
         OKX and Binance free a client id once its order has ended, and answer with the latest.
         """
-        if record.venue_id and report.venue_id and record.venue_id != report.venue_id:
-            return False
-        if record.venue_id or not report.created_ms or not record.created_ms:
+        if record.venue_id:
+            return not what.venue_id or record.venue_id == what.venue_id
+        made_ms = what.created_ms if isinstance(what, OrderReport) else what.ts_ms
+        if not made_ms or not record.created_ms:
             return True
-        return report.created_ms >= self._in_venue_time(record.created_ms) - OLDER_ORDER_MS
+        return made_ms >= self._in_venue_time(record.created_ms) - OLDER_ORDER_MS
+
+    def _of(self, record: OrderRecord, fills: Iterable[Fill]) -> tuple[Fill, ...]:
+        named = (fill for fill in fills if _names(record, fill.client_id, fill.venue_id))
+        return tuple(fill for fill in named if self.is_ours(record, fill))
 
     def _in_venue_time(self, redis_ms: int) -> int:
         """Return a time of Redis's clock, as all that lies there, by the venue's clock."""

@@ -122,6 +122,7 @@ class Owner:
         self._build_standing()
         self._wire()
         self._private_was_lost = False
+        self._tell_resynced = False
         self._sockets_ready = asyncio.Event()
         self._resyncing: asyncio.Task[None] | None = None
 
@@ -394,17 +395,19 @@ class Owner:
                 log.debug("%s: %r", self._setup.name, event)
 
     def _pushed(self, what: OrderReport | Fill, take: Callable[[OrderRecord], None]) -> None:
-        record = self._on.registry.find(what.symbol, what.client_id, what.venue_id)
+        record = self._on.find(what)
         if record is not None:
             take(record)
         elif what.client_id:
-            self._on.spawn(self._find_owner(what.client_id, take), f"owner of {what.client_id}")
+            self._on.spawn(self._find_owner(what, take), f"owner of {what.client_id}")
 
-    async def _find_owner(self, client_id: str, take: Callable[[OrderRecord], None]) -> None:
+    async def _find_owner(
+        self, what: OrderReport | Fill, take: Callable[[OrderRecord], None]
+    ) -> None:
         """Take a push about an order that is not in memory, if it is one of ours."""
-        record = await self._inbox.holder(client_id)
-        if record is None:
-            log.info("%s: external order %s", self._setup.name, client_id)
+        record = await self._inbox.holder(what.client_id)
+        if record is None or not self._on.inquiry.is_ours(record, what):
+            log.info("%s: external order %s", self._setup.name, what.client_id)
         else:
             take(record)
 
@@ -445,14 +448,17 @@ class Owner:
         )
 
     def _start_resync(self, *, tell: bool) -> None:
+        """Begin a resync, in place of one under way; who waits for that one's end is told of it."""
+        self._tell_resynced = self._tell_resynced or tell
         if self._resyncing is not None:
             self._resyncing.cancel()
-        self._resyncing = asyncio.create_task(self._run_resync(tell), name="resync")
+        self._resyncing = asyncio.create_task(self._run_resync(), name="resync")
         self._on.tasks.add(self._resyncing)
         self._resyncing.add_done_callback(self._on._ended)
 
-    async def _run_resync(self, tell: bool) -> None:
-        await self._resync.run(tell=tell)
+    async def _run_resync(self) -> None:
+        await self._resync.run(tell=self._tell_resynced)
+        self._tell_resynced = False
         self._presence.was_away = False
         self._note_time("resynced_ms")
 

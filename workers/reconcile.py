@@ -38,7 +38,7 @@ def due(live: Iterable[OrderRecord]) -> list[OrderRecord]:
 def sort_snapshot(
     reports: Iterable[OrderReport],
     asked_for: Iterable[OrderRecord],
-    find: Callable[[str, str, str], OrderRecord | None],
+    find: Callable[[OrderReport], OrderRecord | None],
     owner_of_tag: Mapping[str, str],
 ) -> Sorted:
     """Return the snapshot sorted.
@@ -49,7 +49,7 @@ def sort_snapshot(
     out = Sorted()
     present: set[str] = set()
     for report in reports:
-        record = find(report.symbol, report.client_id, report.venue_id)
+        record = find(report)
         if record is not None:
             present.add(record.oid)
             out.known.append((record, report))

@@ -68,6 +68,7 @@ class Resync:
         self.unclaimed: set[str] = set()
         """Tags of open orders whose strategies nobody knows: one may yet register (E6)."""
         self._before: Before | None = None
+        self._failure_told = False
         self._asking: set[tuple[str, str]] = set()
         self._auditing: asyncio.Task[None] | None = None
 
@@ -89,7 +90,6 @@ class Resync:
         """Reconcile until it succeeds; ``tell``: with diff and ``resynced`` to the strategies."""
         self.end_audits()
         pauses = _pauses()
-        told_failure = False
         begun_s = self._on.clock.monotonic_s()
         while True:
             try:
@@ -97,16 +97,16 @@ class Resync:
             except UnexpectedReply as error:
                 log.error("%s: resync failed: %s", self._on.account, error)
                 self._on.metrics.resync_failures.add()
-                if not told_failure:
+                if not self._failure_told:
                     self._tell_failure(str(error))
-                    told_failure = True
+                    self._failure_told = True
                 await asyncio.sleep(next(pauses))
                 continue
-            if tell or told_failure:
+            if tell or self._failure_told:
                 for strategy, diff in diffs.items():
                     self._on.teller.diff(strategy, diff)
                 self._on.teller.status_event("resynced")
-            self._before = None
+            self._before, self._failure_told = None, False
             self._on.metrics.resync.observe(self._on.clock.monotonic_s() - begun_s)
             log.info("%s: resynced", self._on.account)
             self._auditing = self._on.spawn(self._audit(), "audits")
@@ -143,25 +143,24 @@ class Resync:
         Raises:
             UnexpectedReply: If the venue could not be asked; nothing was changed.
         """
-        # What was pushed since may be missing from the answers, by whichever clock.
-        asked_ms = self._on.clock.venue_ms() - self._on.orders.clock_skew_ms
+        as_of_ms = self._as_of_ms()
         due = reconcile.due(self._on.registry.live())
         balances, positions, reports = await asyncio.gather(
             self._balances(), self._positions(), self._on.inquiry.open_orders()
         )
         await self._recall(reports)
-        shared = self._take_holdings(balances, positions, asked_ms)
         snapshot = reconcile.sort_snapshot(
             reports,
             due,
-            self._on.registry.find,
+            self._on.find,
             self.tags,
         )
         tags = (tag_of(report.client_id) for report in snapshot.external)
         self.unclaimed = {tag for tag in tags if tag}
         added = self._take_known(snapshot.known) + self._take_orphans(snapshot.orphans)
-        await self._fetch_missing_fills(snapshot.known)
-        removed = await self._confirm_missing(snapshot.missing)
+        shared, removed = await asyncio.gather(
+            self._settle_holdings(balances, positions, as_of_ms), self._settle_orders(snapshot)
+        )
         shared["open_orders_external"] = [
             reconcile.external_order(report) for report in snapshot.external
         ]
@@ -181,8 +180,7 @@ class Resync:
         must not be taken for an order that Redis has lost (C15).
         """
         for report in reports:
-            known = self._on.registry.find(report.symbol, report.client_id, report.venue_id)
-            if known is None and report.client_id:
+            if self._on.find(report) is None and report.client_id:
                 await self.holder(report.client_id)
 
     async def _balances(self) -> tuple[BalanceReport, ...]:
@@ -194,16 +192,47 @@ class Resync:
         replies = await self._on.rest.ask_all(venue.query_positions())
         return tuple(one for reply in replies for one in venue.read_positions(reply, known))
 
+    def _as_of_ms(self) -> int:
+        """Return the venue's time of which an answer to a question asked now is at least.
+
+        It may be from before, by as much as queries lag and clocks differ.
+        """
+        rules = self._on.orders
+        return self._on.clock.venue_ms() - rules.clock_skew_ms - rules.visibility_lag_ms
+
+    async def _settle_holdings(
+        self,
+        balances: tuple[BalanceReport, ...],
+        positions: tuple[PositionReport, ...],
+        as_of_ms: int,
+    ) -> dict[str, Any]:
+        """Take balances and positions; ask again if the answer may be from before a position."""
+        wait_ms = self._holdings.newest_missing_ms(positions) - as_of_ms
+        if wait_ms > 0:
+            await asyncio.sleep(wait_ms / 1000)
+            later_ms = self._as_of_ms()
+            try:
+                balances, positions = await asyncio.gather(self._balances(), self._positions())
+                as_of_ms = later_ms
+            except UnexpectedReply as error:
+                log.warning("%s: a position is left to the audit: %s", self._on.account, error)
+        return self._take_holdings(balances, positions, as_of_ms)
+
+    async def _settle_orders(self, snapshot: reconcile.Sorted) -> list[OrderRecord]:
+        """Return the orders missing from the snapshot that have ended, all of it told."""
+        await self._fetch_missing_fills(snapshot.known)
+        return await self._confirm_missing(snapshot.missing)
+
     def _take_holdings(
         self,
         balances: tuple[BalanceReport, ...],
         positions: tuple[PositionReport, ...],
-        asked_ms: int,
+        as_of_ms: int,
     ) -> dict[str, Any]:
         holdings, now_ms = self._holdings, self._on.clock.now_ms()
         before = self._before or (dict(holdings.positions), dict(holdings.balances))
-        holdings.take_balances(balances, complete=True, now_ms=now_ms, as_of_ms=asked_ms)
-        holdings.take_positions(positions, complete=True, now_ms=now_ms, as_of_ms=asked_ms)
+        holdings.take_balances(balances, complete=True, now_ms=now_ms, as_of_ms=as_of_ms)
+        holdings.take_positions(positions, complete=True, now_ms=now_ms, as_of_ms=as_of_ms)
         holdings.flush()
         return (
             reconcile.empty_diff()

@@ -55,8 +55,16 @@ class Statements:
         self.on_seen(record)
 
     def tell_known(self, record: OrderRecord) -> None:
-        """Tell that an order which was unknown exists, if the venue has shown it by now."""
-        if record.state not in (State.UNKNOWN, State.FAILED):
+        """Tell the truth of an order that was unknown, if the venue has said it by now."""
+        if record.state is State.FAILED:
+            self._on.teller.request(
+                record,
+                RequestKind.CREATE,
+                WsOrderResultType.ACK_TIMEOUT,
+                f"the venue says that it refused the order: {record.reason}",
+                Exists.FALSE,
+            )
+        elif record.state is not State.UNKNOWN:
             self._on.teller.request(
                 record,
                 RequestKind.CREATE,

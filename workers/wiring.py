@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from router import outcomes
+from router.evidence import Fill, OrderReport
+from router.orders import OrderRecord
 from router.settings import OrderSettings
 from workers.clock import Clock
 from workers.inquiry import Inquiry
@@ -42,6 +44,11 @@ class Wiring:
 
     def __post_init__(self) -> None:
         self.rounds = Rounds(self.inquiry, self.clock, self.spawn)
+
+    def find(self, what: OrderReport | Fill) -> OrderRecord | None:
+        """Return the order in memory that the venue speaks of; None if there is none."""
+        record = self.registry.find(what.symbol, what.client_id, what.venue_id)
+        return record if record is not None and self.inquiry.is_ours(record, what) else None
 
     def absent_from(self, sent_ms: int) -> int:
         """Return from when a "not found" counts for a request sent at ``sent_ms``; of its clock."""

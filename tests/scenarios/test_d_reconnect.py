@@ -90,6 +90,23 @@ def test_d2_a_failing_resync_says_so_clears_nothing_and_is_retried(stack: Stack)
     stack.check(strategy)
 
 
+def test_d2_a_socket_replaced_while_a_resync_fails_delays_what_the_outage_hid(stack: Stack) -> None:
+    """The replacement begins another resync: who was told of the outage is told of its end."""
+    strategy = stack.start_strategy()
+    oid = open_order(strategy)
+    rest = stack.here | {"transport": "rest"}
+    with stack.control.fault("rest_5xx", match=rest, status=503, processed=False) as failing:
+        with outage(stack):
+            stack.control.cancel_order(oid, account=stack.account)
+        until(lambda: stack.control.hits(failing) > 12, "it pauses for long between its tries")
+    connected = strategy.events().count("connected")
+    stack.control.notice("private", account=stack.account, after_ms=60_000)
+    until(lambda: strategy.events().count("connected") > connected, "it was replaced")
+    resynced(strategy)
+    assert strategy.diffs()[-1]["open_orders_removed"] == [oid]
+    stack.check(strategy)
+
+
 @every_venue
 @pytest.mark.parametrize("what", ["canceled", "filled", "partly_filled"])
 def test_d3_what_happened_in_the_outage_is_told_once_and_in_the_diff(

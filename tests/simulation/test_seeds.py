@@ -17,6 +17,8 @@ SHOWN_BY = {
     "no-audit": ("venue stale_snapshot", "socket cut"),
 }
 FEW_SEEDS = 30
+#: This one shows only if an order is filled while nobody listens and the list after it is stale.
+RARE, RARE_SEEDS = "no-audit", 250
 LONG_SEEDS = 400
 MOST_SEEDS = 1_000
 
@@ -40,6 +42,8 @@ def test_broken_builds_are_caught_and_the_product_is_not() -> None:
         for seed in range(FEW_SEEDS)
         for name, only in (*SHOWN_BY.items(), ("", SHOWN_BY["no-epoch-check"]))
     ]
+    rare = range(FEW_SEEDS, RARE_SEEDS)
+    parts += [Part(seed, ORDERS, RARE, SHOWN_BY[RARE]) for seed in rare]
     uncaught = set(MUTANTS)
     for part, outcome in outcomes(parts, processes=2):
         if not part.mutant:

@@ -1,11 +1,12 @@
 """The desk never lets two copies of one create out at once."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from router.enums import OrderStatus, RequestKind, WsOrderResultType
+from router.enums import Exists, OrderStatus, RequestKind, WsOrderResultType
 from router.orders import OrderRecord, Told
 from router.outcomes import Proof, Verdict
 from router.settings import OrderSettings
@@ -190,3 +191,25 @@ def test_what_the_socket_cannot_say_goes_by_rest_where_rest_can_and_may(
     one.cannot_encode(flight, CannotEncode("code", "none yet", rest_can=rest_can))
     refused = ("not sent", "INVALID_CODE: code: none yet")
     assert ways == [("rest", "") if rest_can and ws_fallback else refused]
+
+
+def test_a_cancel_that_the_venue_took_proves_the_unknown_order() -> None:
+    one, _ = desk()
+    told: list[tuple[Any, ...]] = []
+    one._on.teller = cast(
+        Any,
+        SimpleNamespace(
+            order=lambda record, events: told.extend((event.status,) for event in events),
+            request=lambda record, kind, result, reason, exists: told.append((result, exists)),
+            settle=lambda strategy, entry_id: None,
+            cut=lambda: None,
+        ),
+    )
+    unknown = record(state=State.UNKNOWN, venue_id="")
+    cancel = Flight(RequestKind.CANCEL, unknown, "2-0", False, True, 2**60, sends=1)
+    one._conclude(cancel, Answer("r1", Verdict(Proof.DONE, "0")))
+    assert told == [
+        (OrderStatus.CANCELING,),
+        (WsOrderResultType.ACK_TIMEOUT_CONFIRMED, Exists.TRUE),
+    ]
+    assert unknown.state is State.CANCELING

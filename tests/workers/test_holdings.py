@@ -33,6 +33,28 @@ def position(symbol: str, ts_ms: int) -> PositionReport:
     return PositionReport(symbol, ONE, TWO, Decimal(0), Decimal(0), ts_ms)
 
 
+def test_what_is_dated_by_the_time_of_the_answer_is_no_newer_than_a_push() -> None:
+    """It was counted before the push, and sent after it."""
+    one, _ = holdings()
+    one.take_balances([BalanceReport("USDT", ONE, TWO, 1_001)], complete=False, now_ms=1_001)
+    stale = BalanceReport("USDT", TWO, TWO, 1_300)
+    one.take_balances([stale], complete=True, now_ms=1_300, as_of_ms=1_000)
+    assert one.balances["USDT"].free == ONE
+    one.take_balances([stale], complete=True, now_ms=1_400, as_of_ms=1_100)
+    assert one.balances["USDT"].free == TWO
+    one.take_balances([BalanceReport("USDT", ONE, ONE, 1_200)], complete=False, now_ms=1_400)
+    assert one.balances["USDT"].free == ONE, "the push is newer than what was listed"
+
+
+def test_the_newest_position_that_an_answer_lacks_says_how_long_to_wait() -> None:
+    one, _ = holdings()
+    told = [position("BTC", 1_000), position("ETH", 1_200), position("SOL", 1_300)]
+    one.take_positions(told, complete=False, now_ms=1_300)
+    assert one.newest_missing_ms(told) == 0
+    assert one.newest_missing_ms(told[2:]) == 1_200
+    assert one.newest_missing_ms([]) == 1_300
+
+
 @pytest.mark.parametrize(
     ("pushed_ms", "asked_ms", "kept"),
     [(1_001, 1_000, True), (1_000, 1_000, False), (900, 1_000, False), (1_001, None, False)],

@@ -1,11 +1,12 @@
 """What the venue lists is taken for an order only if it is that order."""
 
 import asyncio
+from decimal import Decimal
 from typing import Any, cast
 
 import pytest
 
-from router.evidence import OrderReport
+from router.evidence import Fill, OrderReport
 from router.outcomes import Rung
 from strategy_sdk.testing import linear_perpetual
 from tests.workers.listing_venue import ListingVenue
@@ -21,6 +22,7 @@ from workers.venue import (
     Verdict,
 )
 
+MADE_MS = 1_790_000_000_000
 LISTED = Instruments([linear_perpetual(SYMBOL)])
 
 
@@ -36,6 +38,29 @@ def test_an_order_of_another_symbol_may_have_the_same_venue_id() -> None:
     found = inquiry()._pick(mine, [other, report("o1", venue_id="7")])
     assert found.rung is Rung.FOUND
     assert cast(Any, found.report).client_id == "c-o1"
+
+
+@pytest.mark.parametrize(("made_before_ms", "whose"), [(30_000, Rung.NOT_FOUND), (0, Rung.FOUND)])
+def test_trades_of_an_earlier_order_with_the_same_client_id_are_not_this_ones(
+    made_before_ms: int, whose: Rung
+) -> None:
+    """Its id was free again, and the venue may never have had this one."""
+    mine = record("o1", venue_id="", created_ms=MADE_MS)
+    trade = Fill(
+        "t1", Decimal(1), Decimal(9), MADE_MS - made_before_ms, client_id="c-o1", venue_id="a"
+    )
+    assert inquiry()._from_fills(mine, [trade]).rung is whose
+
+
+@pytest.mark.parametrize(("made_before_ms", "ours"), [(30_000, False), (0, True)])
+def test_pushes_of_an_earlier_order_with_the_same_client_id_are_not_this_ones(
+    made_before_ms: int, ours: bool
+) -> None:
+    mine = record("o1", venue_id="", created_ms=MADE_MS)
+    pushed = report("o1", venue_id="a", created_ms=MADE_MS - made_before_ms)
+    assert inquiry().is_ours(mine, pushed) is ours
+    mine.venue_id = "b"
+    assert not inquiry().is_ours(mine, pushed), "the venue's own id decides once it is known"
 
 
 class TwoRequests:

@@ -51,7 +51,11 @@ def sort(
         registry.add(one)
     asked_for = due(registry.live())
     meanwhile(registry)
-    return sort_snapshot(reports, asked_for, registry.find, {ALPHA: "alpha"})
+
+    def find(one: OrderReport) -> OrderRecord | None:
+        return registry.find(one.symbol, one.client_id, one.venue_id)
+
+    return sort_snapshot(reports, asked_for, find, {ALPHA: "alpha"})
 
 
 # --- open orders --------------------------------------------------------------------------------

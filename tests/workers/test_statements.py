@@ -27,9 +27,15 @@ class Notes:
 
     def __init__(self) -> None:
         self.told: list[OrderStatus] = []
+        self.results: list[tuple[str, str]] = []
 
     def order(self, one: OrderRecord, told: list[Told]) -> None:
         self.told += [event.status for event in told]
+
+    def request(
+        self, one: OrderRecord, kind: object, result: str, reason: str, exists: str = ""
+    ) -> None:
+        self.results.append((result, exists))
 
     def cut(self) -> None: ...
 
@@ -96,3 +102,18 @@ def test_the_venues_state_ends_what_is_sized_in_quote_value() -> None:
     trade("t1", "0.004")(on, mine)
     state("0.004", VenueState.FILLED)(on, mine)
     assert notes.told == [S.PENDING, S.PARTIALLY_FILLED, S.FILLED]
+
+
+@pytest.mark.parametrize(
+    ("said", "result"),
+    [
+        (VenueState.OPEN, ("ACK_TIMEOUT_CONFIRMED", "true")),
+        (VenueState.REJECTED, ("ACK_TIMEOUT", "false")),
+    ],
+)
+def test_the_truth_of_an_unknown_order_is_a_result_whatever_it_is(
+    said: VenueState, result: tuple[str, str]
+) -> None:
+    on, notes = statements()
+    on.take(record(state=State.UNKNOWN, venue_id=""), report(state=said, reason="no money"))
+    assert notes.results == [result]

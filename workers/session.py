@@ -55,8 +55,10 @@ async def watch_silence(session: Session, plan: SocketPlan, clock: Clock) -> Non
             return
         if unpinged_s >= every_s or (idle_s >= plan.ping_after_s and not session.pinged):
             session.pinged, pinged_s = True, now_s
-            with contextlib.suppress(ws_errors.ConnectionClosed):
-                await _ping(session, plan.ping, clock)
+            # A peer that reads nothing fills our buffer, and a write then waits for good.
+            with contextlib.suppress(ws_errors.ConnectionClosed, TimeoutError):
+                async with asyncio.timeout(plan.dead_after_s - idle_s):
+                    await _ping(session, plan.ping, clock)
             continue
         limit_s = plan.dead_after_s if session.pinged else plan.ping_after_s
         await asyncio.sleep(max(0.005, min(limit_s - idle_s, every_s - unpinged_s)))

@@ -155,6 +155,17 @@ def test_hedge_mode_stands_in_the_way() -> None:
         VENUE.check_account_mode(RestReply(200, envelope({})))
 
 
+def test_a_query_that_was_one_too_many_is_throttled_though_its_code_proves_nothing() -> None:
+    """Of a command the code may be said that was acted on; a query may just be asked later."""
+    for code in ("429", "40725"):
+        with pytest.raises(UnexpectedReply) as caught:
+            VENUE.read_order(RestReply(429, envelope(None, code)), KNOWN)
+        assert caught.value.verdict.proof is Proof.THROTTLED
+    with pytest.raises(UnexpectedReply) as caught:
+        VENUE.read_order(RestReply(400, envelope(None, "40725")), KNOWN)
+    assert caught.value.verdict.proof is Proof.UNKNOWN
+
+
 def test_a_refusal_by_rest_of_an_unknown_code_proves_what_its_status_says() -> None:
     for status, proof in ((400, Proof.UNKNOWN), (429, Proof.THROTTLED), (403, Proof.LOCKED_OUT)):
         reply = RestReply(status, envelope(None, "99999"))

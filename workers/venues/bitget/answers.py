@@ -72,11 +72,11 @@ def _taken(item: Item) -> Answer:
 
 def read_command(reply: RestReply, command: Command) -> Answer:
     """Return what a REST reply to one command proves."""
-    body = json_object(reply.text)
+    body, kind = json_object(reply.text), kind_of(command)
     if body is None or reply.status >= 500 or not code_of(body):
-        return Answer("", http_verdict(reply, "code", "msg"), command.client_id)
+        return Answer("", http_verdict(reply, "code", "msg", kind), command.client_id)
     ids = body.get("data")
     if code_of(body) == OK and reply.status == 200 and type(ids) is dict:
         return replace(_taken(ids), client_id=command.client_id)
-    found = verdict(body, kind_of(command), status_proof(reply.status))
+    found = verdict(body, kind, status_proof(reply.status, kind))
     return Answer("", found, command.client_id)

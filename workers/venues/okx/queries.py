@@ -20,10 +20,10 @@ def _data(reply: RestReply) -> list[Any]:
     """Return the ``data`` of a clean answer."""
     envelope = json_object(reply.text)
     if envelope is None or reply.status >= 500:
-        raise UnexpectedReply(http_verdict(reply, "code", "msg"))
+        raise UnexpectedReply(http_verdict(reply, "code", "msg", None))
     data = envelope.get("data")
     if envelope.get("code") != "0" or type(data) is not list:
-        raise UnexpectedReply(top_verdict(envelope, None, status_proof(reply.status)))
+        raise UnexpectedReply(top_verdict(envelope, None, status_proof(reply.status, None)))
     return data
 
 

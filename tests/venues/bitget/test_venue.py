@@ -167,6 +167,16 @@ def test_a_query_that_was_one_too_many_is_throttled_though_its_code_proves_nothi
 
 
 def test_a_refusal_by_rest_of_an_unknown_code_proves_what_its_status_says() -> None:
-    for status, proof in ((400, Proof.UNKNOWN), (429, Proof.THROTTLED), (403, Proof.LOCKED_OUT)):
+    for status, proof in ((400, Proof.UNKNOWN), (403, Proof.LOCKED_OUT)):
         reply = RestReply(status, envelope(None, "99999"))
         assert VENUE.read_command(reply, SAMPLE.place()).verdict.proof is proof
+
+
+@pytest.mark.parametrize(
+    "text", ["", "<html>", "{}", *(envelope(None, code) for code in ("429", "99999", "40808"))]
+)
+def test_a_create_answered_429_may_have_been_made(text: str) -> None:
+    """Sent again without a proof of absence it would be made twice."""
+    found = VENUE.read_command(RestReply(429, text), SAMPLE.place()).verdict
+    assert found.proof is Proof.UNKNOWN
+    assert found.reason

@@ -242,6 +242,33 @@ def test_balances_and_positions() -> None:
         VENUE.read_positions(RestReply(503, "<html>"), INSTRUMENTS)
 
 
+def leg(pos: str, price: str, **more: str) -> dict[str, str]:
+    return {"instId": "BTC-USDT-SWAP", "pos": pos, "posSide": "net", "avgPx": price} | more
+
+
+@pytest.mark.parametrize(
+    ("legs", "size", "price"),
+    [
+        ([leg("1", "40000"), leg("3", "44000")], "0.04", 43000),
+        ([leg("-1", "40000"), leg("-3", "44000")], "-0.04", 43000),
+        ([leg("1", "40000"), leg("-3", "44000")], "-0.02", 44000),
+        ([leg("3", "40000"), leg("-3", "44000")], "0", 0),
+        ([leg("0", ""), leg("-3", "44000")], "-0.03", 44000),
+    ],
+)
+def test_cross_and_isolated_legs_of_a_contract_are_one_position(
+    legs: list[dict[str, str]], size: str, price: int
+) -> None:
+    """The second is made by hand: our orders are all of the account's one td_mode."""
+    told = {"upl": "1.5", "realizedPnl": "-0.25"}
+    cross, isolated = (one | told | {"uTime": str(n)} for n, one in enumerate(legs, 7))
+    cross["mgnMode"], isolated["mgnMode"] = "cross", "isolated"
+    [found] = VENUE.read_positions(page([cross, isolated]), INSTRUMENTS)
+    assert found == PositionReport(
+        SWAP.symbol, Decimal(size), Decimal(price), Decimal(3), Decimal("-0.5"), 8
+    )
+
+
 def test_time() -> None:
     assert VENUE.query_time().path == "/api/v5/public/time"
     assert VENUE.read_time(ok('{"ts":"1597026383085"}')) == 1597026383085

@@ -68,6 +68,8 @@ class OrderRecord:
     venue_ms: int = 0
     intent_id: str = ""
     epoch: int = 0
+    #: The most that the venue reported as filled with an average price, and that; never stored.
+    venue_avg: tuple[Decimal, Decimal] | None = field(default=None, compare=False, repr=False)
     stored: tuple[Any, ...] | None = field(default=None, compare=False, repr=False)
     stored_as_ended: bool = field(default=False, compare=False, repr=False)
 
@@ -296,6 +298,8 @@ def fold(record: OrderRecord, report: OrderReport) -> list[Told]:
     if _take_terms(record, report) and record.state is State.ACCEPTED:
         told.append(Told(OrderStatus.ACCEPTED))  # on the book with other terms: amended
     record.venue_filled = max(record.venue_filled, report.filled)
+    if report.avg_price is not None and report.filled == record.venue_filled:
+        record.venue_avg = report.filled, report.avg_price
     if report.fill is not None:
         told += add_fill(record, report.fill)
     record.venue_ms = max(record.venue_ms, report.ts_ms)
@@ -351,11 +355,22 @@ def add_fill(record: OrderRecord, fill: Fill) -> list[Told]:
 def rest_fill(record: OrderRecord, now_ms: int) -> Fill:
     """Return the quantity that the venue counts but lists no trades for, as one fill.
 
-    The cumulative quantity is evidence; only its split into trades is lost.
+    The cumulative quantity is evidence, and so is the venue's average price of it; only its split
+    into trades is lost. Where the venue told no average, the fills told so far or the limit stand
+    for it.
     """
     missing = record.venue_filled - record.filled
-    price = record.avg_price or record.price or ZERO
+    price = _rest_price(record, missing) or record.avg_price or record.price or ZERO
     return Fill(f"{_REST}{plain(record.venue_filled)}", missing, price, now_ms)
+
+
+def _rest_price(record: OrderRecord, missing: Decimal) -> Decimal | None:
+    """Return the price with which the missing quantity makes the venue's average; None if none."""
+    filled, average = record.venue_avg or (ZERO, ZERO)
+    if filled != record.venue_filled or missing <= 0:
+        return None
+    price = (average * filled - record.cost) / missing
+    return price if price > 0 else None
 
 
 _REST = "rest-"

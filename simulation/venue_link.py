@@ -44,7 +44,7 @@ class ClientSocket:
         self._session, self._socket = venue.accept(path, self._server)
         self._left = False
         self.on_send: Callable[[ClientSocket, str], None] = lambda socket, text: None
-        self.transport = SimpleNamespace(abort=self.abort)
+        self.transport = SimpleNamespace(abort=self.abort, get_write_buffer_size=lambda: 0)
         process.at_death.append(self._abandon)
 
     def __repr__(self) -> str:

@@ -50,6 +50,13 @@ log = logging.getLogger(__name__)
 _SETTLE_S = 5.0  # a replaced session may still deliver answers this long
 _ROTATE_AGAIN_S = 15.0  # the venue has said that it closes, and no replacement would open
 MOST_BYTES = 4 * 1024 * 1024
+#: A write waits above the high-water mark of what is still to leave, until that is below the low
+#: one. 8 KiB are some 30 orders; the marks are those that ``websockets`` has by itself.
+_LOW_WATER, _HIGH_WATER = 8 * 1024, 32 * 1024
+_WIDEST = 4  # bytes that a character of a frame may take
+#: What cannot leave for so long was lost more than once on its way, or the peer reads no more: a
+#: resent packet takes well under 1 s. All later requests, cancels too, stand behind it.
+_MOST_WRITE_S = 2.0
 
 
 class NotReady(Exception):
@@ -140,13 +147,30 @@ class Connection:
 
         Raises:
             NotReady: If there is no ready session; nothing was written.
-            ConnectionClosed: If it broke during the write; the frame may have left.
+            ConnectionClosed: If it broke during the write, or was given up as the venue took
+                nothing for ``_MOST_WRITE_S``; the frame may have left.
         """
         session = self._session
         if session is None or not self.ready:
             raise NotReady(self.name)
-        await session.socket.send(text)
+        unsent = session.socket.transport.get_write_buffer_size()
+        if unsent < _LOW_WATER and len(text) * _WIDEST <= _HIGH_WATER - _LOW_WATER:
+            await session.socket.send(text)  # it does not wait: what bounds a wait costs too much
+        else:
+            await self._send_in_time(session, text)
         return session.number
+
+    @staticmethod
+    async def _send_in_time(session: Session, text: str) -> None:
+        """Write one frame that may have to wait; give the session up when it waits too long."""
+        why = f"nothing could be written for {_MOST_WRITE_S:g} s"
+        timer = asyncio.get_running_loop().call_later(_MOST_WRITE_S, session.give_up, why)
+        try:
+            await session.socket.send(text)
+        finally:
+            timer.cancel()
+        if session.dead_because:  # the end of a connection that we cut also ends the wait
+            raise ws_errors.ConnectionClosedError(None, None)
 
     async def run(self) -> None:
         """Hold the socket until cancelled."""
@@ -267,6 +291,7 @@ class Connection:
             ping_interval=None,
             compression=None,
             max_size=MOST_BYTES,
+            write_limit=(_HIGH_WATER, _LOW_WATER),
             proxy=None,
         )
         self._count += 1

@@ -42,17 +42,21 @@ def _always() -> bool:
     return True
 
 
-def _asks_for_quiet(request: RestRequest, response: requests.Response) -> bool:
-    """Whether queries must wait: one was too many, or (418, Binance) the address is banned.
+#: What a 429 is about is counted by the second mostly; a 403 holds an address off for minutes.
+_QUIET_S = {429: 1.0, 403: 30.0}
 
-    A 429 for an order may be about orders alone.
+
+def _quiet_s(request: RestRequest, response: requests.Response) -> float:
+    """Return the seconds for which queries must wait, as one was too many; 0.0 if it was not.
+
+    At 418 the address is banned, whatever was asked; a 429 for an order may be about orders alone.
+    Where the venue does not say how long (Retry-After, not as a date), it is ``_QUIET_S``.
     """
-    return response.status_code == 418 or (response.status_code == 429 and request.method == "GET")
-
-
-def _seconds(retry_after: str) -> float:
-    """Return the seconds that the header asks for; 0.0 for none, and for a date."""
-    return float(retry_after) if retry_after.isdecimal() else 0.0
+    status = response.status_code
+    if status != 418 and (request.method != "GET" or status not in _QUIET_S):
+        return 0.0
+    retry_after = response.headers.get("Retry-After", "")
+    return float(retry_after) if retry_after.isdecimal() else _QUIET_S.get(status, 0.0)
 
 
 class RestClient:
@@ -151,9 +155,9 @@ class RestClient:
             raise NoAnswer(str(error)) from error
         except requests.RequestException as error:
             raise NoAnswer(str(error)) from error
-        if _asks_for_quiet(request, response):
-            wait_s = _seconds(response.headers.get("Retry-After", ""))
-            self._quiet_until_s = self._clock.monotonic_s() + wait_s
+        if wait_s := _quiet_s(request, response):
+            until_s = self._clock.monotonic_s() + wait_s
+            self._quiet_until_s = max(self._quiet_until_s, until_s)
         return RestReply(response.status_code, response.text)
 
     async def ask(self, request: RestRequest, *, signed: bool = True) -> RestReply:
@@ -166,7 +170,7 @@ class RestClient:
         """
         wait_s = self._quiet_until_s - self._clock.monotonic_s()
         if wait_s > 0:
-            why = f"the venue wants no query for another {wait_s:.0f} s (Retry-After)"
+            why = f"the venue wants no query for another {wait_s:.0f} s"
             raise UnexpectedReply(Verdict(Proof.THROTTLED, "", why))
         try:
             async with self._questions:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -43,18 +44,24 @@ class Session:
 
 
 async def watch_silence(session: Session, plan: SocketPlan, clock: Clock) -> None:
-    """Ping an idle session; cut one that stays silent (half-open)."""
+    """Ping an idle session, and a busy one where the venue counts pings; cut a half-open one."""
+    pinged_s = clock.monotonic_s()  # the venue has just seen it open
+    every_s = plan.ping_every_s or math.inf
     while True:
-        idle_s = clock.monotonic_s() - session.heard_s
+        now_s = clock.monotonic_s()
+        idle_s, unpinged_s = now_s - session.heard_s, now_s - pinged_s
         if idle_s >= plan.dead_after_s:
             session.give_up(f"no byte for {idle_s:.1f} s")
             return
-        if idle_s >= plan.ping_after_s and not session.pinged:
-            session.pinged = True
-            with contextlib.suppress(ws_errors.ConnectionClosed):
-                await _ping(session, plan.ping, clock)
+        if unpinged_s >= every_s or (idle_s >= plan.ping_after_s and not session.pinged):
+            session.pinged, pinged_s = True, now_s
+            # A peer that reads nothing fills our buffer, and a write then waits for good.
+            with contextlib.suppress(ws_errors.ConnectionClosed, TimeoutError):
+                async with asyncio.timeout(plan.dead_after_s - idle_s):
+                    await _ping(session, plan.ping, clock)
+            continue
         limit_s = plan.dead_after_s if session.pinged else plan.ping_after_s
-        await asyncio.sleep(max(0.005, limit_s - idle_s))
+        await asyncio.sleep(max(0.005, min(limit_s - idle_s, every_s - unpinged_s)))
 
 
 async def _ping(session: Session, text: str | None, clock: Clock) -> None:

@@ -281,8 +281,9 @@ class SocketPlan:
     ``login``: the venue is asked for a login frame. ``channels`` are what must be confirmed before
     the socket is ready. ``ping`` (a text; None is a WebSocket ping frame) is sent after
     ``ping_after_s`` without a received byte; the socket is dead after ``dead_after_s`` without
-    one. ``rotate_after_s``: replace it before the venue's own cut; None if the venue has none.
-    ``ticket``: what stands for ``{ticket}`` in the URL.
+    one. ``ping_every_s``: and whatever was received, as the venue takes nothing but pings for
+    life; None where it does not. ``rotate_after_s``: replace it before the venue's own cut; None
+    if the venue has none. ``ticket``: what stands for ``{ticket}`` in the URL.
     """
 
     url: str
@@ -291,6 +292,7 @@ class SocketPlan:
     ping: str | None
     ping_after_s: float
     dead_after_s: float
+    ping_every_s: float | None = None
     rotate_after_s: float | None = None
     ticket: Ticket | None = None
 

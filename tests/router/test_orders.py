@@ -43,6 +43,12 @@ def sent_order(amount: str = "3") -> OrderRecord:
     return record
 
 
+def market_order() -> OrderRecord:
+    record = sent_order()
+    record.type, record.price = OrderType.MARKET, None
+    return record
+
+
 def report(
     state: VenueState = VenueState.OPEN,
     filled: str = "0",
@@ -243,6 +249,44 @@ def test_quantity_told_without_trades_is_not_told_again_with_them() -> None:
     add_fill(record, rest_fill(record, 3))
     assert add_fill(record, fill(1)) == add_fill(record, fill(2)) == []
     assert record.filled == 2
+
+
+@pytest.mark.parametrize(
+    ("told", "average", "price"),
+    [
+        ((), "102.5", "102.5"),
+        ((fill(1),), "102.5", "105"),
+        ((fill(1), fill(2, "0.5", "101")), "102.5", "109"),
+        ((fill(1),), None, "100"),
+        ((fill(1),), "0.1", "100"),
+        ((), None, "0"),
+    ],
+    ids=["all of it", "half", "three quarters", "no average", "average too low", "nothing known"],
+)
+def test_quantity_told_without_trades_has_the_price_that_makes_the_venues_average(
+    told: tuple[Fill, ...], average: str | None, price: str
+) -> None:
+    record = market_order()
+    for one in told:
+        add_fill(record, one)
+    canceled = report(VenueState.CANCELED, "2", ts_ms=2, price="0")
+    fold(record, replace(canceled, avg_price=Decimal(average) if average else None))
+    rest = rest_fill(record, 3)
+    assert (rest.amount, rest.price) == (2 - record.filled, Decimal(price))
+    add_fill(record, rest)
+    assert record.filled == 2
+    if average == "102.5":
+        assert record.avg_price == Decimal(average)
+
+
+def test_an_average_price_of_less_than_is_filled_prices_nothing() -> None:
+    record = market_order()
+    fold(record, replace(report(filled="1", ts_ms=2, price="0"), avg_price=Decimal(90)))
+    fold(record, report(VenueState.CANCELED, "2", ts_ms=3, price="0"))
+    assert rest_fill(record, 4).price == 0
+    late = report(filled="1", ts_ms=2, price="0")
+    fold(record, replace(late, avg_price=Decimal(90)))
+    assert rest_fill(record, 4).price == 0
 
 
 @pytest.mark.parametrize("event", [Event.NOT_SENT, Event.REJECTED, Event.ABSENT])

@@ -263,3 +263,18 @@ async def connected(
         await asyncio.wait({holding})
         if not holding.cancelled() and (error := holding.exception()) is not None:
             raise error
+
+
+def order(number: int | str) -> str:
+    return json.dumps({"op": "order", "id": str(number)})
+
+
+def connection_is_at(connection: Connection, number: int) -> bool:
+    return connection.session_number == number
+
+
+async def all_heard(visit: Visit, heard: Heard) -> None:
+    """Return once the connection has heard all that the server said so far."""
+    so_far = len(heard.answers)
+    await visit.say("answer", id="so far")
+    await until(lambda: len(heard.answers) > so_far)

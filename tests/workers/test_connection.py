@@ -1,7 +1,6 @@
 """One socket held open; the invariants are those of workers/connection.py."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator
 from functools import partial
@@ -13,14 +12,14 @@ import websockets.exceptions as ws_errors
 from tests.workers.fake_venue import (
     ANONYMOUS,
     FakeServer,
-    HandTurned,
     Heard,
-    Visit,
     connected,
+    connection_is_at,
+    order,
     until,
 )
 from workers import connection as connection_module
-from workers.connection import Connection, NotReady
+from workers.connection import NotReady
 from workers.venue import (
     Proof,
     RestReply,
@@ -44,23 +43,8 @@ def long_settling(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_module, "_SETTLE_S", 600.0)
 
 
-def order(number: int | str) -> str:
-    return json.dumps({"op": "order", "id": str(number)})
-
-
-def connection_is_at(connection: Connection, number: int) -> bool:
-    return connection.session_number == number
-
-
 def session_lost(heard: Heard, number: int) -> bool:
     return number in [session for session, _ in heard.lost]
-
-
-async def all_heard(visit: Visit, heard: Heard) -> None:
-    """Return once the connection has heard all that the server said so far."""
-    so_far = len(heard.answers)
-    await visit.say("answer", id="so far")
-    await until(lambda: len(heard.answers) > so_far)
 
 
 # --- opening ------------------------------------------------------------------------------------
@@ -227,88 +211,6 @@ async def test_d10_a_venue_that_drops_each_session_is_met_with_growing_pauses(
     for round_, (end_s, begin_s) in enumerate(zip(ends_s, begins_s, strict=True)):
         least_s = first_s * 2**round_ * 0.5  # the least that the jitter leaves
         assert begin_s - end_s > least_s, f"pause {round_} was too short"
-
-
-# --- half-open ----------------------------------------------------------------------------------
-
-
-PING_S, DEAD_S = 0.05, 0.2
-HEARTBEAT: dict[str, Any] = {"ping_after_s": PING_S, "dead_after_s": DEAD_S}
-_SILENCE_S = 0.1  # between the two
-
-
-async def test_b5_a_half_open_session_is_cut_and_replaced(server: FakeServer) -> None:
-    clock = HandTurned()
-    async with connected(server, clock=clock, **HEARTBEAT) as (connection, heard):
-        await until(lambda: connection.ready)
-        for pings in (1, 2, 3, 4):
-            clock.turn(_SILENCE_S)
-            await until(partial(pinged, server.visits[0], pings))
-            await all_heard(server.visits[0], heard)
-        assert heard.lost == [], "a session that answers its heartbeat is alive"
-        server.deaf = True
-        await connection.send(order(1))
-        clock.turn(_SILENCE_S)
-        await until(lambda: server.visits[0].pings == 5)
-        clock.turn(DEAD_S)
-        await until(lambda: heard.lost)
-        server.deaf = False
-        [(session, why)] = heard.lost
-        assert session == 1
-        assert "no byte" in why
-        await until(lambda: connection.session_number == 2)
-        assert "order" not in server.visits[1].ops
-
-
-def pinged(visit: Visit, times: int) -> bool:
-    return visit.pings == times
-
-
-async def test_any_byte_is_a_sign_of_life(server: FakeServer) -> None:
-    clock = HandTurned()
-    async with connected(server, clock=clock, **HEARTBEAT) as (connection, heard):
-        await until(lambda: connection.ready)
-        for _ in range(10):
-            await all_heard(server.visits[0], heard)
-            clock.turn(PING_S * 0.8)
-            await clock.looked_at()  # nobody but the watch looks now
-        await all_heard(server.visits[0], heard)
-        assert server.visits[0].pings == 0, "a busy session needs no heartbeat"
-        assert heard.lost == []
-
-
-async def test_one_heartbeat_a_silence(server: FakeServer) -> None:
-    server.deaf = True
-    clock = HandTurned()
-    async with connected(server, clock=clock, **HEARTBEAT) as (connection, heard):
-        await until(lambda: connection.ready)
-        clock.turn(_SILENCE_S)
-        for _ in range(3):
-            await clock.looked_at()
-        clock.turn(DEAD_S)
-        await until(lambda: heard.lost)
-        await until(lambda: "1 closed" in server.story)
-        assert server.visits[0].pings == 1
-
-
-async def test_a_venue_without_a_text_heartbeat_gets_ping_frames(server: FakeServer) -> None:
-    """A quiet stream is alive as long as pongs come; they never reach the reader."""
-    clock = HandTurned()
-    async with connected(server, clock=clock, **HEARTBEAT | {"ping": None}) as (connection, heard):
-        await until(lambda: connection.ready)
-        session = connection._session
-        assert session is not None
-        for _ in range(4):
-            clock.turn(_SILENCE_S)
-            await until(lambda: session.heard_s == clock.monotonic_s())
-        assert (heard.lost, server.visits[0].pings) == ([], 0)
-        server.visits[0].socket.transport.pause_reading()
-        clock.turn(_SILENCE_S)
-        await until(lambda: session.pinged)
-        clock.turn(DEAD_S)
-        await until(lambda: heard.lost)
-        assert "no byte" in heard.lost[0][1]
-        await until(lambda: connection.session_number == 2)
 
 
 # --- without a login, with a ticket -------------------------------------------------------------

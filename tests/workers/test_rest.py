@@ -1,13 +1,16 @@
 """REST calls: what is never sent late."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
 import pytest
 
+from tests.workers.fake_venue import HandTurned
 from workers.clock import Clock
 from workers.rest import HeldBack, NotSent, RestClient
 from workers.venue import (
@@ -156,6 +159,88 @@ async def test_queries_need_no_lease(rest: RestClient) -> None:
 def test_a_client_shows_where_it_calls(rest: RestClient) -> None:
     shown: Any = repr(rest)
     assert "127.0.0.1" in shown
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """Refuses each request with ``status`` and the header, and counts them."""
+
+    status, retry_after, asked = 429, "", 0
+
+    def do_GET(self) -> None:
+        type(self).asked += 1
+        self.send_response(self.status)
+        if self.retry_after:
+            self.send_header("Retry-After", self.retry_after)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_POST = do_GET
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def refusing(status: int, retry_after: str) -> Iterator[tuple[RestClient, type[Refusing]]]:
+    """Serve such refusals, and hold a client under a clock that stands still."""
+    handler = type("Handler", (Refusing,), {"status": status, "retry_after": retry_after})
+    venue = SigningVenue()
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        venue.rest_url = lambda: f"http://127.0.0.1:{server.server_port}"  # type: ignore[method-assign]
+        serving = threading.Thread(target=server.serve_forever, args=(0.01,))
+        serving.start()
+        client = client_of(venue)
+        client._clock = HandTurned()
+        try:
+            yield client, handler
+        finally:
+            client.close()
+            server.shutdown()
+            serving.join()
+
+
+ORDER, QUERY = RestRequest("POST", "/order"), RestRequest("GET", "/order")
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "retry_after", "quiet_s"),
+    [
+        (QUERY, 429, "7", 7.0),
+        (QUERY, 429, "", 1.0),
+        (QUERY, 429, "Wed, 21 Oct 2026 07:28:00 GMT", 1.0),
+        (QUERY, 403, "", 30.0),
+        (QUERY, 403, "600", 600.0),
+        (ORDER, 418, "120", 120.0),
+    ],
+)
+async def test_after_a_query_too_many_none_is_asked_for_a_while(
+    request_: RestRequest, status: int, retry_after: str, quiet_s: float
+) -> None:
+    with refusing(status, retry_after) as (client, venue):
+        clock = cast(HandTurned, client._clock)
+        assert (await client.call(request_, lambda: True)).status == status
+        for part_s in (0.0, quiet_s / 2):
+            clock.turn(part_s)
+            with pytest.raises(UnexpectedReply, match="no query") as caught:
+                await client.ask(QUERY)
+            assert caught.value.verdict.proof is Proof.THROTTLED
+        assert (await client.call(ORDER, lambda: True)).status == status, "commands go on"
+        asked = venue.asked
+        clock.turn(quiet_s)
+        assert (await client.ask(QUERY)).status == status
+        assert venue.asked == asked + 1
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "retry_after"),
+    [(ORDER, 429, "7"), (ORDER, 403, ""), (QUERY, 503, ""), (QUERY, 401, ""), (QUERY, 429, "0")],
+)
+async def test_other_refusals_ask_for_no_quiet(
+    request_: RestRequest, status: int, retry_after: str
+) -> None:
+    with refusing(status, retry_after) as (client, _):
+        await client.call(request_, lambda: True)
+        assert (await client.ask(QUERY)).status == status
 
 
 async def test_a_command_finds_a_free_thread_however_many_queries_hang() -> None:

@@ -6,6 +6,8 @@ Rules:
    but for the codes that say cleanly "no such order".
 3. A code that the table does not know proves what the caller holds to be safe, never DONE.
 4. HTTP 5xx and what is not the venue's JSON prove nothing, whatever they say.
+5. A query that its status says was one too many is THROTTLED even where its code proves nothing
+   about a command: nothing hangs on a query but when to ask again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -46,6 +48,8 @@ class Codes:
         """
         code = code.partition("_")[0]
         found = self.rows.get(code) or self._family(code) or otherwise
+        if kind is None and found is Proof.UNKNOWN:
+            return otherwise if otherwise is Proof.THROTTLED else found
         if found is not Proof.GONE:
             return found
         if kind is None:
@@ -64,16 +68,25 @@ def refusal(code: str, text: str, found: Proof, more: str = "") -> Verdict:
     return Verdict(found, code, f"{code or 'no code'} {text or 'no text given'}{more}")
 
 
-def status_proof(status: int) -> Proof:
-    """Return what an HTTP status proves where no known code says more."""
-    if status == 429:
+def status_proof(status: int, kind: RequestKind | None) -> Proof:
+    """Return what an HTTP status proves about a request of ``kind`` (None: a query).
+
+    For where no known code says more.
+    """
+    # 403 without a code is a gateway's: the address sent too much ("Rate limit rules" of Bybit,
+    # read 2026-07: for ten minutes at least; "HTTP return codes" of Binance, read 2026-11), or is
+    # not served at all (US). Asking less cures the first. A command is refused by both, and for
+    # longer than it is good for; sent again, it would only count against the address.
+    if status == 429 or (status == 403 and kind is None):
         return Proof.THROTTLED
     return Proof.LOCKED_OUT if status in (401, 403) else Proof.UNKNOWN
 
 
-def http_verdict(reply: RestReply, code_key: str, text_key: str) -> Verdict:
+def http_verdict(
+    reply: RestReply, code_key: str, text_key: str, kind: RequestKind | None
+) -> Verdict:
     """Return what a reply proves by its HTTP status alone; what its body says is only quoted."""
     body = json_object(reply.text) or {}
     code, text = said(body, code_key), said(body, text_key) or "a body that is not the venue's"
     reason = " ".join(part for part in (f"HTTP {reply.status}", code, text) if part)
-    return Verdict(status_proof(reply.status), code or str(reply.status), reason)
+    return Verdict(status_proof(reply.status, kind), code or str(reply.status), reason)

@@ -27,6 +27,7 @@ class Endpoint:
     ws_url: str
     ping_after_s: float
     dead_after_s: float
+    ping_every_s: float | None = None
 
     def socket(
         self, path: str, ping: str | None, *, login: bool = False, channels: tuple[str, ...] = ()
@@ -39,6 +40,7 @@ class Endpoint:
             ping=ping,
             ping_after_s=self.ping_after_s,
             dead_after_s=self.dead_after_s,
+            ping_every_s=self.ping_every_s,
         )
 
 
@@ -91,12 +93,13 @@ class Options:
         ping_after_s: float,
         dead_after_s: float,
         most_silent_s: float,
+        ping_every_s: float | None = None,
     ) -> Endpoint:
         """Return where ``environment`` is reached: its REST and WebSocket hosts.
 
         ``urls``, if given, replace the two (a simulator). ``ping_after_s`` and ``dead_after_s`` are
         the defaults of the options of these names; ``most_silent_s`` is how long the venue lets a
-        silent connection live.
+        silent connection live; ``ping_every_s`` is as in ``SocketPlan``.
         """
         if environment not in hosts:
             problem = f"{environment!r} is unknown; known: {', '.join(hosts)}"
@@ -107,7 +110,7 @@ class Options:
         if not ping < dead <= most_silent_s:
             problem = f"ping_after_s < dead_after_s <= {most_silent_s:g} must hold"
             raise ConfigError(f"{self._venue} options", problem)
-        return Endpoint(rest.rstrip("/"), ws.rstrip("/"), ping, dead)
+        return Endpoint(rest.rstrip("/"), ws.rstrip("/"), ping, dead, ping_every_s)
 
     def _wrong(self, name: str, problem: str) -> ConfigError:
         return ConfigError(f"{self._venue} option {name}", problem)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, NoReturn, TypeVar
 
+from router.evidence import ZERO, PositionReport
 from router.instruments import Instrument
 from workers.venue import (
     Instruments,
@@ -87,6 +88,33 @@ def only(items: Sequence[Any], read: Callable[[Item], T], what: str) -> T:
 def tradable(items: list[Any], read: Callable[[Item], T]) -> list[T]:
     """Return the instruments that can be read; others (options, odd names) are left out."""
     return each(items, read)[0]
+
+
+def netted(legs: Sequence[PositionReport | None]) -> tuple[PositionReport, ...]:
+    """Return one position a symbol, where a venue keeps several of one instrument; None is none.
+
+    The entry price is the average of those legs that are on the side of the sum: it is theirs that
+    is left once the others are closed against them.
+    """
+    by_symbol: dict[str, list[PositionReport]] = {}
+    for leg in legs:
+        if leg is not None:
+            by_symbol.setdefault(leg.symbol, []).append(leg)
+    return tuple(one[0] if len(one) == 1 else _net(one) for one in by_symbol.values())
+
+
+def _net(legs: list[PositionReport]) -> PositionReport:
+    net = sum((leg.signed_amount for leg in legs), ZERO)
+    left = [leg for leg in legs if leg.signed_amount * net > 0]
+    cost = sum((leg.entry_price * leg.signed_amount for leg in left), ZERO)
+    return PositionReport(
+        symbol=legs[0].symbol,
+        signed_amount=net,
+        entry_price=cost / sum(leg.signed_amount for leg in left) if left else ZERO,
+        unrealized_pnl=sum((leg.unrealized_pnl for leg in legs), ZERO),
+        realized_pnl=sum((leg.realized_pnl for leg in legs), ZERO),
+        ts_ms=max(leg.ts_ms for leg in legs),
+    )
 
 
 def best(levels: object, instrument: Instrument) -> tuple[Decimal | None, Decimal | None]:

@@ -186,6 +186,7 @@ SAMPLE = Sample(
     signed=SIGNED,
     replies=REPLIES,
     pushed=pushed,
+    busy_proves=Proof.UNKNOWN,
     unsaid=unsaid,
     found_by_id_alone=True,
     words=lambda sample: {"KEYS": KEYS},

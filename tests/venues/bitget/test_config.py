@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from router.enums import RequestKind
 from router.errors import ConfigError
 from router.settings import load
 from tests.venues.bitget.sample import PAIR, SAMPLE
+from workers.pacing import Pacer
 from workers.setup import account_setup
 
 CONFIG = Path(__file__).parents[3] / "config" / "bitget"
@@ -35,6 +37,16 @@ def test_orders_have_a_connection_of_their_own() -> None:
     assert (trade.login, trade.channels, trade.ping) == (True, (), "ping")
     assert private == replace(trade, channels=("order", "fill", "account", "position"))
     assert trade.rotate_after_s == 23 * 3600
+
+
+def test_each_socket_is_pinged_however_busy_with_room_among_its_messages() -> None:
+    """Two minutes without a ping end it, and so do more than ten messages in a second."""
+    for plan in SAMPLE.sockets.values():
+        assert plan.ping_every_s is not None
+        assert plan.ping_every_s <= 30
+    pacer = Pacer(SAMPLE.venue.limits)
+    waits_s = [pacer.wait_s(RequestKind.CANCEL, PAIR.symbol, 0.0) for _ in range(10)]
+    assert waits_s[-1] > 0, "at most nine orders: the tenth message may be a ping"
 
 
 def test_the_path_of_the_sockets_may_be_in_the_address() -> None:

@@ -155,7 +155,28 @@ def test_hedge_mode_stands_in_the_way() -> None:
         VENUE.check_account_mode(RestReply(200, envelope({})))
 
 
+def test_a_query_that_was_one_too_many_is_throttled_though_its_code_proves_nothing() -> None:
+    """Of a command the code may be said that was acted on; a query may just be asked later."""
+    for code in ("429", "40725"):
+        with pytest.raises(UnexpectedReply) as caught:
+            VENUE.read_order(RestReply(429, envelope(None, code)), KNOWN)
+        assert caught.value.verdict.proof is Proof.THROTTLED
+    with pytest.raises(UnexpectedReply) as caught:
+        VENUE.read_order(RestReply(400, envelope(None, "40725")), KNOWN)
+    assert caught.value.verdict.proof is Proof.UNKNOWN
+
+
 def test_a_refusal_by_rest_of_an_unknown_code_proves_what_its_status_says() -> None:
-    for status, proof in ((400, Proof.UNKNOWN), (429, Proof.THROTTLED), (403, Proof.LOCKED_OUT)):
+    for status, proof in ((400, Proof.UNKNOWN), (403, Proof.LOCKED_OUT)):
         reply = RestReply(status, envelope(None, "99999"))
         assert VENUE.read_command(reply, SAMPLE.place()).verdict.proof is proof
+
+
+@pytest.mark.parametrize(
+    "text", ["", "<html>", "{}", *(envelope(None, code) for code in ("429", "99999", "40808"))]
+)
+def test_a_create_answered_429_may_have_been_made(text: str) -> None:
+    """Sent again without a proof of absence it would be made twice."""
+    found = VENUE.read_command(RestReply(429, text), SAMPLE.place()).verdict
+    assert found.proof is Proof.UNKNOWN
+    assert found.reason

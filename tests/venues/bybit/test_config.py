@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from router.settings import Settings, load
+from tests.venues.bybit.sample import SAMPLE
 from tests.venues.conformance.sample import sockets_of
 from workers.setup import account_setup
 
@@ -25,6 +26,11 @@ def test_the_account_can_be_served(settings: Settings) -> None:
     assert {"public_linear", "public_spot"} < set(sockets_of(setup.venue))
     assert setup.credentials.key == "key"
     assert setup.settings.orders.visibility_lag_ms == 3000
+
+
+def test_each_socket_is_pinged_however_busy() -> None:
+    """The venue cuts a connection after 10 minutes without a ping, and wants one each 20 s."""
+    assert {plan.ping_every_s for plan in SAMPLE.sockets.values()} == {20.0}
 
 
 def test_urls_lead_to_a_simulator(settings: Settings) -> None:

@@ -85,6 +85,7 @@ class Sample:
     #: The push that the venue makes of a create's frame: its own words and units, turned round.
     pushed: Callable[[str, Instrument], str]
     modifies: bool = True
+    busy_proves: Proof = Proof.THROTTLED  # what HTTP 429 says of a command
     #: What the venue has no words for; it must be refused.
     unsaid: Callable[[Place], bool] = lambda place: False
     found_by_id_alone: bool = False  # an order is asked for without its instrument

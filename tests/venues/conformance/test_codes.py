@@ -94,7 +94,6 @@ def test_a_server_error_with_a_good_body_proves_nothing(sample: Sample, status: 
         (401, Proof.LOCKED_OUT),
         (403, Proof.LOCKED_OUT),
         (404, Proof.UNKNOWN),
-        (429, Proof.THROTTLED),
     ],
 )
 def test_a_page_that_is_no_json_proves_what_its_status_says(
@@ -103,6 +102,18 @@ def test_a_page_that_is_no_json_proves_what_its_status_says(
     answer = sample.venue.read_command(RestReply(status, HTML), sample.place())
     assert answer.verdict.proof is proof
     assert answer.verdict.reason
+
+
+@pytest.mark.parametrize("text", [HTML, "", "{}", "[]"])
+def test_what_was_too_much_goes_again_only_where_it_was_not_acted_on(
+    sample: Sample, text: str
+) -> None:
+    for kind in sample.kinds:
+        answer = sample.venue.read_command(RestReply(429, text), sample.command(kind))
+        assert answer.verdict.proof in (sample.busy_proves, Proof.UNKNOWN)
+        assert answer.verdict.reason
+    create = sample.venue.read_command(RestReply(429, HTML), sample.place())
+    assert create.verdict.proof is sample.busy_proves
 
 
 def test_a_create_taken_by_rest(sample: Sample) -> None:

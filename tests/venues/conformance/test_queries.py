@@ -10,7 +10,7 @@ from router.evidence import Source
 from tests.venues.conformance.amounts import numbers
 from tests.venues.conformance.sample import NOW_MS, Sample
 from tests.venues.conformance.test_codes import HTML
-from workers.venue import RestReply, RestRequest, UnexpectedReply
+from workers.venue import Proof, RestReply, RestRequest, UnexpectedReply
 
 DAY_MS = 24 * 3600 * 1000
 Read = Callable[[RestReply], Any]
@@ -142,6 +142,15 @@ def test_what_is_no_answer_answers_nothing(sample: Sample, status: int, text: st
         with pytest.raises(UnexpectedReply) as caught:
             read(RestReply(status, text))
         assert caught.value.verdict.reason
+
+
+@pytest.mark.parametrize("status", [403, 429])
+def test_a_query_that_was_one_too_many_is_throttled(sample: Sample, status: int) -> None:
+    """A 403 of a page that is not the venue's, too: it is a gateway's, which counts addresses."""
+    for _, read, _ in queries(sample).values():
+        with pytest.raises(UnexpectedReply) as caught:
+            read(RestReply(status, HTML))
+        assert caught.value.verdict.proof is Proof.THROTTLED
 
 
 def test_a_server_error_with_a_good_body_answers_nothing(sample: Sample) -> None:

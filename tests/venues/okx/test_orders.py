@@ -19,8 +19,8 @@ def args(*commands: Command) -> list[dict[str, Any]]:
     return found
 
 
-def market(of: Any, side: OrderSide = OrderSide.BUY, **params: object) -> Place:
-    return replace(limit(of), type=OrderType.MARKET, price=None, side=side, params=params)
+def market(of: Any, side: OrderSide = OrderSide.BUY) -> Place:
+    return replace(limit(of), type=OrderType.MARKET, price=None, side=side)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_conditional_orders_cannot_be_said(type_: OrderType) -> None:
         ({"type": OrderType.MARKET, "time_in_force": TimeInForce.FOK}, "time_in_force"),
         ({"params": {"posSide": "long"}}, "posSide"),
         ({"params": {"zz": 1, "attachAlgoOrds": []}}, "attachAlgoOrds, zz"),
-        ({"params": {"tdMode": 1}}, "tdMode"),
+        ({"params": {"tag": 1}}, "tag"),
         ({"params": {"banAmend": "true"}}, "banAmend"),
     ],
 )
@@ -70,15 +70,22 @@ def test_trade_modes() -> None:
     ]
     own = replace(SAMPLE, options={"td_mode": "isolated"})
     assert orjson.loads(own.frame(limit(SWAP)))["args"][0]["tdMode"] == "isolated"
-    assert args(replace(limit(SWAP), params={"tdMode": "isolated"}))[0]["tdMode"] == "isolated"
+
+
+def test_the_trade_mode_is_the_accounts() -> None:
+    """By it is known where OKX files an order: one of another mode would be looked for in vain."""
+    with pytest.raises(CannotEncode, match="set td_mode in the account's options") as caught:
+        args(replace(limit(SWAP), params={"tdMode": "isolated"}))
+    assert (caught.value.field, caught.value.rest_can) == ("tdMode", False)
 
 
 def test_spot_market_amounts_are_base_units() -> None:
     assert args(market(SPOT))[0]["tgtCcy"] == "base_ccy"
     assert "tgtCcy" not in args(market(SWAP))[0]
-    assert "tgtCcy" not in args(market(SPOT, OrderSide.SELL, tdMode="cross"))[0]
+    on_margin = replace(SAMPLE, options={"td_mode": "cross"})
+    assert "tgtCcy" not in on_margin.frame(market(SPOT, OrderSide.SELL))
     with pytest.raises(CannotEncode, match="quote units"):
-        args(market(SPOT, tdMode="cross"))
+        on_margin.frame(market(SPOT))
 
 
 def test_reduce_only() -> None:

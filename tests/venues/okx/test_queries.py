@@ -139,14 +139,44 @@ def test_history_asks_seven_days_then_three_months() -> None:
 def test_fills_ask_three_days_then_three_months() -> None:
     day = 24 * 3600 * 1000
     now = 100 * day
-    query = f"?instType=SPOT&instId=LTC-USDC&ordId=77&begin={99 * day}&limit=100"
+    query = f"instId=LTC-USDC&ordId=77&begin={99 * day}&limit=100"
     paths = [one.path for one in VENUE.query_fills(LTC, "77", 99 * day, 200 * day)]
-    assert paths == [f"/api/v5/trade/fills{query}", f"/api/v5/trade/fills-history{query}"]
+    assert paths == [
+        f"/api/v5/trade/fills?{query}",
+        f"/api/v5/trade/fills-history?instType=SPOT&{query}",
+    ]
     own = load("okx", "live")
     knowing = own.query_fills(LTC, "77", 99 * day, now_ms=now)
     assert len(knowing) == 1
     assert len(own.query_fills(LTC, "", 96 * day, now_ms=now)) == 2
     assert "ordId" not in own.query_fills(LTC, "", 0, now)[0].path
+
+
+@pytest.mark.parametrize("td_mode", ["cross", "isolated"])
+def test_pairs_on_margin_are_looked_for_where_okx_files_them(td_mode: str) -> None:
+    """source: OKX v5 documents, "Get order history" and "Get transaction details", read 2026-11."""
+    own = load("okx", "live", {"td_mode": td_mode})
+    of_pair = [*own.query_history(SPOT, 1), *own.query_fills(SPOT, "7", 1, 99 * 24 * 3600 * 1000)]
+    asked = [one.path.removeprefix("/api/v5/trade/").partition("&")[0] for one in of_pair]
+    assert asked == [
+        "orders-history?instType=SPOT",
+        "orders-history?instType=MARGIN",
+        "orders-history-archive?instType=SPOT",
+        "orders-history-archive?instType=MARGIN",
+        "fills?instId=BTC-USDT",
+        "fills-history?instType=SPOT",
+        "fills-history?instType=MARGIN",
+    ]
+    assert all("instId=BTC-USDT&" in one.path for one in of_pair)
+    of_swap = [*own.query_history(SWAP, 1), *own.query_fills(SWAP, "7", 1, 99 * 24 * 3600 * 1000)]
+    assert "MARGIN" not in "".join(one.path for one in of_swap)
+
+
+def test_what_is_filed_under_margin_is_the_pairs() -> None:
+    [request] = VENUE.query_history(SPOT, 0)[:1]
+    on_margin = order(7, "BTC-USDT", "canceled") | {"instType": "MARGIN", "tdMode": "cross"}
+    [found] = VENUE.read_page(request, page([on_margin]), INSTRUMENTS).orders
+    assert (found.symbol, found.venue_id) == (SPOT.symbol, "7")
 
 
 def test_fills_are_read_and_paged_by_bill() -> None:
@@ -210,6 +240,33 @@ def test_balances_and_positions() -> None:
         VENUE.read_balances(ok('{"uTime":"9"}'))
     with pytest.raises(UnexpectedReply):
         VENUE.read_positions(RestReply(503, "<html>"), INSTRUMENTS)
+
+
+def leg(pos: str, price: str, **more: str) -> dict[str, str]:
+    return {"instId": "BTC-USDT-SWAP", "pos": pos, "posSide": "net", "avgPx": price} | more
+
+
+@pytest.mark.parametrize(
+    ("legs", "size", "price"),
+    [
+        ([leg("1", "40000"), leg("3", "44000")], "0.04", 43000),
+        ([leg("-1", "40000"), leg("-3", "44000")], "-0.04", 43000),
+        ([leg("1", "40000"), leg("-3", "44000")], "-0.02", 44000),
+        ([leg("3", "40000"), leg("-3", "44000")], "0", 0),
+        ([leg("0", ""), leg("-3", "44000")], "-0.03", 44000),
+    ],
+)
+def test_cross_and_isolated_legs_of_a_contract_are_one_position(
+    legs: list[dict[str, str]], size: str, price: int
+) -> None:
+    """The second is made by hand: our orders are all of the account's one td_mode."""
+    told = {"upl": "1.5", "realizedPnl": "-0.25"}
+    cross, isolated = (one | told | {"uTime": str(n)} for n, one in enumerate(legs, 7))
+    cross["mgnMode"], isolated["mgnMode"] = "cross", "isolated"
+    [found] = VENUE.read_positions(page([cross, isolated]), INSTRUMENTS)
+    assert found == PositionReport(
+        SWAP.symbol, Decimal(size), Decimal(price), Decimal(3), Decimal("-0.5"), 8
+    )
 
 
 def test_time() -> None:

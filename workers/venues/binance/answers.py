@@ -62,7 +62,7 @@ def _proof(status: int, code: str, words: str, kind: RequestKind | None) -> Proo
     if status == 418:
         return Proof.LOCKED_OUT  # banned, and each further request prolongs it
     refused = Proof.REJECTED if code and 400 <= status < 500 else Proof.UNKNOWN
-    by_status = status_proof(status)
+    by_status = status_proof(status, kind)
     found = CODES.proof(code, kind, by_status if by_status is not Proof.UNKNOWN else refused)
     if words == _DUPLICATE or status == 408:
         return Proof.UNKNOWN

@@ -5,6 +5,7 @@ Rules, beside those of ``workers/venues/codes.py``:
 2. A code that the table does not know proves nothing.
 3. A refusal by WebSocket is bare: id, code, text. It does not say what it refuses, so a code that
    says that an order is gone is GONE whatever was asked.
+4. HTTP 429 proves nothing about a command, whatever its body says: see ``CODES``.
 """
 
 from dataclasses import replace
@@ -72,11 +73,14 @@ def _taken(item: Item) -> Answer:
 
 def read_command(reply: RestReply, command: Command) -> Answer:
     """Return what a REST reply to one command proves."""
-    body = json_object(reply.text)
-    if body is None or reply.status >= 500 or not code_of(body):
-        return Answer("", http_verdict(reply, "code", "msg"), command.client_id)
-    ids = body.get("data")
-    if code_of(body) == OK and reply.status == 200 and type(ids) is dict:
+    body, kind = json_object(reply.text), kind_of(command)
+    ids = body.get("data") if body is not None else None
+    if body is not None and code_of(body) == OK and reply.status == 200 and type(ids) is dict:
         return replace(_taken(ids), client_id=command.client_id)
-    found = verdict(body, kind_of(command), status_proof(reply.status))
+    if body is None or reply.status >= 500 or not code_of(body):
+        found = http_verdict(reply, "code", "msg", kind)
+    else:
+        found = verdict(body, kind, status_proof(reply.status, kind))
+    if reply.status == 429:
+        found = replace(found, proof=Proof.UNKNOWN)
     return Answer("", found, command.client_id)

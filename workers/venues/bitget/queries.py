@@ -22,9 +22,9 @@ def _body(reply: RestReply) -> dict[str, Any]:
     """Return a clean answer's envelope."""
     body = json_object(reply.text)
     if body is None or reply.status >= 500 or not code_of(body):
-        raise UnexpectedReply(http_verdict(reply, "code", "msg"))
+        raise UnexpectedReply(http_verdict(reply, "code", "msg", None))
     if code_of(body) != OK or reply.status != 200:
-        raise UnexpectedReply(verdict(body, None, status_proof(reply.status)))
+        raise UnexpectedReply(verdict(body, None, status_proof(reply.status, None)))
     return body
 
 

@@ -63,10 +63,10 @@ def _taken(ids: object) -> Answer:
 
 def read_command(reply: RestReply, command: Command) -> Answer:
     """Return what a REST reply to one command proves."""
-    body = json_object(reply.text)
+    body, kind = json_object(reply.text), kind_of(command)
     if body is None or reply.status >= 500 or not code_of(body):
-        return Answer("", http_verdict(reply, "retCode", "retMsg"), command.client_id)
+        return Answer("", http_verdict(reply, "retCode", "retMsg", kind), command.client_id)
     if code_of(body) == "0" and reply.status == 200:
         return replace(_taken(body.get("result")), client_id=command.client_id)
-    found = verdict(body, kind_of(command), status_proof(reply.status))
+    found = verdict(body, kind, status_proof(reply.status, kind))
     return Answer("", found, command.client_id)

@@ -25,9 +25,9 @@ def _body(reply: RestReply) -> dict[str, Any]:
     """Return a clean answer's envelope."""
     body = json_object(reply.text)
     if body is None or reply.status >= 500 or not code_of(body):
-        raise UnexpectedReply(http_verdict(reply, "retCode", "retMsg"))
+        raise UnexpectedReply(http_verdict(reply, "retCode", "retMsg", None))
     if code_of(body) != "0" or reply.status != 200:
-        raise UnexpectedReply(verdict(body, None, status_proof(reply.status)))
+        raise UnexpectedReply(verdict(body, None, status_proof(reply.status, None)))
     return body
 
 

@@ -42,9 +42,12 @@ LIMITS = Limits(
     batch_size=1,
     connects=RateLimit(500, 300.0, per_symbol=False),
 )
-# Bybit wants a ping each 20 s and cuts a connection after 10 minutes without one: "Connect". Ours
-# finds a half-open socket sooner.
-_HEARTBEAT = {"ping_after_s": 5.0, "dead_after_s": 10.0, "most_silent_s": 60.0}
+# Bybit wants a ping each 20 s and cuts a connection after 10 minutes without one: "Connect".
+# Silence finds a half-open socket sooner.
+_HEARTBEAT = {
+    **{"ping_after_s": 5.0, "dead_after_s": 10.0, "most_silent_s": 60.0},
+    "ping_every_s": 20.0,
+}
 # A canceled order was in neither realtime nor history for 2.5 s after its ack (measured in demo).
 _VISIBILITY_LAG_MS = 3000.0
 

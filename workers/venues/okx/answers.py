@@ -63,9 +63,9 @@ def read_command(reply: RestReply, command: Command) -> Answer:
     kind, client_id = kind_of(command), command.client_id
     envelope = json_object(reply.text)
     if envelope is None or reply.status >= 500:
-        return Answer("", http_verdict(reply, "code", "msg"), client_id)
+        return Answer("", http_verdict(reply, "code", "msg", kind), client_id)
     data = envelope.get("data")
     if type(data) is not list or not data:
-        return Answer("", top_verdict(envelope, kind, status_proof(reply.status)), client_id)
+        return Answer("", top_verdict(envelope, kind, status_proof(reply.status, kind)), client_id)
     found = item_answer(envelope, data[0], kind)
     return Answer("", found.verdict, found.client_id or client_id, found.venue_id)

@@ -23,7 +23,7 @@ from workers.venues.commands import (
     plain,
 )
 from workers.venues.okx.settings import LIMITS
-from workers.venues.okx.words import OPS, ORDER_TYPES, PARAMS, TD_MODES
+from workers.venues.okx.words import MARGIN_MODES, OPS, ORDER_TYPES, PARAMS, TD_MODES
 from workers.venues.sizes import to_size
 
 # clOrdId and message id are both [A-Za-z0-9]{1,32}: "Place order", read 2026-11.
@@ -81,6 +81,8 @@ def _placed(item: dict[str, Any], command: Place, td_mode: str | None) -> dict[s
     item["clOrdId"] = legal_id("client_id", command.client_id, _ID)
     item["side"] = "buy" if command.side.is_buy else "sell"
     item["ordType"] = order_type
+    if "tdMode" in command.params:
+        raise CannotEncode("tdMode", "set td_mode in the account's options; queries go by it, too")
     if command.params:
         item.update(allowed(command.params, PARAMS))
     is_market = order_type == "market"
@@ -91,25 +93,21 @@ def _placed(item: dict[str, Any], command: Place, td_mode: str | None) -> dict[s
     if is_market and instrument.kind == "spot":
         item.update(_base_target(command, item["tdMode"]))
     if command.reduce_only:
-        item["reduceOnly"] = _reduces(instrument, item["tdMode"])
+        if instrument.kind == "spot" and item["tdMode"] == "cash":
+            raise CannotEncode("reduce_only", f"{instrument.symbol} has no position to reduce")
+        item["reduceOnly"] = True
     return item
 
 
 def _base_target(command: Place, td_mode: str) -> dict[str, str]:
     # tgtCcy is for spot market orders only; a margin market buy is sized in quote units, so that
     # our base amount would mean something else: "Place order", sz, read 2026-11.
-    if td_mode not in ("cross", "isolated"):
+    if td_mode not in MARGIN_MODES:
         return {"tgtCcy": "base_ccy"}
     if command.side.is_buy:
         problem = f"OKX sizes a {td_mode} market buy in quote units; use LIMIT with IOC"
         raise CannotEncode("tdMode", problem)
     return {}
-
-
-def _reduces(instrument: Instrument, td_mode: str) -> bool:
-    if instrument.kind == "spot" and td_mode == "cash":
-        raise CannotEncode("reduce_only", f"{instrument.symbol} has no position to reduce")
-    return True
 
 
 def _changed(item: dict[str, Any], command: Modify) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from workers.venue import (
 )
 from workers.venues.fields import Item, moment, text
 from workers.venues.okx.reports import balances, position, pushed_order
-from workers.venues.reading import best, each, listed
+from workers.venues.reading import best, each, listed, netted
 
 
 def read_push(frame: Item, text: str, instruments: Instruments) -> list[VenueEvent]:
@@ -41,7 +41,7 @@ def _orders(frame: Item, items: list[Any], instruments: Instruments) -> list[Ven
 
 def _positions(frame: Item, items: list[Any], instruments: Instruments) -> list[VenueEvent]:
     found, wrong, readable = each(items, lambda item: position(item, instruments))
-    reports = tuple(one for one in found if one is not None)
+    reports = netted(found)  # an update may hold one leg alone: nobody here knows the other
     if not reports and not _whole(frame):
         return [*wrong]
     return [PositionsPushed(reports, _whole(frame) and readable), *wrong]

@@ -11,7 +11,7 @@ from workers.venues.fields import json_object, moment, said
 from workers.venues.okx.answers import top_verdict
 from workers.venues.okx.listing import instrument
 from workers.venues.okx.reports import balances, position, queried_fill, queried_order
-from workers.venues.reading import every, no_answer, only, page_after, tradable
+from workers.venues.reading import every, netted, no_answer, only, page_after, tradable
 
 PAGE = 100  # the most items that a page holds: "Get order list", read 2026-11
 
@@ -20,10 +20,10 @@ def _data(reply: RestReply) -> list[Any]:
     """Return the ``data`` of a clean answer."""
     envelope = json_object(reply.text)
     if envelope is None or reply.status >= 500:
-        raise UnexpectedReply(http_verdict(reply, "code", "msg"))
+        raise UnexpectedReply(http_verdict(reply, "code", "msg", None))
     data = envelope.get("data")
     if envelope.get("code") != "0" or type(data) is not list:
-        raise UnexpectedReply(top_verdict(envelope, None, status_proof(reply.status)))
+        raise UnexpectedReply(top_verdict(envelope, None, status_proof(reply.status, None)))
     return data
 
 
@@ -62,9 +62,8 @@ def read_balances(reply: RestReply) -> tuple[BalanceReport, ...]:
 
 
 def read_positions(reply: RestReply, instruments: Instruments) -> tuple[PositionReport, ...]:
-    """Return every position of a loaded contract."""
-    found = every(_data(reply), lambda item: position(item, instruments))
-    return tuple(one for one in found if one is not None)
+    """Return every position of a loaded contract, its cross and isolated legs as one."""
+    return netted(every(_data(reply), lambda item: position(item, instruments)))
 
 
 def read_instruments(reply: RestReply) -> list[Instrument]:

@@ -128,7 +128,8 @@ def _code_text(item: Item) -> str:
 def position(item: Item, instruments: Instruments) -> PositionReport | None:
     """Return one position; None for margin positions, which are no position of an instrument.
 
-    Long/short mode writes shorts as positive numbers; they are negative here.
+    Long/short mode writes shorts as positive numbers; they are negative here. Of one contract
+    there may be two, cross and isolated ("posId" tells them apart): our orders make one of them.
     """
     instrument = listed(instruments, text(item, "instId"))
     if instrument.kind == "spot":

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 import orjson
 
 from router.enums import RequestKind
+from router.instruments import Instrument
 from workers.venue import (
     Answer,
     ClosingSoon,
+    Credentials,
     LoggedIn,
     LoginRefused,
     Proof,
@@ -44,20 +46,18 @@ def _id_of(channel: str) -> str:
 _CHANNEL_OF_ID = {_id_of(name): name for name in PRIVATE_CHANNELS}
 
 
-def subscribe(channels: Sequence[str]) -> list[str]:
+def subscribe(channels: Sequence[str], credentials: Credentials, now_ms: int) -> list[str]:
     """Return one frame for each channel, so that a refusal names its channel."""
     return [_frame(_id_of(one), "subscribe", [_arg(one)]) for one in channels]
 
 
-def books(op: str, venue_symbols: Sequence[str]) -> list[str]:
+def books(op: str, instruments: Sequence[Instrument]) -> list[str]:
     """Return the frames that subscribe to or unsubscribe from these best-price channels."""
-    return [
-        _frame(f"{_SUB_ID}books", op, [{"channel": _BOOK, "instId": name} for name in some])
-        for some in portions(venue_symbols, _BOOKS_A_FRAME)
-    ]
+    args = [{"channel": _BOOK, "instId": one.venue_symbol} for one in instruments]
+    return [_frame(f"{_SUB_ID}books", op, some) for some in portions(args, _BOOKS_A_FRAME)]
 
 
-def _frame(request_id: str, op: str, args: list[dict[str, str]]) -> str:
+def _frame(request_id: str, op: str, args: Sequence[dict[str, str]]) -> str:
     return orjson.dumps({"id": request_id, "op": op, "args": args}).decode()
 
 

@@ -57,9 +57,8 @@ def read_settings(
 ) -> Settings:
     """Return the settings of ``environment`` with its options.
 
-    Options: ``td_mode`` (for every order that names none), ``inst_types`` (such as "SPOT,SWAP";
-    naming them also makes the account check insist that they can be traded), ``ping_after_s``,
-    ``dead_after_s``.
+    Options: ``td_mode`` (of every order), ``inst_types`` (such as "SPOT,SWAP"; naming them also
+    makes the account check insist that they can be traded), ``ping_after_s``, ``dead_after_s``.
 
     Raises:
         ConfigError: If the environment or an option is unknown or wrong.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from router.enums import ExchangeType
 from router.instruments import Instrument
@@ -21,6 +22,7 @@ from workers.venues.commands import get
 from workers.venues.fields import json_object
 from workers.venues.okx import answers, orders, pushes, queries, session, signing
 from workers.venues.okx.settings import LIMITS, Settings
+from workers.venues.okx.words import MARGIN_MODES
 from workers.venues.options import PUBLIC, the_one_public
 from workers.venues.reading import no_next_page
 
@@ -49,11 +51,9 @@ class Okx:
 
     book_socket = staticmethod(the_one_public)
     login = staticmethod(signing.login_frame)
-
-    def subscribe(
-        self, channels: Sequence[str], credentials: Credentials, now_ms: int
-    ) -> list[str]:
-        return session.subscribe(channels)
+    subscribe = staticmethod(session.subscribe)
+    subscribe_books = staticmethod(partial(session.books, "subscribe"))
+    unsubscribe_books = staticmethod(partial(session.books, "unsubscribe"))
 
     def trade_socket(self) -> SocketPlan:
         return self._settings.endpoint.socket("/ws/v5/private", "ping", login=True)
@@ -63,12 +63,6 @@ class Okx:
 
     def public_sockets(self) -> Mapping[str, SocketPlan]:
         return {PUBLIC: self._settings.endpoint.socket("/ws/v5/public", "ping")}
-
-    def subscribe_books(self, instruments: Sequence[Instrument]) -> list[str]:
-        return session.books("subscribe", [one.venue_symbol for one in instruments])
-
-    def unsubscribe_books(self, instruments: Sequence[Instrument]) -> list[str]:
-        return session.books("unsubscribe", [one.venue_symbol for one in instruments])
 
     def encode(
         self, request_id: str, commands: Sequence[Command], credentials: Credentials, now_ms: int
@@ -122,17 +116,23 @@ class Okx:
         """
         query = _since(instrument, since_ms)
         paths = ("trade/orders-history", "trade/orders-history-archive")
-        return [self._get(path, **query) for path in paths]
+        types = self._types(instrument)
+        return [self._get(path, instType=one, **query) for path in paths for one in types]
 
     def query_fills(
         self, instrument: Instrument, venue_id: str, since_ms: int, now_ms: int
     ) -> Queries:
         """Return the queries of trades since then: the last 3 days, and 3 months if need be."""
         query = _since(instrument, since_ms, ordId=venue_id)
-        recent = self._get("trade/fills", **query)
-        if since_ms > now_ms - _RECENT_FILLS_MS:
-            return [recent]
-        return [recent, self._get("trade/fills-history", **query)]
+        recent = self._get("trade/fills", **query)  # "instType" is optional here alone
+        types = self._types(instrument) if since_ms <= now_ms - _RECENT_FILLS_MS else ()
+        return [recent, *(self._get("trade/fills-history", instType=one, **query) for one in types)]
+
+    def _types(self, instrument: Instrument) -> tuple[str, ...]:
+        """Return the types under which OKX files the instrument's orders."""
+        own = instrument.venue_ids["instType"]
+        on_margin = instrument.kind == "spot" and self._settings.td_mode in MARGIN_MODES
+        return (own, "MARGIN") if on_margin else (own,)
 
     def query_balances(self) -> RestRequest:
         return self._get("account/balance")
@@ -157,5 +157,5 @@ class Okx:
 
 
 def _since(instrument: Instrument, since_ms: int, **more: object) -> dict[str, object]:
-    scope = {"instType": instrument.venue_ids["instType"], "instId": instrument.venue_symbol}
-    return {**scope, **more, "begin": max(0, since_ms) or "", "limit": queries.PAGE}
+    begin = max(0, since_ms) or ""
+    return {"instId": instrument.venue_symbol, **more, "begin": begin, "limit": queries.PAGE}

@@ -28,13 +28,14 @@ READ_TYPES: dict[str, tuple[str, str]] = {
 }
 SIDES = {"buy": "BUY", "sell": "SELL"}
 TD_MODES = {"spot": "cash", "linear": "cross", "inverse": "cross"}
+#: Those that file a pair's order under MARGIN, where queries of SPOT do not show it.
+MARGIN_MODES = ("cross", "isolated")
 
-#: What a caller may add to an order, with its JSON type: "Place order". Not here: tgtCcy (would
-#: change what the amount means), posSide (net mode is required), pxUsd, pxVol and attachAlgoOrds
-#: (they would place more, or at another price, than the order says).
+#: What a caller may add to an order, with its JSON type: "Place order". Not here: tdMode (queries
+#: go by the account's), tgtCcy (would change what the amount means), posSide (net mode is
+#: required), pxUsd, pxVol and attachAlgoOrds (they would place more, or at another price).
 PARAMS: dict[str, type] = {
-    **dict.fromkeys(("tdMode", "ccy", "tag", "stpMode", "pxAmendType"), str),
-    **dict.fromkeys(("tradeQuoteCcy", "slippagePct"), str),
+    **dict.fromkeys(("ccy", "tag", "stpMode", "pxAmendType", "tradeQuoteCcy", "slippagePct"), str),
     **dict.fromkeys(("banAmend", "isElpTakerAccess"), bool),
 }
 

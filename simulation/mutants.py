@@ -66,8 +66,8 @@ def _resend() -> Places:
 def _apart() -> Places:
     def admit_all(self: Gateway, account: Any, intents: Any) -> Any:
         answers = admit(self, account, intents)
-        for (fields, _, _), (word, detail) in zip(intents, answers, strict=True):
-            if word == "admitted" and detail == fields["oid"]:
+        for (fields, _, _), answer in zip(intents, answers, strict=True):
+            if answer == ["admitted", fields["oid"]]:
                 flat = [part for pair in fields.items() for part in pair]
                 self.fetch("XADD", account.keys.intents(self.strategy), "*", *flat)
         return answers

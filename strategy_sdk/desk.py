@@ -110,7 +110,11 @@ class OrderDesk:
             raise InvalidArgument("valid_for_ms", f"{life!r} is no whole number of ms above 0")
         return life
 
-    def _admitted(self, account: Account, intent: CreateIntent, answer: Sequence[str]) -> str:
+    def _admitted(
+        self, account: Account, intent: CreateIntent, answer: Sequence[str] | RouterError
+    ) -> str:
+        if isinstance(answer, RouterError):
+            raise answer
         word, detail = answer
         key = intent.idem or None
         if word == "admitted":
@@ -197,7 +201,12 @@ class OrderDesk:
         return self._canceled(oid, self._gateway.request(account, intent.fields()))
 
     def cancel_all(self, symbol: str, account_type: str | None) -> list[str]:
-        """Return the oids of this strategy's open orders of ``symbol``, each asked to cancel."""
+        """Return the oids of this strategy's open orders of ``symbol``, each asked to cancel.
+
+        Raises:
+            BatchIncomplete: If some could not be asked to; it names the oids of the others.
+            RedisUnavailable: If Redis did not answer; asking again is safe.
+        """
         account = self._accounts.of_symbol(symbol, account_type)
         oids = self._gateway.open_oids(account)
         stored = self._gateway.orders(account, oids)
@@ -206,10 +215,23 @@ class OrderDesk:
         ]
         requests = [order_form.cancel_intent(oid, Via.WS, True).fields() for oid in mine]
         answers = self._gateway.request_all(account, requests)
-        for oid, answer in zip(mine, answers, strict=True):
-            if answer[0] != "not_yours":  # ended and archived since the set was read
-                self._canceled(oid, answer)
+        errors = [self._not_canceled(*each) for each in zip(mine, answers, strict=True)]
+        if any(error is not None for error in errors):
+            asked = [
+                oid if error is None else None for oid, error in zip(mine, errors, strict=True)
+            ]
+            raise BatchIncomplete(asked, errors, "were asked to cancel")
         return mine
+
+    def _not_canceled(self, oid: str, answer: Sequence[str] | RouterError) -> RouterError | None:
+        """Return why one of many is not asked to cancel; None if it is, or if it is gone."""
+        try:
+            self._canceled(oid, answer)
+        except NotYours:
+            return None  # ended and archived since the set was read
+        except RouterError as error:
+            return error
+        return None
 
     def modify(
         self,
@@ -252,7 +274,9 @@ class OrderDesk:
             raise NotYours(oid, self._strategy)
         raise self._refusal(word, detail)
 
-    def _canceled(self, oid: str, answer: Sequence[str]) -> str:
+    def _canceled(self, oid: str, answer: Sequence[str] | RouterError) -> str:
+        if isinstance(answer, RouterError):
+            raise answer
         word, detail = answer
         if word == "queued":
             self._cache.mark_canceling(oid)

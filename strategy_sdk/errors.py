@@ -9,7 +9,7 @@ RouterError
     ConfigError         fix the setting and start again
     NotRunning          the strategy is not attached to a run            (SDK)
     NotReady            no book came in time                             (SDK)
-    BatchIncomplete     part of a batch was admitted                     .oids .errors (SDK)
+    BatchIncomplete     part of a batch was refused                      .oids .errors (SDK)
     HarnessMissing      fakeredis is not installed                       (SDK, tests only)
 """
 
@@ -59,13 +59,15 @@ class NotReady(RouterError, TimeoutError):
 class BatchIncomplete(RouterError):
     """Part of a batch was refused. ``oids`` has None where ``errors`` has the reason."""
 
-    def __init__(self, oids: Sequence[str | None], errors: Sequence[RouterError | None]) -> None:
+    def __init__(
+        self,
+        oids: Sequence[str | None],
+        errors: Sequence[RouterError | None],
+        done: str = "were admitted and live on",
+    ) -> None:
         refused = [f"order {at}: {error}" for at, error in enumerate(errors) if error is not None]
-        admitted = sum(oid is not None for oid in oids)
-        super().__init__(
-            f"{admitted} of {len(oids)} orders were admitted and live on; refused: "
-            + "; ".join(refused)
-        )
+        taken = sum(oid is not None for oid in oids)
+        super().__init__(f"{taken} of {len(oids)} orders {done}; refused: {'; '.join(refused)}")
         self.oids = list(oids)
         self.errors = list(errors)
 

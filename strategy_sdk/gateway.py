@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from redis.exceptions import (
@@ -22,7 +22,7 @@ from redis.exceptions import (
 
 from router import functions
 from router.contracts import Registration, ResultsGap
-from router.errors import ConfigError, Denied, RedisUnavailable
+from router.errors import ConfigError, Denied, RedisUnavailable, RouterError
 from router.ids import strategy_tag
 from router.settings import Durability, Settings
 from strategy_sdk.accounts import Account
@@ -32,6 +32,7 @@ from strategy_sdk.timing import Timing
 
 _LOG = logging.getLogger(__name__)
 Fields = dict[str, str]
+_T = TypeVar("_T")
 #: Orders admitted by one call: Redis serves nobody else meanwhile, some 30 µs for each of them.
 ADMIT_TOGETHER = 50
 
@@ -115,12 +116,16 @@ class Gateway:
         self, account: Account, fields: Mapping[str, str], owner: str, valid_for_ms: int | None
     ) -> list[str]:
         """Return admit's answer for one create intent: a word and its detail."""
-        return self.admit_all(account, [(fields, owner, valid_for_ms)])[0]
+        return _answer(self.admit_all(account, [(fields, owner, valid_for_ms)])[0])
 
     def admit_all(
         self, account: Account, intents: Sequence[tuple[Mapping[str, str], str, int | None]]
-    ) -> list[list[str]]:
-        """Return admit's answers for several create intents, sent together, in order."""
+    ) -> list[list[str] | RouterError]:
+        """Return admit's answers for several create intents, sent together, in order.
+
+        An error stands where Redis refused the call that an intent was in: that one was not
+        admitted, while those of the other calls may be.
+        """
         admissions = [
             functions.Admission(
                 fields, owner, self.valid_for_ms if valid_for_ms is None else valid_for_ms
@@ -143,26 +148,34 @@ class Gateway:
             "safe; without a key, ask with fetch_order first"
         )
         answers = self._fcall_all(calls, maybe)
-        if any("unregistered" in answer[::2] for answer in answers):
+        if any(_is_unregistered(answer) for answer in answers):
             _LOG.warning("%s is not registered at %s any more", self.strategy, account.id)
             self.register(account, wake=True)
             answers = self._fcall_all(calls, maybe)
-        flat = [text for answer in answers for text in answer]
-        return [flat[at : at + 2] for at in range(0, len(flat), 2)]
+        each: list[list[str] | RouterError] = []
+        for at, answer in enumerate(answers):
+            if isinstance(answer, RouterError):
+                each += [answer] * len(admissions[at * ADMIT_TOGETHER : (at + 1) * ADMIT_TOGETHER])
+            else:
+                each += [answer[word : word + 2] for word in range(0, len(answer), 2)]
+        return each
 
     def request(
         self, account: Account, fields: Mapping[str, str], valid_for_ms: int | None = None
     ) -> list[str]:
         """Return request's answer for one cancel, modify or query."""
-        return self.request_all(account, [fields], valid_for_ms)[0]
+        return _answer(self.request_all(account, [fields], valid_for_ms)[0])
 
     def request_all(
         self,
         account: Account,
         requests: Sequence[Mapping[str, str]],
         valid_for_ms: int | None = None,
-    ) -> list[list[str]]:
-        """Return request's answers for several, sent together, in order."""
+    ) -> list[list[str] | RouterError]:
+        """Return request's answers for several, sent together, in order.
+
+        An error stands where Redis refused one; it was not queued, while others may be.
+        """
         calls = [
             functions.request(
                 account.keys,
@@ -281,10 +294,14 @@ class Gateway:
         return replies
 
     def _fcall(self, call: functions.Call, maybe: str) -> Any:
-        return self._fcall_all([call], maybe)[0]
+        return _answer(self._fcall_all([call], maybe)[0])
 
     def _fcall_all(self, calls: Sequence[functions.Call], maybe: str) -> list[Any]:
-        """Return the functions' answers; ``maybe`` says what a lost answer leaves open."""
+        """Return the functions' answers, an error of ours in the place of one that was refused.
+
+        Each call stands alone: one that is refused says nothing of the others, sent with it.
+        ``maybe`` says what a lost answer leaves open.
+        """
         commands: list[tuple[Any, ...]] = [("FCALL", *call.fcall()) for call in calls]
         if self._replicated:
             commands.append(functions.WAIT)
@@ -301,17 +318,21 @@ class Gateway:
             raise RedisUnavailable(
                 f"Redis cannot be reached: {lost}. Nothing was sent; call again when it is back"
             ) from lost
-        for reply in replies:
-            if isinstance(reply, ResponseError):
-                raise _refused(reply) from reply
-        if self._replicated and not replies.pop():
-            # No error to the caller: it is admitted, may be at the venue already, and goes on.
-            _LOG.error(
-                "no replica of Redis has the last call of %s (%s) after %d ms; should Redis fail "
-                "over now, it is forgotten",
-                *(self, calls[0].name, functions.REPLICA_WITHIN_MS),
-            )
-        return replies
+        if self._replicated:
+            self._check_replicated(replies.pop(), calls[0].name)
+        return [_refused(one) if isinstance(one, ResponseError) else one for one in replies]
+
+    def _check_replicated(self, replicas: Any, name: str) -> None:
+        """Log it if no replica has the last call; the answer to ``WAIT`` is given."""
+        if isinstance(replicas, int) and replicas > 0:
+            return
+        # No error to the caller: it is admitted, may be at the venue already, and goes on.
+        why = f" ({replicas})" if isinstance(replicas, ResponseError) else ""
+        _LOG.error(
+            "no replica of Redis has the last call of %s (%s) after %d ms%s; should Redis fail "
+            "over now, it is forgotten",
+            *(self, name, functions.REPLICA_WITHIN_MS, why),
+        )
 
     def _load_functions(self, key: str) -> None:
         """Load the functions on the server that has ``key``: on a Cluster one may be new."""
@@ -328,7 +349,18 @@ class Gateway:
             ) from refusal
 
 
-def _refused(refusal: Exception) -> Exception:
+def _answer(answer: _T | RouterError) -> _T:
+    """Return the answer to a call made alone; raise the error that stands in its place."""
+    if isinstance(answer, RouterError):
+        raise answer
+    return answer
+
+
+def _is_unregistered(answer: Any) -> bool:
+    return not isinstance(answer, RouterError) and "unregistered" in answer[::2]
+
+
+def _refused(refusal: Exception) -> RouterError:
     """Return the error of ours for a command that Redis refused; nothing was written then."""
     if isinstance(refusal, OutOfMemoryError):
         return Denied(

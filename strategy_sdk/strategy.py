@@ -140,7 +140,12 @@ class Strategy:
         return desk.cancel(symbol, oid, account_type, Via.REST, ws_fallback=True)
 
     def cancel_all_orders(self, symbol: str, account_type: str | None = None) -> list[str]:
-        """Return the oids of this strategy's open orders of ``symbol``, each asked to cancel."""
+        """Return the oids of this strategy's open orders of ``symbol``, each asked to cancel.
+
+        Raises:
+            BatchIncomplete: If some could not be asked to; it names the oids of the others.
+            RedisUnavailable: If Redis did not answer; asking again is safe.
+        """
         return self._running("cancel_all_orders").desk.cancel_all(symbol, account_type)
 
     def modify_order(

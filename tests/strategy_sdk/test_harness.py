@@ -1,15 +1,19 @@
 """The users' test harness: the real SDK on a faked Redis, told by the test."""
 
 import builtins
+import itertools
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from redis.exceptions import OutOfMemoryError
 
 from router.enums import OrderStatus, WsOrderResultType
-from router.errors import InvalidArgument, QueryFailed
-from strategy_sdk.constants import ExchangeType
-from strategy_sdk.errors import HarnessMissing
+from router.errors import Denied, InvalidArgument, QueryFailed
+from strategy_sdk.constants import ExchangeType, OrderSide, OrderType
+from strategy_sdk.errors import BatchIncomplete, HarnessMissing
+from strategy_sdk.gateway import ADMIT_TOGETHER
+from strategy_sdk.schema import BatchOrder
 from strategy_sdk.testing import StrategyHarness, linear_perpetual
 from tests.strategy_sdk.recorder import SYMBOL, Recorder
 
@@ -133,3 +137,69 @@ def test_without_fakeredis_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(HarnessMissing, match=r'pip install "fakeredis\[lua\]"'):
         StrategyHarness(Recorder())
+
+
+def refuse(harness: StrategyHarness, name: str, number: int = 1) -> None:
+    """Refuse the command or function of this name, when it comes for the ``number``th time."""
+    link, calls = harness.runner.gateway.link, itertools.count(1)
+    exchange = link.exchange
+
+    def refusing(connection: Any, commands: Any) -> list[Any]:
+        return [
+            OutOfMemoryError("used memory > 'maxmemory'")
+            if name in command[:2] and next(calls) == number
+            else exchange(connection, [command])[0]
+            for command in commands
+        ]
+
+    setattr(link, "exchange", refusing)  # noqa: B010  # mypy takes no assignment to a method
+
+
+@pytest.mark.scenario("A9")
+@pytest.mark.parametrize(("refused", "admitted"), [(1, 10), (2, 50)])
+def test_of_a_large_batch_only_what_a_full_redis_refused_is_refused(
+    harness: StrategyHarness, refused: int, admitted: int
+) -> None:
+    buyer: Any = harness.strategy
+    terms = OrderSide.BUY, OrderType.LIMIT, Decimal("0.001"), Decimal(89_000)
+    batch = [BatchOrder(SYMBOL, *terms) for _ in range(ADMIT_TOGETHER + 10)]
+    refuse(harness, "or1_admit", refused)
+    with pytest.raises(BatchIncomplete, match=f"{admitted} of 60 orders were admitted") as caught:
+        buyer.create_batch_orders(batch)
+    live = [one.oid for one in harness.creates]
+    assert [oid for oid in caught.value.oids if oid is not None] == live
+    assert buyer.cache.get_open_orders() == set(live)
+    assert [error is None for error in caught.value.errors] == [
+        oid in live for oid in caught.value.oids
+    ]
+    assert len(live) == admitted
+    assert buyer.buy() in {one.oid for one in harness.creates}
+
+
+def test_a_single_order_that_a_full_redis_refuses_is_denied(harness: StrategyHarness) -> None:
+    buyer: Any = harness.strategy
+    refuse(harness, "or1_admit")
+    with pytest.raises(Denied, match=r"REDIS_FULL: .*nothing was admitted"):
+        buyer.buy()
+    assert harness.creates == []
+
+
+def test_of_many_cancels_only_the_refused_one_is_refused(harness: StrategyHarness) -> None:
+    buyer: Any = harness.strategy
+    first, second, third = sorted(buyer.buy() for _ in range(3))
+    refuse(harness, "or1_request", 2)
+    with pytest.raises(BatchIncomplete, match="2 of 3 orders were asked to cancel") as caught:
+        buyer.cancel_all_orders(SYMBOL)
+    assert caught.value.oids == [first, None, third]
+    assert [one.oid for one in harness.cancels] == [first, third]
+    assert buyer.cache.get_open_orders() == {second}
+
+
+def test_an_order_is_admitted_also_where_the_user_may_not_ask_for_replicas(
+    harness: StrategyHarness, caplog: pytest.LogCaptureFixture
+) -> None:
+    harness.runner.gateway._replicated = True
+    refuse(harness, "WAIT")
+    buyer: Any = harness.strategy
+    assert [buyer.buy()] == [one.oid for one in harness.creates]
+    assert "no replica of Redis has the last call" in caplog.text

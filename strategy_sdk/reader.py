@@ -6,9 +6,12 @@ Rules:
 2. Results go before books, and a book that waited is read again, so the latest is delivered.
 3. A lost connection loses nothing: reading goes on from the places held in memory.
 4. Missing results are never passed over: that they are missing is told before what follows them.
+5. Once the strategy is to stop, nothing more is told; what was read and not told is read again by
+   the next run.
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -69,6 +72,7 @@ class Reader:
         books: Books,
         dispatcher: Dispatcher,
         timing: Timing,
+        stopping: threading.Event,
         log: logging.Logger,
         place: int = 0,
     ) -> None:
@@ -78,6 +82,7 @@ class Reader:
         self._books = books
         self._dispatcher = dispatcher
         self._timing = timing
+        self._stopping = stopping
         self._log = log
         self._connection: Wire | None = None
         self._places: dict[str, Place] = {}
@@ -149,11 +154,14 @@ class Reader:
         place.loaded_at, place.past_history = newest, False
 
     def turn(self, *, block: bool = True) -> bool:
-        """Read once, tell what came; return whether anything came.
+        """Read once, tell what came; return whether anything came. A strategy that is to stop is
+        told nothing more.
 
         Raises:
             RedisUnavailable: If the connection is lost or cannot be made; call again later.
         """
+        if self._stopping.is_set():
+            return False
         self._apply_restarts()
         while self._missed:
             self.on_gap(*self._missed[0])
@@ -254,6 +262,8 @@ class Reader:
                 books[stream] = (entry_id, fields_of(flat))
                 continue
             for entry_id, flat in entries:
+                if self._stopping.is_set():
+                    return
                 self._tell_result(place, entry_id, fields_of(flat))
                 if time.monotonic() - self._stored_at > self._timing.cursor_every_s:
                     self._store_midway()
@@ -309,7 +319,7 @@ class Reader:
             self._log.warning("the place in the results is not stored yet: %s", error)
 
     def _tell_books(self, books: dict[str, Entry], read_at: float) -> None:
-        while books:
+        while books and not self._stopping.is_set():
             if time.monotonic() - read_at > self._timing.stale_book_after_s:
                 books |= self._read_books_again(books)
                 read_at = time.monotonic()

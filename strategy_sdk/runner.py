@@ -119,8 +119,8 @@ class Runner:
 
     def _reading(self, place: int, accounts: list[Account]) -> Reading:
         reader = Reader(
-            *(self._link, self.gateway, self.books, self._dispatcher, self._timing, self.log),
-            place=place,
+            *(self._link, self.gateway, self.books, self._dispatcher, self._timing),
+            *(self._stopping, self.log, place),
         )
         reader.on_gap = self._results_lost
         return Reading(reader, accounts, self.gateway, self._timing, self._stopping, self.log)

@@ -13,9 +13,11 @@ from router.errors import Denied, InvalidArgument, QueryFailed
 from strategy_sdk.constants import ExchangeType, OrderSide, OrderType
 from strategy_sdk.errors import BatchIncomplete, HarnessMissing
 from strategy_sdk.gateway import ADMIT_TOGETHER
-from strategy_sdk.schema import BatchOrder
+from strategy_sdk.schema import BatchOrder, BookL1
 from strategy_sdk.testing import StrategyHarness, linear_perpetual
 from tests.strategy_sdk.recorder import SYMBOL, Recorder
+
+ETH = "ETHUSDT-PERP.OKX"
 
 
 class Buyer(Recorder):
@@ -203,3 +205,22 @@ def test_an_order_is_admitted_also_where_the_user_may_not_ask_for_replicas(
     buyer: Any = harness.strategy
     assert [buyer.buy()] == [one.oid for one in harness.creates]
     assert "no replica of Redis has the last call" in caplog.text
+
+
+def test_a_strategy_that_stops_is_told_nothing_more() -> None:
+    class Leaver(Recorder):
+        def on_start(self) -> None:
+            self.subscribe_bookl1([SYMBOL, ETH])
+
+        def on_bookl1(self, bookl1: BookL1) -> None:
+            super().on_bookl1(bookl1)
+            self.stop()
+
+    leaver = Leaver()
+    with StrategyHarness(leaver, [linear_perpetual(), linear_perpetual(ETH)]) as harness:
+        harness.worker.book(ETH, Decimal(3_000), Decimal(3_001), Decimal(1), Decimal(1))
+        harness.book(SYMBOL, 89_400, 89_500)
+        assert leaver.names() == ["book"]
+        harness.status("resynced")
+        assert leaver.names() == ["book"]
+    assert leaver.names() == ["book", "stop"]

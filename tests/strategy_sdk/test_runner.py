@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from router.keyspace import AccountKeys, VenueKeys
 from router.settings import Settings
 from strategy_sdk import Runner, Timing, run, run_file
 from strategy_sdk.loader import make_strategy
+from strategy_sdk.schema import Order
 from strategy_sdk.scripted_worker import ScriptedWorker
 from tests.strategy_sdk.conftest import QUICK, Start
 from tests.strategy_sdk.recorder import SYMBOL, Recorder
@@ -45,6 +47,32 @@ def test_a_strategy_stops_itself_and_on_stop_may_still_send(
     run(once, "alpha", ACCOUNTS, settings=settings, timing=QUICK)
     assert once.names() == ["stop"]
     assert [one.request for one in worker.intents()] == ["create", "cancel"]
+
+
+def test_what_was_read_and_not_told_before_a_stop_is_told_to_the_next_run(
+    settings: Settings, worker: ScriptedWorker
+) -> None:
+    class OneAtATime(Recorder):
+        def on_start(self) -> None:
+            if not worker.intents():
+                self.oids = [self.buy() for _ in range(3)]
+                self.stop()
+
+        def on_filled_order(self, order: Order) -> None:
+            super().on_filled_order(order)
+            self.stop()
+
+    strategy = OneAtATime()
+
+    def once() -> None:
+        run(strategy, "alpha", ACCOUNTS, settings=settings, timing=QUICK)
+
+    once()
+    for oid in strategy.oids:
+        worker.fill(oid, Decimal("0.001"), Decimal(89_500))
+    for told in range(1, 4):
+        once()
+        assert [order.oid for order in strategy.of("filled")] == strategy.oids[:told]
 
 
 def test_stop_is_noticed_though_nothing_comes(alpha: Recorder) -> None:

@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from types import FrameType
 from typing import Any
@@ -58,14 +58,6 @@ def text_clients(settings: Settings) -> ClientsByKey:
     """Return clients of the servers that have the orders; their replies are text."""
     servers = Servers(settings.redis_url)
     return ClientsByKey(servers, retry=None, socket_timeout=10.0, decode_responses=True)
-
-
-def _accounts(clients: ClientsByKey, settings: Settings) -> Iterator[tuple[Any, AccountKeys]]:
-    """Yield a client and the keys of every account that was ever served."""
-    everybody = index(settings.prefix)
-    for name in sorted(clients.of(everybody).smembers(everybody)):
-        keys = AccountKeys(name, settings.prefix)
-        yield clients.of(keys.epoch), keys
 
 
 # --- resolving ------------------------------------------------------------------------------------
@@ -119,16 +111,21 @@ def resolve_unknown(account: str, strategy: str, oid: str, attempt: int = 0) -> 
 
 
 def sweep() -> int:
-    """Enqueue a resolver for each unknown order that has none; return how many are unknown."""
+    """Enqueue a resolver for each unknown order that has none; return how many are unknown.
+
+    Raises:
+        ExceptionGroup: If it failed for some strategies, once it was done for all others.
+    """
     settings = settings_module.load()
-    unknown = 0
+    unknown, each = 0, _Steps("sweep")
     with closing(text_clients(settings)) as clients:
-        for client, keys in _accounts(clients, settings):
-            for strategy in _strategies(client, keys):
+        for client, keys, strategy in _strategies(clients, settings, each):
+            with each.step(f"{keys.account}/{strategy}"):
                 for oid in client.smembers(keys.open(strategy)):
                     if client.hget(keys.order(strategy, oid), "state") == State.UNKNOWN:
                         unknown += 1
                         enqueue_resolve(settings, keys.account, strategy, oid)
+    each.check()
     return unknown
 
 
@@ -136,19 +133,67 @@ def sweep() -> int:
 
 
 def tidy() -> dict[str, int]:
-    """Archive orders that ended long ago; trim results handled, too old or too many."""
+    """Archive orders that ended long ago; trim results handled, too old or too many.
+
+    Raises:
+        ExceptionGroup: If it failed for some strategies, once it was done for all others.
+    """
     settings = settings_module.load()
-    done = {"archived": 0, "trimmed": 0}
+    done, each = {"archived": 0, "trimmed": 0}, _Steps("tidy")
     with closing(text_clients(settings)) as clients:
-        for client, keys in _accounts(clients, settings):
-            for strategy in _strategies(client, keys):
+        for client, keys, strategy in _strategies(clients, settings, each):
+            # Apart: results must not fill Redis because the disk of the archive is full.
+            with each.step(f"{keys.account}/{strategy} (archive)"):
                 done["archived"] += archive_ended(client, keys, strategy, settings.jobs)
+            with each.step(f"{keys.account}/{strategy} (trim)"):
                 done["trimmed"] += trim_results(client, keys, strategy, settings)
+    each.check()
     return done
 
 
-def _strategies(client: Any, keys: AccountKeys) -> list[str]:
-    return sorted(name for name in client.hkeys(keys.strategies) if "@" not in name)
+# --- one after another ----------------------------------------------------------------------------
+
+
+class _Steps:
+    """What a job does for each in turn: one that fails is logged, and the next has its turn."""
+
+    def __init__(self, job: str) -> None:
+        self._job = job
+        self._failed: dict[str, Exception] = {}
+
+    def __repr__(self) -> str:
+        return f"_Steps({self._job}, failed: {sorted(self._failed)})"
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Do what is inside; note what fails in it."""
+        try:
+            yield
+        # ValueError: what lies in Redis is not what we wrote.
+        except (redis.RedisError, OSError, ValueError) as error:
+            log.error("%s of %s failed: %s; going on with the next", self._job, name, error)
+            self._failed[name] = error
+
+    def check(self) -> None:
+        """Raise what failed, so that rq counts the job as failed."""
+        if self._failed:
+            failed = ", ".join(self._failed)
+            raise ExceptionGroup(f"{self._job} failed for {failed}", [*self._failed.values()])
+
+
+def _strategies(
+    clients: ClientsByKey, settings: Settings, each: _Steps
+) -> Iterator[tuple[Any, AccountKeys, str]]:
+    """Yield a client, keys and name for every strategy of every account that was ever served."""
+    everybody = index(settings.prefix)
+    for account in sorted(clients.of(everybody).smembers(everybody)):
+        names: list[str] = []
+        with each.step(account):  # its server may be away while the others are not
+            keys = AccountKeys(account, settings.prefix)
+            client = clients.of(keys.epoch)
+            names = sorted(name for name in client.hkeys(keys.strategies) if "@" not in name)
+        for name in names:
+            yield client, keys, name
 
 
 # --- the process ----------------------------------------------------------------------------------

@@ -214,6 +214,55 @@ def test_what_ended_lately_stays_and_a_client_id_used_again_is_left_to_its_order
     assert redis_client.zrange(KEYS.ended(STRATEGY), 0, -1) == ["young"]
 
 
+def two_strategies(client: Any) -> None:
+    """Two strategies with three handled results each, and before them an account that is broken."""
+    client.sadd(index(), "broken", ACCOUNT)
+    client.set(AccountKeys("broken").strategies, "no hash")
+    for name in ("alpha", "beta"):
+        client.hset(KEYS.strategies, name, "{}")
+        client.hset(KEYS.cursor(name), "main", "3-0")
+        for seq in range(1, 4):
+            client.xadd(KEYS.results(name), {"seq": seq}, id=f"{seq}-0")
+
+
+def test_what_fails_for_one_strategy_is_done_for_the_others_and_named(
+    settings: Settings, redis_client: Any
+) -> None:
+    two_strategies(redis_client)
+    redis_client.hset(KEYS.cursor("alpha"), "main", "garbage")
+    with pytest.raises(ExceptionGroup, match=r"tidy failed for broken, okx-main/alpha \(trim\)"):
+        jobs.tidy()
+    assert redis_client.xlen(KEYS.results("beta")) < redis_client.xlen(KEYS.results("alpha")) == 3
+
+
+def test_an_archive_that_cannot_be_written_keeps_orders_and_lets_results_be_trimmed(
+    settings: Settings,
+    redis_client: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    two_strategies(redis_client)
+    ended_orders(redis_client, 1, 1_700_000_000_000)
+    file = tmp_path / "file"
+    file.touch()
+    full = settings.model_copy(update={"jobs": JobSettings(archive_dir=str(file))})
+    monkeypatch.setattr(settings_module, "load", lambda: full)
+    with pytest.raises(ExceptionGroup, match=r"broken, okx-main/alpha \(archive\)"):
+        jobs.tidy()
+    assert redis_client.zcard(KEYS.ended(STRATEGY)) == 1
+    assert all(redis_client.xlen(KEYS.results(name)) < 3 for name in ("alpha", "beta"))
+
+
+def test_the_sweep_passes_over_what_fails(settings: Settings, redis_client: Any) -> None:
+    two_strategies(redis_client)
+    redis_client.set(KEYS.open("alpha"), "no set")
+    redis_client.sadd(KEYS.open("beta"), OID)
+    redis_client.hset(KEYS.order("beta", OID), "state", State.UNKNOWN)
+    with pytest.raises(ExceptionGroup, match="sweep failed for broken, okx-main/alpha"):
+        jobs.sweep()
+    assert [job.args[:3] for job in scheduled(settings)] == [(ACCOUNT, "beta", OID)]
+
+
 def test_a_stop_that_rq_swallows_is_kept(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,10 +8,10 @@ otherwise it is a leftover that no worker keeps up to date.
 import logging
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from router.errors import ConfigError, RedisUnavailable
+from router.errors import ConfigError, InvalidArgument, RedisUnavailable
 from router.instruments import exchange_of
 from strategy_sdk import decode
 from strategy_sdk.accounts import Accounts
@@ -36,7 +36,7 @@ class Subscription:
 
 
 class Books:
-    """The books of one strategy."""
+    """The books of one strategy. ``places``: those that are read (``Link.place``)."""
 
     def __init__(
         self,
@@ -47,6 +47,7 @@ class Books:
         timing: Timing,
         stopping: threading.Event,
         log: logging.Logger,
+        places: Collection[int],
     ) -> None:
         self._gateway = gateway
         self._accounts = accounts
@@ -55,6 +56,7 @@ class Books:
         self._timing = timing
         self._stopping = stopping
         self._log = log
+        self._places = places
         self._lock = threading.Lock()
         self._by_stream: dict[str, Subscription] = {}
         self.clock_offset_ms = 0
@@ -85,7 +87,7 @@ class Books:
         """Deliver the symbols' books from now on; with ``ready``, return when each had one.
 
         Raises:
-            InvalidArgument: If a symbol is malformed or not listed.
+            InvalidArgument: If a symbol is malformed or not listed, or its books are not read.
             ConfigError: If no worker published the venue's instruments (in time, with ``ready``).
             NotReady: If a first book did not come in ``ready_timeout`` seconds.
         """
@@ -93,6 +95,7 @@ class Books:
         ready = ready and self._timing.wait_for_books
         give_up_at = time.monotonic() + ready_timeout
         for symbol in names:
+            self._check_read(symbol)
             self._wait_until_listed(symbol, give_up_at if ready else 0.0)
         new = [
             symbol for symbol in dict.fromkeys(names) if self._stream(symbol) not in self._by_stream
@@ -143,6 +146,15 @@ class Books:
 
     def _wanted(self, symbol: str) -> str:
         return self._accounts.venue(exchange_of(symbol)).wanted
+
+    def _check_read(self, symbol: str) -> None:
+        if self._gateway.link.place(self._stream(symbol)) not in self._places:
+            exchange = exchange_of(symbol).value
+            raise InvalidArgument(
+                "symbols",
+                f"on a Redis Cluster a strategy reads the books of its accounts' exchanges only, "
+                f"and it has no account of {exchange} for {symbol}; name one in `accounts`",
+            )
 
     def _start(self, symbol: str) -> Subscription:
         stream = self._stream(symbol)

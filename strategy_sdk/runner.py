@@ -84,13 +84,15 @@ class Runner:
         self.callbacks = Callbacks(log)
         self._instruments = Instruments(self.gateway, accounts)
         self._schedule = Schedule(self.callbacks)
+        places = self._places()
         self.books = Books(
-            self.gateway, accounts, self._instruments, self.cache, timing, self._stopping, log
+            *(self.gateway, accounts, self._instruments, self.cache, timing, self._stopping),
+            *(log, places.keys()),
         )
         self._dispatcher = Dispatcher(
             self._strategy, self.strategy_id, self.cache, self.callbacks, log
         )
-        self._readings = [self._reading(place, these) for place, these in self._places().items()]
+        self._readings = [self._reading(place, these) for place, these in places.items()]
         self.reader = self._readings[0].reader
         self._alive = SignsOfLife(
             self.gateway, accounts, self.books, self._instruments, timing, log

@@ -270,7 +270,8 @@ class Strategy:
 
         Raises:
             NotReady: If a first book did not come in ``ready_timeout`` seconds.
-            InvalidArgument: If a symbol is malformed or not listed.
+            InvalidArgument: If a symbol is malformed or not listed; on a Redis Cluster, if the
+                strategy has no account of its exchange.
         """
         books = self._running("subscribe_bookl1").books
         books.subscribe(symbols, ready_timeout, ready=ready)

@@ -4,9 +4,11 @@ import threading
 from typing import Any
 
 import pytest
+import redis
 
-from router.errors import ConfigError
+from router.errors import ConfigError, InvalidArgument
 from router.keyspace import AccountKeys, VenueKeys
+from strategy_sdk import Runner
 from strategy_sdk.errors import NotReady
 from strategy_sdk.schema import BookL1
 from strategy_sdk.scripted_worker import ScriptedWorker
@@ -162,3 +164,21 @@ def test_an_unreadable_book_is_skipped(
     wait_for(lambda: alpha.of("book"))
     book: BookL1 = alpha.of("book")[0]
     assert (book.bid, book.mid) == (80_000, 85_000)
+
+
+def test_on_a_cluster_books_that_nobody_would_read_are_refused() -> None:
+    accounts = {"okx": "okx-main"}
+    on_cluster = Runner(Recorder(), "alpha", accounts, redis_url="redis+cluster://127.0.0.1:1")
+    with pytest.raises(InvalidArgument, match=r"no account of binance for BTC.*name one"):
+        on_cluster.books.subscribe("BTCUSDT-PERP.BINANCE", 0, ready=False)
+
+
+def test_on_one_server_books_of_any_exchange_are_read(
+    alpha: Recorder, redis_client: "redis.Redis"
+) -> None:
+    binance = ScriptedWorker(redis_client, AccountKeys("b-main"), "alpha", "binance")
+    symbol = "BTCUSDT-PERP.BINANCE"
+    binance.publish([linear_perpetual(symbol)])
+    alpha.subscribe_bookl1(symbol, ready=False)
+    binance.book(symbol, "80000", "90000")
+    wait_for(lambda: [book.symbol for book in alpha.of("book")] == [symbol])

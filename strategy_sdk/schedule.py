@@ -2,8 +2,8 @@
 
 import inspect
 import threading
-from collections.abc import Callable
-from datetime import UTC
+from collections.abc import Callable, Mapping
+from datetime import UTC, timedelta
 from typing import Any
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -13,6 +13,7 @@ from router.errors import InvalidArgument
 from strategy_sdk.callbacks import Callbacks
 
 TRIGGERS = ("interval", "cron", "date")
+UNITS = ("weeks", "days", "hours", "minutes", "seconds")
 
 
 class Schedule:
@@ -50,10 +51,12 @@ class Schedule:
                 self._scheduler.start()
             args, kwargs = arguments.pop("args", ()), arguments.pop("kwargs", {})
             try:
+                if trigger == "interval":
+                    _check_interval(arguments)
                 self._scheduler.add_job(
                     self._callbacks.run, trigger, (_bound(function, args, kwargs),), **arguments
                 )
-            except (TypeError, ValueError, LookupError) as error:
+            except (TypeError, ValueError, LookupError, OverflowError) as error:
                 raise InvalidArgument("schedule", f"{error}") from error
 
     def stop(self) -> None:
@@ -63,6 +66,13 @@ class Schedule:
             if self._scheduler is not None:
                 self._scheduler.shutdown(wait=False)
                 self._scheduler = None
+
+
+def _check_interval(arguments: Mapping[str, Any]) -> None:
+    """Raise ValueError for an interval not above 0, on which APScheduler would never rest."""
+    given = {unit: arguments[unit] for unit in UNITS if unit in arguments}
+    if given and timedelta(**given) <= timedelta(0):
+        raise ValueError(f"an interval of {given} is not above 0")
 
 
 def _bound(function: Callable[..., object], args: Any, kwargs: Any) -> Callable[[], object]:

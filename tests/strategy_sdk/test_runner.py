@@ -294,6 +294,8 @@ def test_instruments_are_refreshed(start: Start, worker: ScriptedWorker) -> None
     [
         (print, {"trigger": "weekly"}, "none of interval, cron, date"),
         (print, {"trigger": "interval", "moons": 3}, "moons"),
+        (print, {"trigger": "interval", "seconds": -5}, "not above 0"),
+        (print, {"trigger": "interval", "minutes": 1, "seconds": -60}, "not above 0"),
         (print, {"trigger": "cron", "hour": "99"}, "99"),
         ("print", {"trigger": "interval", "seconds": 1}, "no plain function"),
     ],

@@ -43,7 +43,8 @@ class Cache:
 
     def get_order(self, oid: str) -> Order | None:
         """Return the order as last known; None if it is unknown here or long ended."""
-        return self._open.get(oid) or self._ended.get(oid)
+        with self._lock:  # while an order moves, it is in neither place
+            return self._open.get(oid) or self._ended.get(oid)
 
     def get_open_orders(
         self,

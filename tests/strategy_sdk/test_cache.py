@@ -1,6 +1,8 @@
 """The cache's invariants."""
 
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -87,6 +89,23 @@ def test_loading_again_drops_what_is_gone(cache: Cache) -> None:
     cache.load([(at(_S.ACCEPTED), ""), (at(_S.ACCEPTED, "b"), "")])
     cache.load([(at(_S.ACCEPTED, "b"), "")], gone={"a"})
     assert cache.open_of("okx-main") == {"b"}
+
+
+def test_an_order_that_moves_is_never_missing(cache: Cache) -> None:
+    """Asked for by another thread just when it is open no more and not yet among the ended."""
+
+    class Moving(dict[str, Order]):
+        def pop(self, *given: Any) -> Any:
+            taken = super().pop(*given)
+            asking.append(threads.submit(cache.get_order, "a"))
+            wait(asking, timeout=0.05)  # without the lock it is answered at once, with None
+            return taken
+
+    asking: list[Future[Order | None]] = []
+    cache._open = Moving(a=at(_S.ACCEPTED))
+    with ThreadPoolExecutor(1) as threads:
+        cache.told(at(_S.FILLED), history=False)
+        assert [one.result() for one in asking] == [at(_S.FILLED)]
 
 
 def test_memory_is_bounded(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,18 +1,21 @@
 """The doctor's checks of one account: secrets there, venue reachable, owner alive; and the jobs."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
+from redis.exceptions import RedisError
 from rq import Worker
 
 from commands.findings import Finding, fail, ok, warn
 from commands.output import ago, now_ms
-from commands.survey import account_view
+from commands.survey import StrategyView, account_view
 from router.errors import ConfigError
 from router.keyspace import AccountKeys
+from router.redis_url import shown
+from router.servers import ClientsByKey
 from router.settings import Settings
 from workers.clock import Clock
 from workers.jobs import connect
@@ -96,34 +99,47 @@ def check_owner(client: Any, name: str, settings: Settings) -> Iterator[Finding]
 
 
 def check_strategies(
-    client: Any, name: str, settings: Settings, wanted: str | None
+    clients: ClientsByKey, names: Sequence[str], settings: Settings, wanted: str | None
 ) -> Iterator[Finding]:
-    """Yield whether the account's strategies gave a sign of life; ``wanted`` must have."""
-    view = account_view(client, AccountKeys(name, settings.prefix))
-    for one in view.strategies:
-        if wanted not in (None, one.strategy):
-            continue
+    """Yield whether the accounts' strategies gave a sign of life.
+
+    ``wanted``: only this one, which must have given one at one of the accounts at least.
+    """
+    found = [
+        (keys.account, one)
+        for keys in (AccountKeys(name, settings.prefix) for name in names)
+        for one in account_view(clients.of(keys.epoch), keys).strategies
+        if wanted in (None, one.strategy)
+    ]
+    lives = any(_is_alive(one) for _, one in found)
+    for name, one in found:
         check, seen = f"{name} {one.strategy}", ago(one.seen_ms, now_ms()) or "never"
-        if now_ms() - one.seen_ms <= _STRATEGY_SILENT_MS:
+        if _is_alive(one):
             yield ok(check, f"seen {seen}, {one.backlog} results to handle")
-        elif wanted:
-            yield fail(check, f"last seen {seen}", "start it; it is told what it missed")
         else:
-            yield warn(check, f"last seen {seen}", "start it; it is told what it missed")
-    if wanted and wanted not in {one.strategy for one in view.strategies}:
-        yield fail(f"{name} {wanted}", "never registered", "order-router run FILE:CLASS")
+            grade = fail if wanted and not lives else warn
+            yield grade(check, f"last seen {seen}", "start it; it is told what it missed")
+    if wanted and not found:
+        where = f"never registered at {', '.join(names) or 'any account'}"
+        yield fail(f"strategy {wanted}", where, "order-router run FILE:CLASS")
+
+
+def _is_alive(strategy: StrategyView) -> bool:
+    return now_ms() - strategy.seen_ms <= _STRATEGY_SILENT_MS
 
 
 def check_jobs(settings: Settings) -> Finding:
-    """Return whether an rq worker serves our queue."""
+    """Return whether an rq worker serves our queue, which may have a server of its own."""
     try:
-        client = connect(settings)  # rq keeps bytes
+        with closing(connect(settings)) as client:  # rq keeps bytes
+            everybody = Worker.all(connection=client)
+            serving = [one for one in everybody if settings.jobs.queue in one.queue_names()]
     except ConfigError as error:
         return fail("jobs", str(error), "set jobs.redis_url")
-    with closing(client):
-        serving = [
-            one for one in Worker.all(connection=client) if settings.jobs.queue in one.queue_names()
-        ]
+    except RedisError as error:
+        at = shown(settings.jobs.redis_url or settings.redis_url)
+        advice = "start the jobs' Redis or correct jobs.redis_url"
+        return fail("jobs", f"the queue cannot be read at {at}: {error}", advice)
     beats = [_utc(one.last_heartbeat) for one in serving if one.last_heartbeat]
     newest_s = min(((datetime.now(UTC) - one).total_seconds() for one in beats), default=None)
     if newest_s is None or newest_s > _JOBS_SILENT_S:

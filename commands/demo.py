@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from commands.options import AsJson, ConfigDir, RedisUrl
+from commands.options import AsJson
 
 
 class FaultPlan(StrEnum):
@@ -28,8 +28,15 @@ def demo(
     ] = "okx",
     seed: Annotated[int, typer.Option(help="Of prices, orders and faults.")] = 1,
     keep: Annotated[bool, typer.Option(help="Keep the data and log folder.")] = False,
-    redis_url: RedisUrl = None,
-    config_dir: ConfigDir = None,
+    redis_url: Annotated[
+        str | None,
+        typer.Option(
+            "--redis-url",
+            metavar="URL",
+            help="Address of a Redis to use; without it, the demo starts one of its own.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Route real traffic with faults on a local exchange; exit 1 if anything was told wrongly."""

@@ -35,7 +35,10 @@ def doctor(
     ] = None,
     account: AccountFilter = None,
     strategy: Annotated[
-        str | None, typer.Option(help="This strategy must be alive.", show_default=False)
+        str | None,
+        typer.Option(
+            help="This strategy must be alive, at --account or at any.", show_default=False
+        ),
     ] = None,
     redis_url: RedisUrl = None,
     config_dir: ConfigDir = None,
@@ -100,12 +103,12 @@ def _behind_redis(
 ) -> Iterator[Finding]:
     if "redis" in parts:
         yield from check_servers(clients.servers, settings)
-    for name in names:
-        client = clients.of(AccountKeys(name, settings.prefix).epoch)
-        if "worker" in parts:
+    if "worker" in parts:
+        for name in names:
+            client = clients.of(AccountKeys(name, settings.prefix).epoch)
             yield from check_owner(client, name, settings)
-        if "strategies" in parts:
-            yield from check_strategies(client, name, settings, strategy)
+    if "strategies" in parts:
+        yield from check_strategies(clients, names, settings, strategy)
     if "jobs" in parts:
         yield check_jobs(settings)
 

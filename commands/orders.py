@@ -14,7 +14,13 @@ from commands.options import (
     settings_from,
 )
 from commands.output import clock_time, console, print_json, table
-from commands.survey import account_names, orders_of, strategy_names
+from commands.survey import (
+    account_names,
+    check_strategy,
+    fields_of,
+    orders_of,
+    strategy_names,
+)
 from router.keyspace import AccountKeys
 
 _COLUMNS = (
@@ -40,28 +46,40 @@ def orders(
     """List open orders."""
     settings = settings_from(redis_url, config_dir)
     found: list[dict[str, str]] = []
+    total = 0
     with connected(settings.redis_url) as clients:
-        for name in account_names(clients, settings, account):
-            keys = AccountKeys(name, settings.prefix)
+        names = account_names(clients, settings, account)
+        accounts = [AccountKeys(name, settings.prefix) for name in names]
+        if strategy is not None:
+            check_strategy(clients, accounts, strategy)
+        for keys in accounts:
             client = clients.of(keys.epoch)
             for one in strategy_names(client, keys):
                 if strategy in (None, one):
-                    oids = _oids(client, keys, one, limit, ended=everything)
-                    found += orders_of(client, keys, one, oids)
-    found = [one for one in found if symbol in (None, one.get("symbol"))]
+                    oids = _oids(client, keys, one, symbol, ended=everything)
+                    found += orders_of(client, keys, one, oids[:limit])
+                    total += len(oids)
     found.sort(key=lambda one: int(one.get("created_ms") or 0), reverse=True)
     if as_json:
-        print_json({"orders": found})
+        print_json({"orders": found, "total": total})
         return
-    title = f"{len(found)} {'orders' if everything else 'open orders'}"
+    count = f"{len(found)} of {total}" if len(found) < total else str(total)
+    title = f"{count} {'orders' if everything else 'open orders'}"
     console().print(table(title, _COLUMNS, [_row(one) for one in found]))
 
 
-def _oids(client: Any, keys: AccountKeys, strategy: str, limit: int, *, ended: bool) -> list[str]:
-    oids = sorted(client.smembers(keys.open(strategy)), reverse=True)[:limit]
+def _oids(
+    client: Any, keys: AccountKeys, strategy: str, symbol: str | None, *, ended: bool
+) -> list[str]:
+    """Return the oids asked for: open orders first, then ended ones, each newest first."""
+    oids = sorted(client.smembers(keys.open(strategy)), reverse=True)
     if ended:
-        oids += client.zrevrange(keys.ended(strategy), 0, limit - 1)
-    return oids
+        oids += client.zrevrange(keys.ended(strategy), 0, -1)
+    oids = list(dict.fromkeys(oids))  # one may have ended in between
+    if symbol is None:
+        return oids
+    symbols = fields_of(client, keys, strategy, oids, "symbol")
+    return [oid for oid, one in zip(oids, symbols, strict=True) if one == symbol]
 
 
 def _row(order: dict[str, str]) -> tuple[object, ...]:

@@ -94,6 +94,21 @@ def strategy_names(client: Any, keys: AccountKeys) -> list[str]:
     return sorted(name for name in client.hkeys(keys.strategies) if "@" not in name)
 
 
+def check_strategy(clients: ClientsByKey, accounts: Sequence[AccountKeys], name: str) -> None:
+    """Return if a strategy of this name is registered at one of the accounts.
+
+    Raises:
+        ConfigError: If it is at none.
+    """
+    known = {one for keys in accounts for one in strategy_names(clients.of(keys.epoch), keys)}
+    if name not in known:
+        where = ", ".join(keys.account for keys in accounts) or "any account"
+        raise ConfigError(
+            "strategy",
+            f"{name!r} is not registered at {where}; known: {', '.join(sorted(known)) or 'none'}",
+        )
+
+
 def account_view(client: Any, keys: AccountKeys) -> AccountView:
     """Return all that is to know about one account."""
     pipeline = client.pipeline(transaction=False)

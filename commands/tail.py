@@ -127,7 +127,9 @@ def _line(fields: dict[str, str]) -> str:
     match fields.get("type"):
         case ResultType.ORDER:
             words = [fields.get(part, "") for part in ("status", "oid", "side", "amount", "symbol")]
-            return " ".join(words) + f" filled {fields.get('filled')} {fields.get('reason', '')}"
+            return (
+                " ".join(words) + f" filled {fields.get('filled', '0')} {fields.get('reason', '')}"
+            )
         case ResultType.REQUEST:
             words = [fields.get(part, "") for part in ("result_type", "request", "oid", "reason")]
             return " ".join(words) + f" (exists={fields.get('exists')})"

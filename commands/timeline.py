@@ -10,6 +10,7 @@ from commands.options import AccountFilter, AsJson, ConfigDir, RedisUrl, setting
 from commands.output import clock_time, console, print_json, table
 from commands.survey import account_names, strategy_names
 from router.contracts import ResultType
+from router.enums import TimeInForce, Via
 from router.errors import InvalidArgument
 from router.keyspace import AccountKeys
 from router.orders import FILL_FIELD
@@ -78,7 +79,7 @@ def describe(fields: dict[str, str]) -> str:
     price = f"at {fields['price']}" if fields.get("price") else "at market"
     parts = [
         f"{fields.get('side')} {fields.get('amount')} {fields.get('symbol')} {price}",
-        f"{fields.get('type')} {fields.get('tif', '')}",
+        f"{fields.get('type')} {fields.get('tif', TimeInForce.GTC)}",
         f"status {fields.get('status')} (state {fields.get('state')})",
         f"filled {fields.get('filled', '0')}",
         f"at the venue: {fields.get('exists', 'unknown')} {fields.get('eid', '')}",
@@ -137,7 +138,7 @@ def _trades(fields: dict[str, str], told: list[dict[str, str]]) -> list[Moment]:
 def _detail_of(name: str, fields: dict[str, str]) -> str:
     match name:
         case "created_ms":
-            return f"by {fields.get('via', '')}, may wait until {_expiry(fields)}"
+            return f"by {fields.get('via', Via.WS)}, may wait until {_expiry(fields)}"
         case "sent_ms":
             return f"epoch {fields.get('epoch', '?')}"
         case "acked_ms":
@@ -162,9 +163,11 @@ def _from_results(client: Any, stream: str, oid: str) -> list[dict[str, str]]:
 def _told(fields: dict[str, str]) -> Moment:
     ts_ms, seq = int(fields.get("ts_ms") or 0), int(fields.get("seq") or 0)
     if fields.get("type") == ResultType.REQUEST:
-        detail = f"{fields.get('request')}: exists={fields.get('exists')} {fields.get('reason')}"
+        detail = (
+            f"{fields.get('request')}: exists={fields.get('exists')} {fields.get('reason', '')}"
+        )
         return Moment(ts_ms, f"told {fields.get('result_type')}", detail, seq)
-    detail = f"filled {fields.get('filled')} of {fields.get('amount')}"
+    detail = f"filled {fields.get('filled', '0')} of {fields.get('amount')}"
     if fields.get("trade_id"):
         detail += (
             f"; trade {fields['trade_id']}: {fields.get('last_filled')} at "

@@ -53,14 +53,20 @@ def run(options: DemoOptions) -> int:
     return 0 if good else 1
 
 
+def look_inside(folder: Path, redis_url: str) -> str:
+    """Return how to look into the demo while it runs."""
+    # With the address: REDIS_URL, where it is set, is heard before the folder.
+    options = f"--config-dir {folder} --redis-url {shown(redis_url)}"
+    return f"look inside: order-router status {options}"
+
+
 def _play(stack: Stack, out: Console) -> Report:
     options = stack.options
     if not options.as_json:
         out.print("starting Redis, the simulated exchange, a worker, the jobs, the strategies")
     stack.start()
     if not options.as_json:
-        look = f"ORDER_ROUTER_CONFIG_DIR={stack.folder} order-router status"
-        out.print(f"Redis is at {shown(stack.redis_url)}; look inside: {look}", soft_wrap=True)
+        out.print(look_inside(stack.folder, stack.redis_url), soft_wrap=True)
     conductor = Conductor(
         schedule(options.faults, options.seconds, options.seed),
         stack.control,

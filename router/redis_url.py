@@ -91,5 +91,6 @@ def _wrong(url: str, problem: str) -> ConfigError:
 
 def shown(url: str) -> str:
     """Return a Redis address without its passwords, fit for a message."""
-    hidden = re.sub(r"//([^:@/]*):[^@/]*@", r"//\1:***@", url)
-    return re.sub(r"(password=)[^&]*", r"\1***", hidden)
+    hidden = re.sub(r"(password=)[^&]*", r"\1***", url)
+    # To the last "@": a password may have one that should have been written %40.
+    return re.sub(r"//([^:@/]*):.*@", r"//\1:***@", hidden)

@@ -7,7 +7,8 @@ import pytest
 from commands import checkup_redis
 from demo.redis_server import temporary_server
 from router.contracts import ControlKind
-from tests.commands.conftest import Scene, Shell
+from router.keyspace import AccountKeys
+from tests.commands.conftest import CONFIG, Scene, Shell
 
 
 def test_halt_and_resume_set_the_key_and_wake_the_owner(shell: Shell, scene: Scene) -> None:
@@ -88,7 +89,28 @@ def test_doctor_never_shows_a_secret(
 def test_doctor_of_a_strategy(shell: Shell, scene: Scene) -> None:
     words = ("doctor", "--only", "strategies", "--strategy")
     assert grades(shell.json(*words, "maker"))["okx-main maker"] == "ok"
-    assert grades(shell.json(*words, "ghost", code=1))["okx-main ghost"] == "fail"
+    assert grades(shell.json(*words, "ghost", code=1))["strategy ghost"] == "fail"
+
+
+def test_doctor_of_a_strategy_that_trades_at_one_of_several_accounts(
+    shell: Shell, scene: Scene
+) -> None:
+    second = CONFIG.replace("okx-main", "okx-two")
+    (shell.folder / "accounts.toml").write_text(CONFIG + second)
+    words = ("doctor", "--only", "strategies", "--strategy", "maker")
+    assert grades(shell.json(*words))["okx-main maker"] == "ok"
+    assert grades(shell.json(*words, "--account", "okx-two", code=1))["strategy maker"] == "fail"
+    scene.client.hset(AccountKeys("okx-two").strategies, "maker", "{}")
+    assert grades(shell.json(*words))["okx-two maker"] == "warn"
+    scene.client.hset(scene.keys.strategies, "maker@main", "1 host 1")
+    assert set(grades(shell.json(*words, code=1)).values()) == {"ok", "fail"}
+
+
+def test_doctor_names_the_jobs_own_server_when_that_is_down(shell: Shell, scene: Scene) -> None:
+    (shell.folder / "router.toml").write_text('[jobs]\nredis_url = "redis://:geheim@127.0.0.1:1"\n')
+    found = shell.json("doctor", "--only", "jobs", code=1)["findings"]
+    assert [(one["check"], one["grade"]) for one in found] == [("redis", "ok"), ("jobs", "fail")]
+    assert "redis://:***@127.0.0.1:1" in found[1]["seen"]
 
 
 def test_doctor_of_a_server_that_forgets(shell: Shell) -> None:

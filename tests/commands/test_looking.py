@@ -1,8 +1,11 @@
 """The commands that look: status, orders, order, tail."""
 
+import time
+
 import orjson
 import pytest
 
+from router.orders import acked
 from router.snapshot import RequestCount, Snapshot, StageSummary
 from tests.commands.conftest import Scene, Shell
 
@@ -97,6 +100,29 @@ def test_orders_lists_open_ones_and_filters(shell: Shell, scene: Scene) -> None:
     assert oids("--symbol", "ETHUSDT.OKX") == set()
     assert oids("--account", "okx-main", "--limit", "1") == {live.oid, other.oid}
     assert live.oid in shell.run("orders")
+
+
+def test_orders_of_a_symbol_are_found_behind_newer_ones(shell: Shell, scene: Scene) -> None:
+    old = scene.admit("maker")
+    scene.client.hset(scene.keys.order("maker", old.oid), "symbol", "ETHUSDT.OKX")
+    for _ in range(3):
+        scene.admit("maker")
+    found = shell.json("orders", "--limit", "2", "--symbol", "ETHUSDT.OKX")
+    assert [one["oid"] for one in found["orders"]] == [old.oid]
+    assert "2 of 4 open orders" in shell.run("orders", "--limit", "2")
+    assert shell.json("orders", "--limit", "2", "--all")["total"] == 4
+    assert "4 open orders" in shell.run("orders")
+
+
+def test_what_is_left_out_is_shown_as_its_default(shell: Shell, scene: Scene) -> None:
+    record = scene.admit("maker")
+    record.sent_ms = time.time_ns() // 1_000_000
+    scene.tell(record, acked(record, "v1", record.sent_ms))
+    history = shell.run("order", record.oid)
+    assert "LIMIT GTC" in history
+    assert "by ws, may wait" in history
+    assert "filled 0 of 0.002" in history
+    assert "filled 0" in shell.run("tail", "--no-follow")
 
 
 def test_order_prints_the_whole_history(shell: Shell, scene: Scene) -> None:

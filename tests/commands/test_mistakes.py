@@ -76,7 +76,13 @@ def test_a_folder_that_is_not_there(
 
 
 @pytest.mark.parametrize(
-    "words", [("order", "nope"), ("status", "--account", "nope"), ("halt", "nope", "--why", "x")]
+    "words",
+    [
+        ("order", "nope"),
+        ("status", "--account", "nope"),
+        ("halt", "nope", "--why", "x"),
+        ("orders", "--strategy", "nope"),
+    ],
 )
 def test_things_that_are_not_there(
     words: tuple[str, ...],

@@ -8,8 +8,11 @@ from typing import Any
 
 import orjson
 import pytest
+from typer.testing import CliRunner
 
+from commands.main import MISTAKE, app
 from demo.children import ROOT
+from demo.show import look_inside
 from demo.venues import venues_named
 from router.errors import ConfigError
 
@@ -75,6 +78,18 @@ def test_the_demo_keeps_the_limits_of_a_connection(tmp_path: Path) -> None:
 def test_the_demo_says_which_venue_it_does_not_know(venues: str, problem: str) -> None:
     with pytest.raises(ConfigError, match=problem):
         venues_named(venues)
+
+
+def test_the_demo_takes_no_folder_of_settings() -> None:
+    """It writes its own, and says where."""
+    refused = CliRunner().invoke(app, ["demo", "--config-dir", "config"])
+    assert refused.exit_code == MISTAKE
+    assert "No such option" in refused.output
+
+
+def test_what_the_demo_prints_to_look_inside_names_its_redis() -> None:
+    line = look_inside(Path("/tmp/demo"), "redis://:geheim@127.0.0.1:7000/0")
+    assert "status --config-dir /tmp/demo --redis-url redis://:***@127.0.0.1:7000/0" in line
 
 
 def test_the_demo_uses_a_given_redis_and_leaves_it_clean(

@@ -52,6 +52,22 @@ def test_what_is_wrong_with_an_address(url: str, problem: str) -> None:
         read(url)
 
 
+@pytest.mark.parametrize(
+    ("url", "seen"),
+    [
+        ("redis://:a@geheim@h:1/0", "redis://:***@h:1/0"),
+        ("redis://u:a/geheim?@h/0", "redis://u:***@h/0"),
+        (
+            "redis+sentinel://u:a@geheim@a:1/main?sentinel_password=x@geheim",
+            "redis+sentinel://u:***@a:1/main?sentinel_password=***",
+        ),
+        ("redis://h:1/0", "redis://h:1/0"),
+    ],
+)
+def test_a_password_that_should_have_been_quoted_is_not_shown(url: str, seen: str) -> None:
+    assert shown(url) == seen
+
+
 def test_no_password_is_shown() -> None:
     for url in (
         "redis://u:geheim@h/0",

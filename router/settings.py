@@ -27,6 +27,10 @@ DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
+MAX_VALID_FOR_MS = 365 * 86_400_000
+"""A year: more is a mistake, and far more is beyond what Redis can add to a time."""
+
+
 class OrderSettings(BaseModel):
     """Rules for requests; the defaults are the guide's and the design's."""
 
@@ -37,7 +41,7 @@ class OrderSettings(BaseModel):
     ladder_budget_ms: int = Field(1_500, ge=50)
     clock_skew_ms: int = Field(250, ge=0)
     visibility_lag_ms: int = Field(500, ge=0)
-    valid_for_ms: int = Field(10_000, ge=1)
+    valid_for_ms: int = Field(10_000, ge=1, le=MAX_VALID_FOR_MS)
     idempotency_ttl_ms: int = Field(86_400_000, ge=1_000)
     reconcile_grace_ms: int = Field(700, ge=0)
     terminal_check_ms: int = Field(1_000, ge=10)

@@ -15,6 +15,7 @@ from router.contracts import CreateIntent, QueryReply, first_problem
 from router.enums import ExchangeType, OrderSide, OrderStatus, Via
 from router.errors import Denied, InvalidArgument, NotYours, QueryFailed, RouterError
 from router.ids import check_idempotency_key, tag_of
+from router.settings import MAX_VALID_FOR_MS
 from strategy_sdk import decode, order_form
 from strategy_sdk.accounts import Account, Accounts
 from strategy_sdk.cache import Cache
@@ -106,8 +107,14 @@ class OrderDesk:
     @staticmethod
     def _life(form: CreateForm) -> int | None:
         life = form.valid_for_ms
-        if life is not None and (isinstance(life, bool) or not isinstance(life, int) or life < 1):
+        if life is None:
+            return None
+        if isinstance(life, bool) or not isinstance(life, int) or life < 1:
             raise InvalidArgument("valid_for_ms", f"{life!r} is no whole number of ms above 0")
+        if life > MAX_VALID_FOR_MS:
+            raise InvalidArgument(
+                "valid_for_ms", f"{life} ms is more than a year ({MAX_VALID_FOR_MS}), which is most"
+            )
         return life
 
     def _admitted(
@@ -248,18 +255,12 @@ class OrderDesk:
         """Return ``oid`` after asking to change its price and/or total amount.
 
         Raises:
-            InvalidArgument: If a value is off its grid, or ``side`` is not the order's.
+            InvalidArgument: If a value is off its grid, or ``symbol`` or ``side`` not the order's.
             Denied: If the order has ended, trading is halted or the queue is full.
             NotYours: If no order of this strategy has that oid.
         """
-        account = self._account_of(symbol, oid, account_type)
-        known = self._cache.get_order(oid)
-        if side is not None:
-            asked = order_form.word(OrderSide, "side", side)
-            if known is not None and asked is not known.side:
-                raise InvalidArgument(
-                    "side", f"order {oid} is a {known.side}; no venue changes an order's side"
-                )
+        asked = None if side is None else order_form.word(OrderSide, "side", side)
+        account = self._account_of(symbol, oid, account_type, asked)
         instrument = self._instruments.get(symbol)
         intent = order_form.modify_intent(oid, price, amount, instrument, via, ws_fallback)
         word, detail = self._gateway.request(account, intent.fields())
@@ -288,12 +289,22 @@ class OrderDesk:
             raise self._refusal(word, detail)
         return oid
 
-    def _account_of(self, symbol: str, oid: str, account_type: str | None) -> Account:
+    def _account_of(
+        self, symbol: str, oid: str, account_type: str | None, side: OrderSide | None = None
+    ) -> Account:
+        """Return the order's account; raise InvalidArgument if its symbol or side is another."""
         account = self._accounts.of_symbol(symbol, account_type)
-        order_form.own_oid(oid)
-        known = self._cache.get_order(oid)
-        if known is not None and known.symbol != symbol:
-            raise InvalidArgument("symbol", f"order {oid} is one of {known.symbol}, not {symbol}")
+        known: Sequence[str | None]
+        if (order := self._cache.get_order(order_form.own_oid(oid))) is not None:
+            known = order.symbol, order.side
+        else:  # of another instance, or forgotten here
+            known = self._gateway.terms(account, oid)
+        if known[0] not in (None, symbol):
+            raise InvalidArgument("symbol", f"order {oid} is one of {known[0]}, not {symbol}")
+        if side is not None and known[1] not in (None, side):
+            raise InvalidArgument(
+                "side", f"order {oid} is a {known[1]}; no venue changes an order's side"
+            )
         return account
 
     # --- ask

@@ -215,6 +215,12 @@ class Gateway:
         """Return the stored order's fields; {} if this strategy has none with that oid."""
         return fields_of(self._call("HGETALL", account.keys.order(self.strategy, oid)))
 
+    def terms(self, account: Account, oid: str) -> list[str | None]:
+        """Return the stored order's symbol and side; None for both if there is no such order."""
+        name = account.keys.order(self.strategy, oid)
+        found: list[str | None] = self._call("HMGET", name, "symbol", "side")
+        return found
+
     def open_oids(self, account: Account) -> list[str]:
         """Return the oids not ended, those of other instances included."""
         return sorted(self._call("SMEMBERS", account.keys.open(self.strategy)))

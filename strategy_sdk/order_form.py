@@ -155,6 +155,20 @@ def query_intent(oid: str) -> QueryIntent:
     return QueryIntent(id=ids.new_request_id(), oid=own_oid(oid))
 
 
+def no_params(params: Mapping[str, Any]) -> None:
+    """Return if no venue parameter is given with a modify, which carries none.
+
+    Raises:
+        InvalidArgument: If one is; left out silently, it would be missed at the venue.
+    """
+    if params:
+        raise InvalidArgument(
+            "venue_params",
+            f"a modify changes price and amount only; {', '.join(params)} cannot be passed on. "
+            "Cancel the order and create another",
+        )
+
+
 def own_oid(oid: str) -> str:
     """Return ``oid`` if it has an oid's form.
 
@@ -268,6 +282,12 @@ def _price(form: CreateForm, kind: OrderType, instrument: Instrument) -> Decimal
         if kind.needs_price:
             raise InvalidArgument("price", f"a {kind} order needs a price")
         return None
+    if kind.is_market:  # dropped silently, it would bound nothing
+        raise InvalidArgument(
+            "price",
+            f"a {kind} order takes the price of the book; leave it out, or bound what you pay by a "
+            "LIMIT order with time_in_force=TimeInForce.IOC",
+        )
     return legal_price(form.price, instrument)
 
 
@@ -311,6 +331,8 @@ def _params(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return venue parameters as JSON holds them; a Decimal becomes its digits."""
     if not params:
         return {}
+    if params.get("trigger_price") not in (None, ""):
+        number("trigger_price", params["trigger_price"])
     try:
         text = orjson.dumps(dict(params), default=_json_value)
     except TypeError as error:

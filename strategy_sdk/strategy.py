@@ -13,7 +13,7 @@ from strategy_sdk.cache import Cache
 from strategy_sdk.clock import Clock
 from strategy_sdk.context import Context
 from strategy_sdk.errors import NotRunning
-from strategy_sdk.order_form import CreateForm
+from strategy_sdk.order_form import CreateForm, no_params
 from strategy_sdk.schema import AccountBalance, BatchOrder, BookL1, Order, Position
 
 
@@ -158,13 +158,16 @@ class Strategy:
         account_type: str | None = None,
         *,
         ws_fallback: bool = True,
+        **venue_params: Any,
     ) -> str:
         """Return ``oid`` after asking, by REST, to change its price and/or total amount.
 
         Raises:
+            InvalidArgument: If a value is wrong or not the order's, or a venue parameter is given.
             Denied: If the order has ended, trading is halted or the queue is full.
             NotYours: If no order of this strategy has that oid.
         """
+        no_params(venue_params)
         desk = self._running("modify_order").desk
         return desk.modify(
             symbol, oid, side, price, amount, account_type, Via.REST, ws_fallback=ws_fallback
@@ -180,8 +183,10 @@ class Strategy:
         account_type: str | None = None,
         *,
         ws_fallback: bool = True,
+        **venue_params: Any,
     ) -> str:
         """Return ``oid`` like ``modify_order``; the request goes by WebSocket."""
+        no_params(venue_params)
         desk = self._running("modify_order_ws").desk
         return desk.modify(
             symbol, oid, side, price, amount, account_type, Via.WS, ws_fallback=ws_fallback

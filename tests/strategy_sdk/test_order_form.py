@@ -85,6 +85,10 @@ def test_amounts_may_be_whole_numbers() -> None:
         ({"client_oid": 7}, "client_oid", "is no str"),
         ({"params": {"x": "y" * 2001}}, "venue_params", "more than the 2000"),
         ({"params": {"x": object()}}, "venue_params", "JSON"),
+        ({"params": {"trigger_price": "abc"}}, "trigger_price", "no number"),
+        ({"params": {"trigger_price": 89_000.5}}, "trigger_price", "is a float"),
+        ({"type": OrderType.MARKET}, "price", r"leave it out, or .* LIMIT"),
+        ({"type": OrderType.STOP_LOSS_MARKET}, "price", "leave it out"),
     ],
 )
 def test_a_wrong_argument_is_named_with_a_remedy(

@@ -212,6 +212,7 @@ def test_a_batch_refused_in_part_names_what_lives(alpha: Recorder, worker: Scrip
         ({"idempotency_key": "with blank"}, "idempotency_key"),
         ({"valid_for_ms": 0}, "valid_for_ms"),
         ({"valid_for_ms": 1.5}, "valid_for_ms"),
+        ({"valid_for_ms": 10**19}, "valid_for_ms"),
     ],
 )
 def test_a_wrong_argument_raises_before_anything_is_admitted(

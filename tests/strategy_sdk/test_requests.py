@@ -83,6 +83,38 @@ def test_a_modify_says_what_changes(alpha: Recorder, worker: ScriptedWorker) -> 
         alpha.modify_order(ETH, oid, price=Decimal("89000"))
 
 
+def test_an_order_that_is_not_in_memory_is_checked_against_redis(
+    start: Start, worker: ScriptedWorker
+) -> None:
+    alpha, twin = start(), start(instance="second")
+    oid = alpha.buy()
+    assert twin.cache.get_order(oid) is None
+    with pytest.raises(InvalidArgument, match="is a BUY"):
+        twin.modify_order(SYMBOL, oid, OrderSide.SELL, price=Decimal("89000"))
+    reaches: list[Callable[[], object]] = [
+        lambda: twin.modify_order(ETH, oid, price=Decimal("3000")),
+        lambda: twin.cancel_order(ETH, oid),
+        lambda: twin.cancel_order_ws(ETH, oid),
+        lambda: twin.fetch_order(ETH, oid),
+    ]
+    for reach in reaches:
+        with pytest.raises(InvalidArgument, match=f"is one of {SYMBOL}, not {ETH}"):
+            reach()
+    assert len(worker.intents()) == 1
+    assert twin.modify_order(SYMBOL, oid, OrderSide.BUY, price=Decimal("89000")) == oid
+    assert twin.cancel_order(SYMBOL, oid) == oid
+
+
+def test_a_modify_refuses_venue_parameters_that_it_cannot_pass_on(
+    alpha: Recorder, worker: ScriptedWorker
+) -> None:
+    oid = alpha.buy()
+    for modify in (alpha.modify_order, alpha.modify_order_ws):
+        with pytest.raises(InvalidArgument, match="cxlOnFail cannot be passed on"):
+            modify(SYMBOL, oid, price=Decimal("89000"), cxlOnFail=True)
+    assert len(worker.intents()) == 1
+
+
 def test_an_order_is_fetched_from_memory_or_redis(
     start: Start, worker: ScriptedWorker, redis_client: Any
 ) -> None:

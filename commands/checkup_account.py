@@ -138,7 +138,7 @@ def check_jobs(settings: Settings) -> Finding:
         return fail("jobs", str(error), "set jobs.redis_url")
     except RedisError as error:
         at = shown(settings.jobs.redis_url or settings.redis_url)
-        advice = "start the jobs' Redis or correct jobs.redis_url"
+        advice = "start it, correct jobs.redis_url, or give its user rights (docs/access.md)"
         return fail("jobs", f"the queue cannot be read at {at}: {error}", advice)
     beats = [_utc(one.last_heartbeat) for one in serving if one.last_heartbeat]
     newest_s = min(((datetime.now(UTC) - one).total_seconds() for one in beats), default=None)

@@ -1,10 +1,12 @@
 """halt, resume and doctor."""
 
+import re
 from typing import Any
 
 import pytest
 
 from commands import checkup_redis
+from demo.children import ROOT
 from demo.redis_server import temporary_server
 from router.contracts import ControlKind
 from router.keyspace import AccountKeys
@@ -126,3 +128,39 @@ def test_doctor_without_redis(shell: Shell) -> None:
     text = shell.run("doctor", "--only", "redis", code=1)
     assert "does not answer" in text
     assert "geheim" not in text
+
+
+def documented_rights(command: str) -> list[str]:
+    """Return the ACL rules of a command's user as docs/access.md has them."""
+    text = (ROOT / "docs" / "access.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| (`.+?) \| (.+) \|$", text, re.MULTILINE))
+    mine = next(rights for names, rights in rows.items() if f"`{command}`" in names)
+    inherited = documented_rights("status") if mine.startswith("as `status`, and ") else []
+    [rules] = re.findall(r"`([^`]*\+[^`]*)`", mine.partition(" (with ")[0])
+    return inherited + re.findall(r"\([^)]*\)|\S+", rules.replace("\\|", "|"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status",),
+        ("orders", "--all"),
+        ("tail", "--no-follow"),
+        ("halt", "okx-main", "--why", "x"),
+        ("doctor", "--only", "redis", "--only", "worker", "--only", "strategies"),
+        ("doctor", "--only", "jobs"),
+    ],
+)
+def test_the_documented_rights_of_a_command_suffice(
+    shell: Shell, scene: Scene, words: tuple[str, ...]
+) -> None:
+    scene.admit("maker")
+    scene.client.sadd("rq:workers", "rq:worker:killed")  # rq takes it off when it is read
+    scene.client.acl_setuser("looker", reset=True)
+    rules = ("on", ">looking", *documented_rights(words[0]))
+    scene.client.execute_command("ACL", "SETUSER", "looker", *rules)
+    shell.redis_url = shell.redis_url.replace("redis://", "redis://looker:looking@")
+    result = shell.run(*words, code=1 if "jobs" in words else 0)
+    assert "NOPERM" not in result
+    assert "no permissions" not in result
+    scene.client.acl_deluser("looker")

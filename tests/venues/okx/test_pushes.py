@@ -167,16 +167,16 @@ def test_a_snapshot_with_an_unreadable_item_is_not_complete() -> None:
     assert [getattr(one, "complete", None) for one in events] == [False, None]
 
 
-def test_legs_of_a_contract_are_summed_within_a_push_alone() -> None:
-    """A leg that comes by itself is told as it is: what the other holds, no push says."""
+def test_legs_of_a_contract_are_summed_within_a_whole_snapshot_alone() -> None:
+    """A leg that is pushed is told as it is: what the other holds, no update says."""
     cross, isolated = POSITION, POSITION | {"pos": "-3", "mgnMode": "isolated"}
     [event] = push("positions", cross, isolated, **SNAPSHOT)
     assert isinstance(event, PositionsPushed)
     assert event.complete
     assert [one.signed_amount for one in event.positions] == [Decimal("-0.02")]
-    [event] = push("positions", isolated)
+    [event] = push("positions", cross, isolated)
     assert isinstance(event, PositionsPushed)
-    assert [one.signed_amount for one in event.positions] == [Decimal("-0.03")]
+    assert [one.signed_amount for one in event.positions] == [Decimal("0.01"), Decimal("-0.03")]
 
 
 def test_positions_that_are_not_ours_hide_none_of_ours() -> None:

@@ -41,10 +41,12 @@ def _orders(frame: Item, items: list[Any], instruments: Instruments) -> list[Ven
 
 def _positions(frame: Item, items: list[Any], instruments: Instruments) -> list[VenueEvent]:
     found, wrong, readable = each(items, lambda item: position(item, instruments))
-    reports = netted(found)  # an update may hold one leg alone: nobody here knows the other
-    if not reports and not _whole(frame):
+    whole = _whole(frame)
+    # An update may hold one leg alone, and nobody here knows the other.
+    reports = netted(found) if whole else tuple(one for one in found if one is not None)
+    if not reports and not whole:
         return [*wrong]
-    return [PositionsPushed(reports, _whole(frame) and readable), *wrong]
+    return [PositionsPushed(reports, whole and readable), *wrong]
 
 
 def _account(frame: Item, items: list[Any], instruments: Instruments) -> list[VenueEvent]:

@@ -53,6 +53,8 @@ class Signal:
     cancel_after_s: float | None = None
     cancel_by_rest: bool = False
     modify_after_s: float | None = None
+    grows: bool = False
+    """Whether a second modify follows at once, with other terms than the first."""
 
 
 def plan(luck: random.Random, orders: int, busy_s: float) -> list[Signal]:
@@ -92,6 +94,7 @@ def _signal(luck: random.Random, at_s: float, key: str, home: str, batch: bool) 
         cancel_after_s=luck.expovariate(1.0) if luck.random() < 0.45 else None,
         cancel_by_rest=luck.random() < 0.15,
         modify_after_s=luck.expovariate(1.0) if luck.random() < 0.12 else None,
+        grows=luck.random() < 0.5,
     )
 
 
@@ -243,6 +246,8 @@ class Trader(Strategy):
         try:
             if change.modify and signal.type is _LIMIT:
                 self.modify_order_ws(SYMBOL, oid, price=self._price(signal))
+                if signal.grows:
+                    self.modify_order_ws(SYMBOL, oid, amount=signal.amount + _LOT)
             elif not change.modify:
                 cancel = self.cancel_order if signal.cancel_by_rest else self.cancel_order_ws
                 cancel(SYMBOL, oid)

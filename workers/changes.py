@@ -55,17 +55,21 @@ class Changes:
         """Whether another modify of the order goes first; then this one is kept until it did."""
         key = _key(flight)
         by_rest = self._by_rest.get(key)
-        waits = (by_rest is not None and by_rest is not flight) or key in self._behind
-        if not waits and not self._needs_older(flight):
+        if by_rest is flight or not (by_rest is not None or self._follows_one(flight)):
             return False
         self._behind[key].append(flight)
         return True
 
-    def _needs_older(self, flight: Flight) -> bool:
+    def _follows_one(self, flight: Flight) -> bool:
+        """Whether an older one waits itself, or names what this one leaves out.
+
+        Never a newer one: this may be asked again, as often as the older one is put back.
+        """
+        waiting = self._behind.get(_key(flight), ())
         for older in self._unfinished.get(_key(flight), ()):
             if older is flight:
                 return False
-            if not _terms(older) <= _terms(flight):
+            if older in waiting or not _terms(older) <= _terms(flight):
                 return True
         return False
 

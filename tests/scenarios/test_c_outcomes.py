@@ -354,6 +354,23 @@ def test_c18_two_modifies_that_name_different_terms_both_count(stack: Stack) -> 
     stack.check(strategy)
 
 
+@every_derivative
+def test_c18_modifies_asked_for_before_the_creates_ack_all_count(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    price = FAR_PRICE - 100
+    match = stack.here | {"op": "place"}
+    with stack.control.fault("delay_request", count=1, match=match, delay_ms=200):
+        oid = strategy.buy()
+        strategy.modify_order_ws(stack.symbol, oid, price=price + 50)
+        strategy.modify_order_ws(stack.symbol, oid, amount=3 * AMOUNT)
+        strategy.modify_order_ws(stack.symbol, oid, price=price)
+        until(lambda: stack.redis.xlen(stack.keys.intents("alpha")) == 0, "all have an outcome")
+    until(lambda: strategy.orders(oid)[-1].price == price, "the last is told")
+    assert strategy.orders(oid)[-1].amount == 3 * AMOUNT
+    assert strategy.results(oid) == []
+    stack.check(strategy)
+
+
 def test_c20_frames_that_make_no_sense_stop_nothing(stack: Stack) -> None:
     strategy = stack.start_strategy()
     for text in ("{", "[]", '{"event":"error","code":"60012","msg":"what"}', '{"op":"order"}', "7"):

@@ -77,3 +77,26 @@ def test_who_waits_for_a_call_by_rest_is_let_go_by_its_end_alone() -> None:
     assert changes.must_wait(second)
     assert changes.finished(first) == []
     assert changes.back_from_rest(first) == [second]
+
+
+def test_an_older_one_never_waits_for_a_newer_one_however_often_it_is_put_back() -> None:
+    """Asked again when it leaves, after a throttle reply, a doubt, or for want of room or lease."""
+    changes, amount, price, again = (
+        Changes(),
+        modify(amount=ONE),
+        modify(price=ONE),
+        modify(amount=ONE),
+    )
+    changes.taken(amount)
+    assert not changes.must_wait(amount)
+    changes.taken(price)
+    assert changes.must_wait(price)
+    assert not changes.must_wait(amount)
+    changes.taken(again)
+    assert changes.must_wait(again)
+    assert changes.finished(amount) == [price, again]
+    assert not changes.must_wait(price)
+    assert changes.must_wait(again), "the price is asked for by the one before alone"
+    assert not changes.must_wait(price)
+    assert changes.finished(price) == [again]
+    assert not changes.must_wait(again)

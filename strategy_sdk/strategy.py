@@ -209,11 +209,13 @@ class Strategy:
     ) -> Order | None:
         """Return the order; with ``force_refresh``, as the venue has it now (blocks for that).
 
-        None: the venue has no such order.
+        None: it is proven that the venue never had it. An order that the venue has forgotten, or
+        does not show yet though it has acknowledged it, is returned as it is known.
 
         Raises:
             NotYours: If no order of this strategy has that oid.
-            QueryFailed: If the venue could not be asked; the order may exist.
+            QueryFailed: If the venue could not be asked, or does not show an order whose fate is
+                not known: it may exist.
         """
         desk = self._running("fetch_order").desk
         return desk.fetch(symbol, oid, account_type, force_refresh=force_refresh)

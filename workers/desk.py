@@ -200,6 +200,8 @@ class Desk:
             )
         if isinstance(flight.command, Modify):
             wish = flight.command
+            terms = (wish.price or record.price, wish.amount or record.amount)
+            flight.changes_nothing = terms == (record.price, record.amount)
             return Modify(
                 instrument,
                 record.client_id,
@@ -332,6 +334,9 @@ class Desk:
             self._on.teller.order(record, [Told(record.status)] if told else [])
             if was_unknown:
                 self._confirm(record, "the venue took a cancel of the order that was unknown")
+        elif flight.changes_nothing and not flight.done and record.state is State.ACCEPTED:
+            # No push will tell it: nothing has changed.
+            self._on.teller.order(record, [Told(OrderStatus.ACCEPTED)])
         if answer.report is not None:
             self.take_report(record, answer.report)
         self.finish(flight)

@@ -29,6 +29,7 @@ class Flight:
     expires_venue_ms: int = 0
     refusal: Verdict | None = None
     throttled: bool = False
+    changes_nothing: bool = False  # a modify to the terms that the order had when it was sent
     doubted: bool = False
     done: bool = False
     told_timeout: bool = False

@@ -58,16 +58,16 @@ class Holdings:
         *,
         complete: bool,
         now_ms: int,
-        as_of_ms: int | None = None,
+        asked_ms: int | None = None,
     ) -> None:
         """Take what the venue said; an asset missing from a complete list is zero.
 
-        ``as_of_ms``: the venue's time of which its answer is at least; None: it told by itself.
-        What it has told since is no older for being missing from the answer, or for another amount
-        in it: some venues date what they list by the time of the answer.
+        ``asked_ms``: the venue's time at which it was asked; None: it told by itself. What it has
+        told since is no older for being missing from the answer, or for another amount in it: some
+        venues date what they list by the time of the answer.
         """
         seen: set[str] = set()
-        for report in _dated(reports, as_of_ms):
+        for report in _dated(reports, asked_ms):
             seen.add(report.asset)
             old = self.balances.get(report.asset)
             if old is not None and report.ts_ms < old.ts_ms:
@@ -77,7 +77,7 @@ class Holdings:
             self.balances[report.asset] = report
         if complete:
             for asset in self.balances.keys() - seen:
-                if _is_newer(self.balances[asset].ts_ms, as_of_ms):
+                if _is_newer(self.balances[asset].ts_ms, asked_ms):
                     continue
                 gone = self.balances.pop(asset)
                 if gone.free or gone.locked:
@@ -91,24 +91,29 @@ class Holdings:
         *,
         complete: bool,
         now_ms: int,
-        as_of_ms: int | None = None,
+        asked_ms: int | None = None,
+        lag_ms: int = 0,
     ) -> None:
         """Take what the venue said; a symbol missing from a complete list is flat.
 
-        ``as_of_ms`` as in ``take_balances``.
+        ``asked_ms`` as in ``take_balances``. ``lag_ms``: how old the list may be; what was told
+        since is not flat for being missing, or for being listed as such without a newer date.
         """
         seen: set[str] = set()
-        for report in _dated(reports, as_of_ms):
-            seen.add(report.symbol)
+        for report in _dated(reports, asked_ms):
             old = self.positions.get(report.symbol)
             if old is not None and report.ts_ms < old.ts_ms:
+                if report.signed_amount:
+                    seen.add(report.symbol)
                 continue
+            seen.add(report.symbol)
             if old is None or _size(old) != _size(report):
                 self._changed_positions[report.symbol] = report
             self.positions[report.symbol] = report
         if complete:
+            from_ms = None if asked_ms is None else asked_ms - lag_ms
             for symbol in self.positions.keys() - seen:
-                if _is_newer(self.positions[symbol].ts_ms, as_of_ms):
+                if _is_newer(self.positions[symbol].ts_ms, from_ms):
                     continue
                 one = self.positions.pop(symbol)
                 if one.signed_amount:
@@ -118,9 +123,17 @@ class Holdings:
             self._dirty.set()
 
     def newest_missing_ms(self, positions: Iterable[PositionReport]) -> int:
-        """Return when the latest of the positions was told that these lack; 0 if they lack none."""
-        listed = {report.symbol for report in positions}
-        lacking = (one for name, one in self.positions.items() if name not in listed)
+        """Return when the latest of the positions was told that these lack; 0 if they lack none.
+
+        One that is listed as flat is lacking, too, unless that is dated later.
+        """
+        listed = {one.symbol: one for one in positions}
+        lacking = (
+            mine
+            for name, mine in self.positions.items()
+            if (row := listed.get(name)) is None
+            or (not row.signed_amount and row.ts_ms < mine.ts_ms)
+        )
         return max((one.ts_ms for one in lacking if one.signed_amount), default=0)
 
     def publish_anew(self) -> None:
@@ -166,17 +179,17 @@ def _unreadable_is_unknown(text: str) -> Iterator[None]:
         log.error("a stored balance or position is unreadable (%r): %.200s", error, text)
 
 
-def _dated(reports: Iterable[Dated], as_of_ms: int | None) -> Iterator[Dated]:
-    """Yield the reports, none of them dated later than the answer that they stand in."""
+def _dated(reports: Iterable[Dated], asked_ms: int | None) -> Iterator[Dated]:
+    """Yield the reports, none of them dated later than the question that they answer."""
     for report in reports:
-        if as_of_ms is not None and report.ts_ms > as_of_ms:
-            yield replace(report, ts_ms=as_of_ms)
+        if asked_ms is not None and report.ts_ms > asked_ms:
+            yield replace(report, ts_ms=asked_ms)
         else:
             yield report
 
 
-def _is_newer(ts_ms: int, as_of_ms: int | None) -> bool:
-    return as_of_ms is not None and ts_ms > as_of_ms
+def _is_newer(ts_ms: int, than_ms: int | None) -> bool:
+    return than_ms is not None and ts_ms > than_ms
 
 
 def _size(report: PositionReport) -> tuple[object, ...]:

@@ -27,6 +27,7 @@ from router.state import State
 from workers.checks import Checks
 from workers.desk import Desk
 from workers.flights import Flight
+from workers.inquiry import Findings
 from workers.outbox import persistently
 from workers.venue import Modify
 from workers.wiring import Wiring
@@ -280,10 +281,8 @@ class Inbox:
             if findings.rung is Rung.FOUND:
                 fields = order_result(record, Told(record.status), self._on.clock.now_ms())
                 reply = QueryReply(found=True, order=fields)
-            elif findings.rung is Rung.NOT_FOUND:
-                reply = QueryReply(found=False, reason="the venue has no such order")
             else:
-                reply = QueryReply(found=None, reason=findings.problem)
+                reply = _not_shown(record, findings, self._on.clock.now_ms())
         self._on.teller.reply(intent.id, reply.model_dump_json())
         self._on.teller.settle(strategy, entry_id)
 
@@ -339,3 +338,18 @@ def _name(strategy: str, entry_id: str) -> str:
 
 async def _nowhere_to_look() -> None:
     raise RuntimeError("the inbox was not wired to what reads the streams")
+
+
+def _not_shown(record: OrderRecord, findings: Findings, now_ms: int) -> QueryReply:
+    """Return what is known of an order that the venue did not show when it was asked.
+
+    That is no proof by itself: queries lag, and venues forget orders that have ended.
+    """
+    if record.exists is Exists.FALSE:
+        return QueryReply(found=False, reason=f"it never existed there: {record.reason}")
+    if findings.rung is not Rung.NOT_FOUND:
+        return QueryReply(found=None, reason=findings.problem)
+    if record.exists is Exists.TRUE:
+        return QueryReply(found=True, order=order_result(record, Told(record.status), now_ms))
+    why = "the venue does not show it now, which proves nothing yet; its outcome is told"
+    return QueryReply(found=None, reason=why)

@@ -210,6 +210,7 @@ class Owner:
         self._inbox.look_again = self._intake.look_again
         self._statements.on_seen = self._desk.seen
         self._statements.on_missing_fills = self._checks.fills_missing
+        self._statements.on_doubtful_end = self._checks.later
         self._desk.doubt = self._doubts.begin
         self._desk.ask_truth = self._doubts.ask_truth
         self._desk.check_later = self._checks.later

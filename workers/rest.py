@@ -44,6 +44,7 @@ def _always() -> bool:
 
 #: What a 429 is about is counted by the second mostly; a 403 holds an address off for minutes.
 _QUIET_S = {429: 1.0, 403: 30.0}
+_QUOTED = 200  # characters of what the venue said
 
 
 def _quiet_s(request: RestRequest, response: requests.Response) -> float:
@@ -84,6 +85,7 @@ class RestClient:
         # However many orders are asked for, a cancel finds a free thread.
         self._questions = asyncio.Semaphore(max(1, threads - _KEPT_FOR_COMMANDS))
         self._quiet_until_s = 0.0
+        self._quiet_why = ""
 
     def __repr__(self) -> str:
         return f"RestClient({self._venue.rest_url()})"
@@ -158,6 +160,8 @@ class RestClient:
         if wait_s := _quiet_s(request, response):
             until_s = self._clock.monotonic_s() + wait_s
             self._quiet_until_s = max(self._quiet_until_s, until_s)
+            self._quiet_why = f"{request.path.partition('?')[0]}: HTTP {response.status_code}"
+            self._quiet_why += f" {response.text[:_QUOTED]}"
         return RestReply(response.status_code, response.text)
 
     async def ask(self, request: RestRequest, *, signed: bool = True) -> RestReply:
@@ -170,7 +174,7 @@ class RestClient:
         """
         wait_s = self._quiet_until_s - self._clock.monotonic_s()
         if wait_s > 0:
-            why = f"the venue wants no query for another {wait_s:.0f} s"
+            why = f"the venue wants no query for another {wait_s:.0f} s ({self._quiet_why})"
             raise UnexpectedReply(Verdict(Proof.THROTTLED, "", why))
         try:
             async with self._questions:

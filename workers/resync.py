@@ -143,7 +143,7 @@ class Resync:
         Raises:
             UnexpectedReply: If the venue could not be asked; nothing was changed.
         """
-        as_of_ms = self._as_of_ms()
+        asked_ms = self._asked_ms()
         due = reconcile.due(self._on.registry.live())
         balances, positions, reports = await asyncio.gather(
             self._balances(), self._positions(), self._on.inquiry.open_orders()
@@ -159,7 +159,7 @@ class Resync:
         self.unclaimed = {tag for tag in tags if tag}
         added = self._take_known(snapshot.known) + self._take_orphans(snapshot.orphans)
         shared, removed = await asyncio.gather(
-            self._settle_holdings(balances, positions, as_of_ms), self._settle_orders(snapshot)
+            self._settle_holdings(balances, positions, asked_ms), self._settle_orders(snapshot)
         )
         shared["open_orders_external"] = [
             reconcile.external_order(report) for report in snapshot.external
@@ -192,31 +192,29 @@ class Resync:
         replies = await self._on.rest.ask_all(venue.query_positions())
         return tuple(one for reply in replies for one in venue.read_positions(reply, known))
 
-    def _as_of_ms(self) -> int:
-        """Return the venue's time of which an answer to a question asked now is at least.
-
-        It may be from before, by as much as queries lag and clocks differ.
-        """
-        rules = self._on.orders
-        return self._on.clock.venue_ms() - rules.clock_skew_ms - rules.visibility_lag_ms
+    def _asked_ms(self) -> int:
+        """Return the venue's time at which it is asked now, or before: clocks differ."""
+        return self._on.clock.venue_ms() - self._on.orders.clock_skew_ms
 
     async def _settle_holdings(
         self,
         balances: tuple[BalanceReport, ...],
         positions: tuple[PositionReport, ...],
-        as_of_ms: int,
+        asked_ms: int,
     ) -> dict[str, Any]:
         """Take balances and positions; ask again if the answer may be from before a position."""
-        wait_ms = self._holdings.newest_missing_ms(positions) - as_of_ms
-        if wait_ms > 0:
-            await asyncio.sleep(wait_ms / 1000)
-            later_ms = self._as_of_ms()
+        rules = self._on.orders
+        young_ms = self._holdings.newest_missing_ms(positions) - asked_ms
+        if young_ms + rules.visibility_lag_ms > 0:
+            most_ms = rules.visibility_lag_ms + rules.clock_skew_ms  # whatever the clocks say
+            await asyncio.sleep(min(young_ms + rules.visibility_lag_ms, most_ms) / 1000)
+            later_ms = self._asked_ms()
             try:
                 balances, positions = await asyncio.gather(self._balances(), self._positions())
-                as_of_ms = later_ms
+                asked_ms = later_ms
             except UnexpectedReply as error:
                 log.warning("%s: a position is left to the audit: %s", self._on.account, error)
-        return self._take_holdings(balances, positions, as_of_ms)
+        return self._take_holdings(balances, positions, asked_ms)
 
     async def _settle_orders(self, snapshot: reconcile.Sorted) -> list[OrderRecord]:
         """Return the orders missing from the snapshot that have ended, all of it told."""
@@ -227,12 +225,15 @@ class Resync:
         self,
         balances: tuple[BalanceReport, ...],
         positions: tuple[PositionReport, ...],
-        as_of_ms: int,
+        asked_ms: int,
     ) -> dict[str, Any]:
         holdings, now_ms = self._holdings, self._on.clock.now_ms()
         before = self._before or (dict(holdings.positions), dict(holdings.balances))
-        holdings.take_balances(balances, complete=True, now_ms=now_ms, as_of_ms=as_of_ms)
-        holdings.take_positions(positions, complete=True, now_ms=now_ms, as_of_ms=as_of_ms)
+        lag_ms = self._on.orders.visibility_lag_ms
+        holdings.take_balances(balances, complete=True, now_ms=now_ms, asked_ms=asked_ms)
+        holdings.take_positions(
+            positions, complete=True, now_ms=now_ms, asked_ms=asked_ms, lag_ms=lag_ms
+        )
         holdings.flush()
         return (
             reconcile.empty_diff()

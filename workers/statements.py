@@ -19,6 +19,7 @@ class Statements:
         self._on = wiring
         self.on_seen: Callable[[OrderRecord], None] = lambda record: None
         self.on_missing_fills: Callable[[OrderRecord], None] = lambda record: None
+        self.on_doubtful_end: Callable[[OrderRecord], None] = lambda record: None
 
     def take(self, record: OrderRecord, report: OrderReport) -> None:
         """Fold one report and tell what is new; an unknown order's truth is told as such."""
@@ -53,6 +54,9 @@ class Statements:
         if was_unknown:
             self.tell_known(record)
         self.on_seen(record)
+        if record.by_amount and not record.ended and record.filled >= record.amount:
+            # A modify has asked for more; whether it was done the trades do not say.
+            self.on_doubtful_end(record)
 
     def tell_known(self, record: OrderRecord) -> None:
         """Tell the truth of an order that was unknown, if the venue has said it by now."""

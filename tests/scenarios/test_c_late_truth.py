@@ -12,6 +12,7 @@ import pytest
 
 from router.enums import OrderStatus
 from router.enums import WsOrderResultType as Result
+from router.errors import QueryFailed
 from router.evidence import OrderReport, Source, VenueState
 from router.settings import OrderSettings
 from simulator.server import RunningSimulator
@@ -48,6 +49,25 @@ def failed_but_alive(stack: Stack, strategy: Recorder, **terms: Any) -> str:
 def fill(stack: Stack, client_id: str, *amounts: Decimal) -> None:
     for amount in amounts:
         stack.control.fill_order(client_id, account=stack.account, amount=amount)
+
+
+def test_a_forced_fetch_says_none_only_of_what_is_proven_absent(stack: Stack) -> None:
+    strategy = stack.start_strategy()
+    with stack.control.fault("visibility_lag", delay_ms=60_000, match=stack.here):
+        oid = strategy.buy()
+        strategy.wait_for(oid, "accepted")
+        seen = strategy.fetch_order(SYMBOL, oid, force_refresh=True)
+        assert seen is not None, "the venue does not show it yet, and has pushed it"
+        assert seen.is_opened
+    with stack.control.fault("delay_request", count=1, delay_ms=700, match=stack.here):
+        on_its_way = strategy.buy()
+        with pytest.raises(QueryFailed, match="proves nothing"):
+            strategy.fetch_order(SYMBOL, on_its_way, force_refresh=True)
+        strategy.wait_for(on_its_way, "accepted")
+    refused = strategy.buy(amount=Decimal(1000))
+    strategy.wait_for(refused, "failed")
+    assert strategy.fetch_order(SYMBOL, refused, force_refresh=True) is None
+    stack.check(strategy)
 
 
 def test_c8_a_failed_order_that_fills_is_revived_with_its_fills(stack: Stack) -> None:

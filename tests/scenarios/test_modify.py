@@ -110,6 +110,17 @@ def test_c18_a_modify_before_the_creates_ack_is_held_and_both_resolve(stack: Sta
     stack.check(strategy)
 
 
+def test_c18_a_modify_that_changes_nothing_is_told_as_done(stack: Stack) -> None:
+    """No push tells it, and a strategy that waits for it would wait for good."""
+    strategy = stack.start_strategy()
+    oid = resting(stack, strategy)
+    strategy.modify_order_ws(SYMBOL, oid, price=FIRST)
+    until(lambda: strategy.of(oid) == ["pending", "accepted", "accepted"])
+    assert strategy.results(oid) == []
+    assert oid not in strategy.cache.get_inflight_orders(SYMBOL)
+    stack.check(strategy)
+
+
 # --- refused ------------------------------------------------------------------------------------
 
 

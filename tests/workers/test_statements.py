@@ -117,3 +117,13 @@ def test_the_truth_of_an_unknown_order_is_a_result_whatever_it_is(
     on, notes = statements()
     on.take(record(state=State.UNKNOWN, venue_id=""), report(state=said, reason="no money"))
     assert notes.results == [result]
+
+
+def test_an_order_that_was_asked_to_grow_and_seems_filled_is_looked_at() -> None:
+    """The push that would say whether it has grown, or ended, may be lost."""
+    on, notes = statements()
+    looked_at: list[OrderRecord] = []
+    on.on_doubtful_end = looked_at.append
+    one = record(asked=Decimal(1))
+    trade("t1", "0.003")(on, one)
+    assert (notes.told, looked_at) == ([S.PARTIALLY_FILLED], [one])

@@ -116,13 +116,13 @@ class ScriptedWorker:
         self._report(oid, VenueState.EXPIRED, reason=reason)
 
     def reject(self, oid: str, reason: str) -> None:
-        """The venue refused the create request: ACK_REJECTED, then FAILED."""
+        """The venue refused the create request: FAILED, then ACK_REJECTED."""
         record = self.record(oid)
         told = failed(record, Event.REJECTED, reason, self.now_ms())
         self._tell(record, told, (RequestKind.CREATE, WsOrderResultType.ACK_REJECTED, reason))
 
     def not_sent(self, oid: str, reason: str = "WS_REQUEST_NOT_SENT: socket down") -> None:
-        """The create request provably never left: REQUEST_NOT_SENT, then FAILED."""
+        """The create request provably never left: FAILED, then REQUEST_NOT_SENT."""
         record = self.record(oid)
         told = failed(record, Event.NOT_SENT, reason, self.now_ms())
         self._tell(record, told, (RequestKind.CREATE, WsOrderResultType.REQUEST_NOT_SENT, reason))
@@ -134,10 +134,15 @@ class ScriptedWorker:
         self._tell(record, [Told(OrderStatus.CANCELING)])
 
     def refuse_cancel(self, oid: str, reason: str) -> None:
-        """The venue refused the cancel request: ACK_REJECTED, then CANCEL_FAILED."""
+        """The venue refused the cancel request: CANCEL_FAILED, then ACK_REJECTED.
+
+        Of an order that has ended, ACK_REJECTED alone: its end was the last of it.
+        """
         record = self.record(oid)
-        step(record, Event.CANCEL_REFUSED)
-        told = [Told(OrderStatus.CANCEL_FAILED, reason=reason)]
+        told: list[Told] = []
+        if not record.ended:
+            step(record, Event.CANCEL_REFUSED)
+            told = [Told(OrderStatus.CANCEL_FAILED, reason=reason)]
         self._tell(record, told, (RequestKind.CANCEL, WsOrderResultType.ACK_REJECTED, reason))
 
     def lose_ack(self, oid: str, *, confirmed: bool, reason: str = "no ACK in 5000 ms") -> None:
@@ -278,7 +283,10 @@ class ScriptedWorker:
         told: Iterable[Told],
         request: tuple[RequestKind, WsOrderResultType, str] | None = None,
     ) -> None:
-        """Write the order, its client id and key, and the results, in one batch."""
+        """Write the order, its client id and key, and the results, in one batch.
+
+        The order's events come before the result of the request that led to them, as ever.
+        """
         batch = functions.Batch()
         now_ms = self.now_ms()
         batch.order(self.keys, self.strategy, record.oid, record.hash_fields())
@@ -290,6 +298,8 @@ class ScriptedWorker:
             owner = "@account" if record.scope == "account" else self.strategy
             ttl_ms = IDEMPOTENCY_TTL_MS if record.ended else None
             batch.idem(self.keys.idem(owner, record.idem), record.oid, ttl_ms)
+        for one in told:
+            batch.result(self.keys, self.strategy, results.order_result(record, one, now_ms))
         if request is not None:
             kind, outcome, reason = request
             batch.result(
@@ -306,6 +316,4 @@ class ScriptedWorker:
                     now_ms=now_ms,
                 ),
             )
-        for one in told:
-            batch.result(self.keys, self.strategy, results.order_result(record, one, now_ms))
         self.apply(batch)

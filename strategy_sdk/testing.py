@@ -162,11 +162,11 @@ class StrategyHarness:
         self._told(self.worker.expire, oid, reason)
 
     def reject(self, oid: str, reason: str = "51008 insufficient balance") -> None:
-        """The venue refused: on_ws_order_request_result (ACK_REJECTED), on_failed_order."""
+        """The venue refused: on_failed_order, on_ws_order_request_result (ACK_REJECTED)."""
         self._told(self.worker.reject, oid, reason)
 
     def not_sent(self, oid: str) -> None:
-        """Never sent: on_ws_order_request_result (REQUEST_NOT_SENT), on_failed_order."""
+        """Never sent: on_failed_order, on_ws_order_request_result (REQUEST_NOT_SENT)."""
         self._told(self.worker.not_sent, oid)
 
     def canceling(self, oid: str) -> None:
@@ -174,7 +174,9 @@ class StrategyHarness:
         self._told(self.worker.take_cancel, oid)
 
     def refuse_cancel(self, oid: str, reason: str = "51410 cannot be canceled") -> None:
-        """The cancel failed: on_ws_order_request_result, on_cancel_failed_order."""
+        """The cancel failed: on_cancel_failed_order, on_ws_order_request_result (ACK_REJECTED).
+
+        Of an order that has ended, on_ws_order_request_result alone."""
         self._told(self.worker.refuse_cancel, oid, reason)
 
     def lose_ack(self, oid: str, *, confirmed: bool) -> None:

@@ -80,13 +80,35 @@ def test_endings_and_news_are_played(harness: StrategyHarness) -> None:
     harness.balance("USDT", 10)
     harness.position(SYMBOL, 1, 89_500)
     assert buyer.names() == [
-        *("ACK_REJECTED", "failed", "REQUEST_NOT_SENT", "failed"),
+        *("failed", "ACK_REJECTED", "failed", "REQUEST_NOT_SENT"),
         *("pending", "pending", "accepted"),
-        *("ACK_REJECTED", "cancel_failed", "canceling", "canceled", "accepted", "expired"),
+        *("cancel_failed", "ACK_REJECTED", "canceling", "canceled", "accepted", "expired"),
         *("status", "diff", "balance", "position"),
     ]
     assert len(harness.cancels) == len(harness.modifies) == 1
     assert len(harness.intents) == 6
+
+
+def test_at_a_requests_result_the_cache_shows_what_became_of_the_order() -> None:
+    class Looker(Recorder):
+        def on_ws_order_request_result(self, result: dict[str, Any]) -> None:
+            order = self.cache.get_order(result["oid"])
+            self.note(result["result_type"], order and order.standing)
+
+    looker = Looker()
+    with StrategyHarness(looker, [linear_perpetual()]) as harness:
+        refused, unsent, kept = (looker.buy() for _ in range(3))
+        harness.reject(refused)
+        harness.not_sent(unsent)
+        harness.accept(kept)
+        harness.refuse_cancel(kept)
+        harness.canceled(kept)
+        harness.refuse_cancel(kept)
+    assert [argument for name, argument in looker.told if name in set(WsOrderResultType)] == [
+        *("FAILED", "FAILED", "ACCEPTED", "CANCELED")
+    ]
+    assert looker.names()[-4:-1] == ["ACK_REJECTED", "canceled", "ACK_REJECTED"]
+    assert looker.names().count("cancel_failed") == 1
 
 
 def test_queries_are_answered_as_scripted(harness: StrategyHarness) -> None:

@@ -59,7 +59,7 @@ def test_every_ending_reaches_its_callback(alpha: Recorder, worker: ScriptedWork
     worker.cancel(canceled, "by user")
     worker.expire(expired)
     worker.reject(refused, "51008 no margin")
-    wait_for(lambda: "failed" in alpha.names())
+    wait_for(lambda: "request_result" in alpha.names())
     told = [(name, one.oid) for name, one in alpha.told if isinstance(one, Order)]
     assert told[4:] == [
         ("canceling", canceled),
@@ -96,7 +96,7 @@ def test_a_failed_cancel_is_an_event_and_the_order_lives_on(
     [failed] = alpha.of("cancel_failed")
     assert (failed.status, failed.standing) == (OrderStatus.CANCEL_FAILED, OrderStatus.ACCEPTED)
     assert failed.is_opened
-    assert alpha.names()[-2:] == ["cancel_failed", "filled"]
+    assert alpha.names()[-3:] == ["cancel_failed", "request_result", "filled"]
 
 
 def test_account_news_fill_the_cache(alpha: Recorder, worker: ScriptedWorker) -> None:

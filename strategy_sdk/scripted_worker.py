@@ -27,9 +27,11 @@ from router.evidence import (
 from router.instruments import Instrument
 from router.keyspace import AccountKeys, VenueKeys
 from router.orders import OrderRecord, Told, acked, failed, fold, step
-from router.state import Event
+from router.state import UNSEEN, Event, State
 
 IDEMPOTENCY_TTL_MS = 86_400_000
+Request = tuple[RequestKind, WsOrderResultType, str]
+_CONFIRMED = WsOrderResultType.ACK_TIMEOUT_CONFIRMED
 
 
 class ScriptedWorker:
@@ -77,7 +79,8 @@ class ScriptedWorker:
     def acknowledge(self, oid: str) -> None:
         """The venue took the create request: PENDING."""
         record = self.record(oid)
-        self._tell(record, acked(record, self._venue_id(oid), self.now_ms()))
+        was = record.state
+        self._tell_seen(was, record, acked(record, self._venue_id(oid), self.now_ms()))
 
     def accept(self, oid: str) -> None:
         """The order is on the book: ACCEPTED."""
@@ -116,22 +119,45 @@ class ScriptedWorker:
         self._report(oid, VenueState.EXPIRED, reason=reason)
 
     def reject(self, oid: str, reason: str) -> None:
-        """The venue refused the create request: FAILED, then ACK_REJECTED."""
-        record = self.record(oid)
+        """The venue refused the create request: FAILED, then ACK_REJECTED.
+
+        Of an order that it had acknowledged, FAILED alone: the request had succeeded (Bybit).
+
+        Raises:
+            InvalidArgument: If the venue has shown the order, or it has ended.
+        """
+        record = self._unseen(oid, "be refused", acked_too=True)
         told = failed(record, Event.REJECTED, reason, self.now_ms())
-        self._tell(record, told, (RequestKind.CREATE, WsOrderResultType.ACK_REJECTED, reason))
+        request = RequestKind.CREATE, WsOrderResultType.ACK_REJECTED, reason
+        self._tell(record, told, None if record.acked_ms else request)
 
     def not_sent(self, oid: str, reason: str = "WS_REQUEST_NOT_SENT: socket down") -> None:
-        """The create request provably never left: FAILED, then REQUEST_NOT_SENT."""
-        record = self.record(oid)
+        """The create request provably never left: FAILED, then REQUEST_NOT_SENT.
+
+        Raises:
+            InvalidArgument: If it left: the venue has shown the order, or its answer was lost.
+        """
+        record = self._unseen(oid, "be unsent")
+        if record.state is State.UNKNOWN:
+            raise InvalidArgument(
+                "oid", f"order {oid} was sent and its outcome is unknown; prove_absent ends it"
+            )
         told = failed(record, Event.NOT_SENT, reason, self.now_ms())
         self._tell(record, told, (RequestKind.CREATE, WsOrderResultType.REQUEST_NOT_SENT, reason))
 
     def take_cancel(self, oid: str) -> None:
-        """The venue took the cancel request: CANCELING."""
+        """The venue took the cancel request: CANCELING, unless that was told.
+
+        Raises:
+            InvalidArgument: If the order has ended.
+        """
         record = self.record(oid)
+        if record.ended:
+            raise InvalidArgument("oid", f"order {oid} is {record.status}: no cancel is taken")
+        was = record.state
         step(record, Event.CANCEL_ACKED)
-        self._tell(record, [Told(OrderStatus.CANCELING)])
+        told = [] if was is State.CANCELING else [Told(OrderStatus.CANCELING)]
+        self._tell_seen(was, record, told)
 
     def refuse_cancel(self, oid: str, reason: str) -> None:
         """The venue refused the cancel request: CANCEL_FAILED, then ACK_REJECTED.
@@ -146,13 +172,31 @@ class ScriptedWorker:
         self._tell(record, told, (RequestKind.CANCEL, WsOrderResultType.ACK_REJECTED, reason))
 
     def lose_ack(self, oid: str, *, confirmed: bool, reason: str = "no ACK in 5000 ms") -> None:
-        """No ACK came: ACK_TIMEOUT_CONFIRMED when the venue has the order, else ACK_TIMEOUT."""
-        record = self.record(oid)
-        step(record, Event.OPENED if confirmed else Event.OUTCOME_LOST)
-        outcome = (
-            WsOrderResultType.ACK_TIMEOUT_CONFIRMED if confirmed else WsOrderResultType.ACK_TIMEOUT
-        )
-        self._tell(record, [], (RequestKind.CREATE, outcome, reason))
+        """No ACK came. Confirmed: the venue has the order, so PENDING and ACCEPTED unless they were
+        told, then ACK_TIMEOUT_CONFIRMED. Else it is unknown: ACK_TIMEOUT, and nothing has ended.
+
+        Raises:
+            InvalidArgument: If it is to be unknown, and the venue has shown it, or it has ended.
+        """
+        if confirmed:
+            record = self.record(oid)
+            told = fold(record, self._statement(record, VenueState.OPEN))
+            self._tell(record, told, (RequestKind.CREATE, _CONFIRMED, reason))
+            return
+        record = self._unseen(oid, "be unknown")
+        step(record, Event.OUTCOME_LOST)
+        record.exists, record.reason = Exists.UNKNOWN, reason
+        self._tell(record, [], (RequestKind.CREATE, WsOrderResultType.ACK_TIMEOUT, reason))
+
+    def prove_absent(self, oid: str, reason: str = "proven absent at the venue") -> None:
+        """The venue provably never had the order: FAILED, then ACK_TIMEOUT with exists=false.
+
+        Raises:
+            InvalidArgument: If the venue has shown the order, or it has ended.
+        """
+        record = self._unseen(oid, "be absent")
+        told = failed(record, Event.ABSENT, reason, self.now_ms())
+        self._tell(record, told, (RequestKind.CREATE, WsOrderResultType.ACK_TIMEOUT, reason))
 
     # --- what the account says
 
@@ -222,13 +266,21 @@ class ScriptedWorker:
         batch.reply(self.keys.reply(request_id), reply.model_dump_json())
         self.apply(batch)
 
-    def state_of(self, oid: str) -> QueryReply:
-        """Return the answer a query has by what was scripted: found unless it provably is not."""
+    def state_of(self, oid: str, *, found: bool = False) -> QueryReply:
+        """Return the answer a query has by what was scripted; an unknown order cannot be asked for.
+
+        ``found``: the venue has it, whatever was scripted; it answers as if it were on the book.
+        """
         record = self.record(oid)
+        if found:
+            fold(record, self._statement(record, VenueState.OPEN))
+        elif record.state is State.UNKNOWN:
+            reason = "its outcome is unknown; script the answer with query_finds"
+            return QueryReply(found=None, reason=reason)
+        if record.exists is Exists.FALSE:
+            return QueryReply(found=False, reason="the venue has no such order")
         told = Told(record.status)
-        order = results.order_result(record, told, self.now_ms())
-        found = record.exists is not Exists.FALSE
-        return QueryReply(found=found, order=order if found else {})
+        return QueryReply(found=True, order=results.order_result(record, told, self.now_ms()))
 
     # --- how
 
@@ -252,20 +304,31 @@ class ScriptedWorker:
     def _venue_id(oid: str) -> str:
         return f"venue-{oid[-8:]}"
 
-    def _report(
+    def _unseen(self, oid: str, wish: str, *, acked_too: bool = False) -> OrderRecord:
+        """Return the stored order; raise InvalidArgument if the venue has shown it already."""
+        record = self.record(oid)
+        if record.state not in UNSEEN or (record.acked_ms and not acked_too):
+            raise InvalidArgument(
+                "oid",
+                f"order {oid} is {record.status}, which the venue or its end has shown; it cannot "
+                f"{wish} any more",
+            )
+        return record
+
+    def _statement(
         self,
-        oid: str,
+        record: OrderRecord,
         state: VenueState,
         *,
         filled: Decimal | None = None,
         fill: Fill | None = None,
         reason: str = "",
-    ) -> None:
-        record = self.record(oid)
-        report = OrderReport(
+    ) -> OrderReport:
+        """Return the venue's word on an order, with its terms as they are."""
+        return OrderReport(
             symbol=record.symbol,
             client_id=record.client_id,
-            venue_id=self._venue_id(oid),
+            venue_id=self._venue_id(record.oid),
             state=state,
             filled=record.filled if filled is None else filled,
             source=Source.PUSH,
@@ -275,13 +338,25 @@ class ScriptedWorker:
             fill=fill,
             reason=reason,
         )
-        self._tell(record, fold(record, report))
+
+    def _report(self, oid: str, state: VenueState, **news: Any) -> None:
+        """Fold the venue's word on an order and tell what is new."""
+        record = self.record(oid)
+        was = record.state
+        self._tell_seen(was, record, fold(record, self._statement(record, state, **news)))
+
+    def _tell_seen(self, was: State, record: OrderRecord, told: Iterable[Told]) -> None:
+        """Tell an order that the venue has shown; of one that was unknown, that it exists."""
+        request: Request | None = None
+        if was is State.UNKNOWN:
+            request = RequestKind.CREATE, _CONFIRMED, "the venue has shown the order"
+        self._tell(record, told, request)
 
     def _tell(
         self,
         record: OrderRecord,
         told: Iterable[Told],
-        request: tuple[RequestKind, WsOrderResultType, str] | None = None,
+        request: Request | None = None,
     ) -> None:
         """Write the order, its client id and key, and the results, in one batch.
 

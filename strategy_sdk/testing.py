@@ -93,7 +93,7 @@ class StrategyHarness:
         keys = self.runner.accounts.all[0].keys
         self.worker = ScriptedWorker(self.client, keys, strategy_id, str(exchange))
         self.worker.publish(instruments)
-        self._replies: dict[str, QueryReply] = {}
+        self._replies: dict[str, tuple[bool | None, str]] = {}
         self._ended = threading.Event()
         self._answerer = threading.Thread(target=self._answer_queries, daemon=True)
 
@@ -180,8 +180,17 @@ class StrategyHarness:
         self._told(self.worker.refuse_cancel, oid, reason)
 
     def lose_ack(self, oid: str, *, confirmed: bool) -> None:
-        """No ACK: on_ws_order_request_result (ACK_TIMEOUT_CONFIRMED or ACK_TIMEOUT)."""
+        """No ACK: on_ws_order_request_result (ACK_TIMEOUT_CONFIRMED or ACK_TIMEOUT).
+
+        Confirmed, the order is on the book: on_pending_order and on_accepted_order come before,
+        unless they were told. Else it is unknown, until ``accept`` and the like (told with
+        ACK_TIMEOUT_CONFIRMED then) or ``prove_absent``."""
         self._told(self.worker.lose_ack, oid, confirmed=confirmed)
+
+    def prove_absent(self, oid: str) -> None:
+        """No ACK, and it never arrived: on_failed_order, on_ws_order_request_result (ACK_TIMEOUT,
+        ``exists`` "false")."""
+        self._told(self.worker.prove_absent, oid)
 
     def status(self, event: str) -> None:
         """The connection changed: on_private_ws_status."""
@@ -207,12 +216,11 @@ class StrategyHarness:
         self._told(self.worker.book, symbol, *sides)
 
     def query_finds(self, oid: str, *, found: bool | None, reason: str = "") -> None:
-        """Script ``fetch_order(force_refresh=True)``: True as scripted so far, False not at the
-        venue, None the venue cannot be asked. Unscripted, it finds what was scripted so far."""
-        if found:
-            self._replies.pop(oid, None)
-        else:
-            self._replies[oid] = QueryReply(found=found, reason=reason)
+        """Script ``fetch_order(force_refresh=True)``: True on the book, False not at the venue,
+        None the venue cannot be asked. Unscripted, it finds what was told so far, and an unknown
+        order raises ``QueryFailed``. Nothing is told by it: ``accept``, ``prove_absent`` and the
+        others do that."""
+        self._replies[oid] = found, reason
 
     # --- how
 
@@ -238,8 +246,12 @@ class StrategyHarness:
                         self._answer(QueryIntent.model_validate(fields))
 
     def _answer(self, query: QueryIntent) -> None:
-        reply = self._replies.get(query.oid)
-        self.worker.answer(query.id, reply or self.worker.state_of(query.oid))
+        found, reason = self._replies.get(query.oid, (True, ""))
+        if found:
+            reply = self.worker.state_of(query.oid, found=query.oid in self._replies)
+        else:
+            reply = QueryReply(found=found, reason=reason)
+        self.worker.answer(query.id, reply)
 
 
 def _fake_client() -> Any:

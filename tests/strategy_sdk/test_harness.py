@@ -115,7 +115,10 @@ def test_queries_are_answered_as_scripted(harness: StrategyHarness) -> None:
     buyer: Any = harness.strategy
     found, absent, unknown = (buyer.buy() for _ in range(3))
     harness.lose_ack(found, confirmed=False)
-    assert buyer.fetched.status is OrderStatus.PENDING
+    assert isinstance(buyer.fetched, QueryFailed), "what is unknown is not there to be found"
+    harness.query_finds(found, found=True)
+    fetched = buyer.fetch_order(SYMBOL, found, force_refresh=True)
+    assert (fetched.status, fetched.eid) == (OrderStatus.ACCEPTED, f"venue-{found[-8:]}")
     harness.query_finds(absent, found=False)
     harness.lose_ack(absent, confirmed=False)
     assert buyer.fetched is None
@@ -125,6 +128,78 @@ def test_queries_are_answered_as_scripted(harness: StrategyHarness) -> None:
     harness.query_finds(unknown, found=True)
     harness.lose_ack(unknown, confirmed=True)
     assert buyer.names()[-1] == "ACK_TIMEOUT_CONFIRMED"
+
+
+def test_a_confirmed_order_is_on_the_book(harness: StrategyHarness) -> None:
+    buyer: Any = harness.strategy
+    oid = buyer.buy()
+    harness.lose_ack(oid, confirmed=True)
+    assert buyer.names() == ["pending", "accepted", "ACK_TIMEOUT_CONFIRMED"]
+    assert buyer.cache.get_order(oid).standing is OrderStatus.ACCEPTED
+    assert oid not in buyer.cache.get_inflight_orders(SYMBOL)
+    harness.fill(oid, "0.001", 89_500)
+    assert buyer.names()[-1] == "filled"
+
+
+@pytest.mark.parametrize("word", ["acknowledge", "accept", "canceling", "fill"])
+def test_the_truth_of_an_unknown_order_is_told_as_such(harness: StrategyHarness, word: str) -> None:
+    buyer: Any = harness.strategy
+    oid = buyer.buy()
+    harness.lose_ack(oid, confirmed=False)
+    getattr(harness, word)(oid, *(("0.001", 89_500) if word == "fill" else ()))
+    assert buyer.names()[0] == "ACK_TIMEOUT"
+    assert buyer.names()[-1] == "ACK_TIMEOUT_CONFIRMED"
+    assert buyer.names().count("ACK_TIMEOUT_CONFIRMED") == 1
+
+
+@pytest.mark.parametrize("unknown", [True, False])
+def test_an_order_proven_absent_has_failed_and_its_key_is_free(
+    harness: StrategyHarness, unknown: bool
+) -> None:
+    buyer: Any = harness.strategy
+    results: list[dict[str, Any]] = []
+    buyer.on_ws_order_request_result = results.append
+    oid = buyer.buy(idempotency_key="entry")
+    if unknown:
+        harness.lose_ack(oid, confirmed=False)
+        with pytest.raises(Denied, match="KEY_HELD"):
+            buyer.release_idempotency_key("entry")
+    harness.prove_absent(oid)
+    assert buyer.names() == ["failed"]
+    assert [one["exists"] for one in results] == ["unknown"] * unknown + ["false"]
+    assert {one["result_type"] for one in results} == {WsOrderResultType.ACK_TIMEOUT}
+    assert buyer.fetch_order(SYMBOL, oid, force_refresh=True) is None
+    assert buyer.release_idempotency_key("entry")
+
+
+def test_what_a_worker_cannot_tell_is_refused_with_the_reason(harness: StrategyHarness) -> None:
+    buyer: Any = harness.strategy
+    unknown, live, ended = (buyer.buy() for _ in range(3))
+    harness.lose_ack(unknown, confirmed=False)
+    harness.accept(live)
+    harness.reject(ended)
+    told = len(buyer.told)
+    with pytest.raises(InvalidArgument, match="prove_absent ends it"):
+        harness.not_sent(unknown)
+    for oid in (live, ended):
+        for say in (harness.not_sent, harness.reject, harness.prove_absent):
+            with pytest.raises(InvalidArgument, match="cannot be"):
+                say(oid)
+        with pytest.raises(InvalidArgument, match="cannot be unknown any more"):
+            harness.lose_ack(oid, confirmed=False)
+    with pytest.raises(InvalidArgument, match="no cancel is taken"):
+        harness.canceling(ended)
+    assert len(buyer.told) == told
+
+
+def test_an_order_refused_after_its_acknowledgement_fails_without_a_result(
+    harness: StrategyHarness,
+) -> None:
+    buyer: Any = harness.strategy
+    oid = buyer.buy()
+    harness.acknowledge(oid)
+    harness.reject(oid)
+    assert buyer.names() == ["pending", "failed"]
 
 
 def test_another_exchange_may_be_played() -> None:

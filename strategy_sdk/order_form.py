@@ -205,12 +205,35 @@ def flag(name: str, value: object) -> bool:
     return value
 
 
+def exact(name: str, value: object) -> Decimal:
+    """Return ``value`` as a finite Decimal of any sign.
+
+    Raises:
+        InvalidArgument: If it is a float, no number or not finite.
+    """
+    read = _decimal(name, value)
+    if not read.is_finite():
+        raise InvalidArgument(name, f"{value} is not a finite number")
+    return read
+
+
 def number(name: str, value: object) -> Decimal:
     """Return ``value`` as a finite Decimal above 0.
 
     Raises:
         InvalidArgument: If it is a float, no number, not finite, 0 or negative.
     """
+    read = _decimal(name, value)
+    if not read.is_finite() or read <= 0:
+        raise InvalidArgument(name, f"{value} is not a finite number above 0")
+    if len(read.as_tuple().digits) > 36:
+        raise InvalidArgument(name, f"{str(value)[:60]} has more than 36 digits")
+    if not _LEAST <= read <= _MOST:
+        raise InvalidArgument(name, f"{str(value)[:60]} does not lie between 1e-18 and 1e18")
+    return read
+
+
+def _decimal(name: str, value: object) -> Decimal:
     if isinstance(value, float):
         raise InvalidArgument(
             name,
@@ -219,16 +242,9 @@ def number(name: str, value: object) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, (Decimal, int, str)):
         raise InvalidArgument(name, f"{value!r} is no number; pass a Decimal")
     try:
-        read = Decimal(value)
+        return Decimal(value)
     except InvalidOperation:
         raise InvalidArgument(name, f"{value!r} is no number; pass a Decimal") from None
-    if not read.is_finite() or read <= 0:
-        raise InvalidArgument(name, f"{value} is not a finite number above 0")
-    if len(read.as_tuple().digits) > 36:
-        raise InvalidArgument(name, f"{str(value)[:60]} has more than 36 digits")
-    if not _LEAST <= read <= _MOST:
-        raise InvalidArgument(name, f"{str(value)[:60]} does not lie between 1e-18 and 1e18")
-    return read
 
 
 def legal_price(value: object, instrument: Instrument) -> Decimal:

@@ -7,13 +7,14 @@ order by ``router.orders`` and told by ``router.results``. Works on any Redis, f
 import secrets
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import redis
 
 from router import functions, results
-from router.contracts import Intent, QueryReply, read_intent
+from router.contracts import Intent, ModifyIntent, QueryReply, plain, read_intent
 from router.enums import Exists, OrderStatus, RequestKind, WsOrderResultType
 from router.errors import InvalidArgument, RouterError
 from router.evidence import (
@@ -28,10 +29,25 @@ from router.instruments import Instrument
 from router.keyspace import AccountKeys, VenueKeys
 from router.orders import OrderRecord, Told, acked, failed, fold, step
 from router.state import UNSEEN, Event, State
+from strategy_sdk.order_form import exact, number
 
 IDEMPOTENCY_TTL_MS = 86_400_000
+Number = Decimal | int | str
 Request = tuple[RequestKind, WsOrderResultType, str]
 _CONFIRMED = WsOrderResultType.ACK_TIMEOUT_CONFIRMED
+
+#: A resync's diff in which nothing changed: every diff has all of these keys.
+NOTHING_CHANGED: Mapping[str, Any] = {
+    "success": True,
+    "error": None,
+    "positions_opened": [],
+    "positions_closed": [],
+    "positions_changed": [],
+    "balances_changed": {},
+    "open_orders_added": [],
+    "open_orders_removed": [],
+    "open_orders_external": [],
+}
 
 
 class ScriptedWorker:
@@ -89,26 +105,70 @@ class ScriptedWorker:
     def fill(
         self,
         oid: str,
-        amount: Decimal | str,
-        price: Decimal | str,
+        amount: Number,
+        price: Number,
         *,
-        fee: Decimal | str = "0",
+        fee: Number = 0,
         fee_currency: str = "",
         trade_id: str = "",
     ) -> None:
-        """A trade: PARTIALLY_FILLED, or FILLED when it leaves nothing."""
+        """A trade: PARTIALLY_FILLED, or FILLED when it leaves nothing.
+
+        Raises:
+            InvalidArgument: If a number is a float, or the order has not that much left.
+        """
         record = self.record(oid)
-        filled = record.filled + Decimal(amount)
         one = Fill(
             trade_id or f"trade-{secrets.token_hex(4)}",
-            Decimal(amount),
-            Decimal(price),
+            number("amount", amount),
+            number("price", price),
             self.now_ms(),
-            Decimal(fee),
+            exact("fee", fee),
             fee_currency,
         )
+        if one.amount > record.remaining:
+            raise InvalidArgument(
+                "amount", f"order {oid} has {plain(record.remaining)} left, not {plain(one.amount)}"
+            )
+        filled = record.filled + one.amount
         state = VenueState.FILLED if filled >= record.amount else VenueState.OPEN
         self._report(oid, state, filled=filled, fill=one)
+
+    def modify(self, oid: str, price: Number | None = None, amount: Number | None = None) -> None:
+        """The venue changed the order's terms: ACCEPTED with the new ones.
+
+        Left out, they are as the strategy's latest modify of the order asked for.
+
+        Raises:
+            InvalidArgument: If nothing changes, the order has ended, or none of it would be left.
+        """
+        record = self.record(oid)
+        if price is None and amount is None:
+            asked = self._asked(oid)
+            price, amount = asked.price, asked.amount
+        terms: dict[str, Decimal | None] = {
+            "price": record.price if price is None else number("price", price),
+            "amount": record.amount if amount is None else number("amount", amount),
+        }
+        if record.ended or terms == {"price": record.price, "amount": record.amount}:
+            why = f"is {record.status}" if record.ended else "has these terms already"
+            raise InvalidArgument("oid", f"order {oid} {why}: nothing of it is modified")
+        if terms["amount"] is not None and terms["amount"] <= record.filled:
+            raise InvalidArgument(
+                "amount", f"{plain(record.filled)} of order {oid} is filled: that leaves nothing"
+            )
+        self._report(oid, VenueState.OPEN, **terms)
+
+    def _asked(self, oid: str) -> ModifyIntent:
+        for one in reversed(self.intents()):
+            if isinstance(one, ModifyIntent) and one.oid == oid:
+                return one
+        raise InvalidArgument("price", f"no modify of {oid} was asked for: name the new terms")
+
+    def refuse_modify(self, oid: str, reason: str) -> None:
+        """The venue refused the modify request: ACK_REJECTED alone; the order stands as it is."""
+        record = self.record(oid)
+        self._tell(record, [], (RequestKind.MODIFY, WsOrderResultType.ACK_REJECTED, reason))
 
     def cancel(self, oid: str, reason: str = "") -> None:
         """The order was canceled: CANCELED."""
@@ -205,25 +265,33 @@ class ScriptedWorker:
         self.result(results.status_result(self.exchange, "demo", event, self.now_ms()))
 
     def resync_diff(self, diff: Mapping[str, Any]) -> None:
-        """What changed during an outage."""
+        """What changed during an outage; what is not named did not change.
+
+        Raises:
+            InvalidArgument: If no diff has such a key.
+        """
+        if unknown := sorted(set(diff) - set(NOTHING_CHANGED)):
+            raise InvalidArgument(
+                "diff", f"has no {', '.join(unknown)}; its keys: {', '.join(NOTHING_CHANGED)}"
+            )
+        diff = {**NOTHING_CHANGED, **diff}
         self.result(results.diff_result(self.exchange, "demo", diff, self.now_ms()))
 
-    def balance(self, asset: str, free: Decimal | str, locked: Decimal | str = "0") -> None:
+    def balance(self, asset: str, free: Number, locked: Number = 0) -> None:
         """One asset changed."""
-        report = BalanceReport(asset, Decimal(free), Decimal(locked), self.now_ms())
+        amounts = exact("free", free), exact("locked", locked)
+        report = BalanceReport(asset, *amounts, self.now_ms())
         batch = functions.Batch()
         batch.hash(self.keys.balances, {asset: results.balance_json(report)})
         fields = results.balances_result(self.exchange, [report], self.now_ms())
         batch.result(self.keys, self.strategy, fields)
         self.apply(batch)
 
-    def position(
-        self, symbol: str, signed_amount: Decimal | str, entry_price: Decimal | str = "0"
-    ) -> None:
+    def position(self, symbol: str, signed_amount: Number, entry_price: Number = 0) -> None:
         """A position changed; 0 closes it."""
         zero = Decimal(0)
-        amount = Decimal(signed_amount)
-        report = PositionReport(symbol, amount, Decimal(entry_price), zero, zero, self.now_ms())
+        amount, price = exact("signed_amount", signed_amount), exact("entry_price", entry_price)
+        report = PositionReport(symbol, amount, price, zero, zero, self.now_ms())
         batch = functions.Batch()
         text = results.position_json(report) if amount else ""
         batch.hash(self.keys.positions, {symbol: text})
@@ -319,25 +387,21 @@ class ScriptedWorker:
         self,
         record: OrderRecord,
         state: VenueState,
-        *,
-        filled: Decimal | None = None,
-        fill: Fill | None = None,
-        reason: str = "",
+        **news: Any,
     ) -> OrderReport:
-        """Return the venue's word on an order, with its terms as they are."""
-        return OrderReport(
+        """Return the venue's word on an order, as it is but for the news."""
+        known = OrderReport(
             symbol=record.symbol,
             client_id=record.client_id,
             venue_id=self._venue_id(record.oid),
             state=state,
-            filled=record.filled if filled is None else filled,
+            filled=record.filled,
             source=Source.PUSH,
             ts_ms=self.now_ms(),
             amount=record.amount,
             price=record.price,
-            fill=fill,
-            reason=reason,
         )
+        return replace(known, **news)
 
     def _report(self, oid: str, state: VenueState, **news: Any) -> None:
         """Fold the venue's word on an order and tell what is new."""

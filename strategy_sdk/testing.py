@@ -30,12 +30,11 @@ from router.instruments import Instrument
 from router.settings import Settings
 from strategy_sdk.errors import HarnessMissing
 from strategy_sdk.runner import Runner
-from strategy_sdk.scripted_worker import ScriptedWorker
+from strategy_sdk.scripted_worker import Number, ScriptedWorker
 from strategy_sdk.strategy import Strategy
 from strategy_sdk.timing import Timing
 
 __all__ = ["StrategyHarness", "linear_perpetual"]
-Number = Decimal | int | str
 
 
 def linear_perpetual(
@@ -150,8 +149,18 @@ class StrategyHarness:
         self._told(self.worker.accept, oid)
 
     def fill(self, oid: str, amount: Number, price: Number, **fee: Any) -> None:
-        """A trade: on_partially_filled_order or on_filled_order."""
-        self._told(self.worker.fill, oid, Decimal(amount), Decimal(price), **fee)
+        """A trade: on_partially_filled_order or on_filled_order; ``fee``, ``fee_currency`` and
+        ``trade_id`` may be named. Never more than the order has left."""
+        self._told(self.worker.fill, oid, amount, price, **fee)
+
+    def modified(self, oid: str, price: Number | None = None, amount: Number | None = None) -> None:
+        """The venue changed the order: on_accepted_order with its new terms, by default those that
+        the strategy asked for last."""
+        self._told(self.worker.modify, oid, price, amount)
+
+    def refuse_modify(self, oid: str, reason: str = "51503 cannot be modified") -> None:
+        """The modify failed: on_ws_order_request_result (ACK_REJECTED) alone."""
+        self._told(self.worker.refuse_modify, oid, reason)
 
     def canceled(self, oid: str, reason: str = "") -> None:
         """The order was canceled: on_canceled_order."""
@@ -197,16 +206,17 @@ class StrategyHarness:
         self._told(self.worker.status, event)
 
     def resync_diff(self, diff: Mapping[str, Any]) -> None:
-        """What an outage changed: on_private_ws_resync_diff."""
+        """What an outage changed: on_private_ws_resync_diff, with all keys that a diff has; those
+        not named say that nothing changed."""
         self._told(self.worker.resync_diff, diff)
 
     def balance(self, asset: str, free: Number, locked: Number = 0) -> None:
         """An asset changed: on_balance."""
-        self._told(self.worker.balance, asset, Decimal(free), Decimal(locked))
+        self._told(self.worker.balance, asset, free, locked)
 
     def position(self, symbol: str, signed_amount: Number, entry_price: Number = 0) -> None:
         """A position changed: on_position."""
-        self._told(self.worker.position, symbol, Decimal(signed_amount), Decimal(entry_price))
+        self._told(self.worker.position, symbol, signed_amount, entry_price)
 
     def book(
         self, symbol: str, bid: Number, ask: Number, bid_size: Number = 1, ask_size: Number = 1

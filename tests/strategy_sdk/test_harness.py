@@ -2,6 +2,7 @@
 
 import builtins
 import itertools
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +17,7 @@ from strategy_sdk.gateway import ADMIT_TOGETHER
 from strategy_sdk.schema import BatchOrder, BookL1
 from strategy_sdk.testing import StrategyHarness, linear_perpetual
 from tests.strategy_sdk.recorder import SYMBOL, Recorder
+from workers import reconcile
 
 ETH = "ETHUSDT-PERP.OKX"
 
@@ -200,6 +202,76 @@ def test_an_order_refused_after_its_acknowledgement_fails_without_a_result(
     harness.acknowledge(oid)
     harness.reject(oid)
     assert buyer.names() == ["pending", "failed"]
+
+
+def test_a_modify_is_answered_with_the_new_terms(harness: StrategyHarness) -> None:
+    buyer: Any = harness.strategy
+    oid = buyer.buy()
+    harness.accept(oid)
+    buyer.modify_order_ws(SYMBOL, oid, price=Decimal(89_000))
+    assert buyer.cache.get_inflight_orders(SYMBOL) == {oid}
+    harness.modified(oid)
+    harness.fill(oid, "0.0004", 89_000)
+    harness.modified(oid, amount="0.002")
+    known = buyer.cache.get_order(oid)
+    assert (known.price, known.amount, known.remaining) == (
+        *(Decimal(89_000), Decimal("0.002")),
+        Decimal("0.0016"),
+    )
+    assert buyer.cache.get_inflight_orders(SYMBOL) == set()
+    assert buyer.names() == ["pending", "accepted", "accepted", "partially_filled", "accepted"]
+    with pytest.raises(InvalidArgument, match="has these terms already"):
+        harness.modified(oid, price=89_000)
+    with pytest.raises(InvalidArgument, match="leaves nothing"):
+        harness.modified(oid, amount="0.0004")
+    harness.canceled(oid)
+    with pytest.raises(InvalidArgument, match="is CANCELED"):
+        harness.modified(oid, price=1)
+
+
+def test_a_refused_modify_changes_nothing(harness: StrategyHarness) -> None:
+    buyer: Any = harness.strategy
+    oid = buyer.buy()
+    harness.accept(oid)
+    with pytest.raises(InvalidArgument, match=r"no modify of .* was asked for"):
+        harness.modified(oid)
+    buyer.modify_order_ws(SYMBOL, oid, price=Decimal(89_000))
+    before, told = buyer.cache.get_order(oid), len(buyer.told)
+    harness.refuse_modify(oid)
+    assert buyer.names()[told:] == ["ACK_REJECTED"]
+    assert buyer.cache.get_order(oid) == before
+    assert buyer.cache.get_inflight_orders(SYMBOL) == set()
+
+
+def test_no_more_is_filled_than_an_order_has_left(harness: StrategyHarness) -> None:
+    buyer: Any = harness.strategy
+    oid = buyer.buy(amount="0.01")
+    harness.fill(oid, "0.004", 89_500)
+    with pytest.raises(InvalidArgument, match=r"has 0\.006 left, not 5"):
+        harness.fill(oid, 5, 89_500)
+    harness.canceled(oid)
+    harness.fill(oid, "0.006", 89_500)
+    assert buyer.cache.get_order(oid).is_filled, "a trade made before the cancel counts"
+    wrong: Any = 0.001
+    says: list[Callable[[], None]] = [
+        lambda: harness.fill(buyer.buy(), wrong, 89_500),
+        lambda: harness.fill(buyer.buy(), "0.001", wrong),
+        lambda: harness.balance("BTC", wrong),
+        lambda: harness.position(SYMBOL, wrong),
+    ]
+    for say in says:
+        with pytest.raises(InvalidArgument, match=r"is a float.*pass Decimal\('0.001'\)"):
+            say()
+
+
+def test_a_diff_has_the_keys_of_a_workers() -> None:
+    recorder = Recorder()
+    with StrategyHarness(recorder) as harness:
+        harness.resync_diff({"open_orders_removed": ["a"]})
+        with pytest.raises(InvalidArgument, match="has no orders_removed; its keys: success, "):
+            harness.resync_diff({"orders_removed": ["a"]})
+    [told] = recorder.of("diff")
+    assert told["diff"] == reconcile.empty_diff() | {"open_orders_removed": ["a"]}
 
 
 def test_another_exchange_may_be_played() -> None:

@@ -25,7 +25,7 @@ from router.evidence import (
     Source,
     VenueState,
 )
-from router.instruments import Instrument
+from router.instruments import Instrument, exchange_of
 from router.keyspace import AccountKeys, VenueKeys
 from router.orders import OrderRecord, Told, acked, failed, fold, step
 from router.state import UNSEEN, Event, State
@@ -60,7 +60,6 @@ class ScriptedWorker:
         self.keys = keys
         self.strategy = strategy
         self.exchange = exchange
-        self._venue = VenueKeys(exchange, keys.prefix)
         self._number = 0
         owner = f"scripted-{secrets.token_hex(4)}"
         call = functions.lease(keys, "acquire", owner=owner, epoch=0, ttl_ms=3_600_000)
@@ -288,7 +287,16 @@ class ScriptedWorker:
         self.apply(batch)
 
     def position(self, symbol: str, signed_amount: Number, entry_price: Number = 0) -> None:
-        """A position changed; 0 closes it."""
+        """A position changed; 0 closes it.
+
+        Raises:
+            InvalidArgument: If the symbol trades at another exchange than the account's.
+        """
+        if (venue := exchange_of(symbol).value) != self.exchange:
+            raise InvalidArgument(
+                "symbol",
+                f"{symbol} trades at {venue}, and {self.keys.account} is at {self.exchange}",
+            )
         zero = Decimal(0)
         amount, price = exact("signed_amount", signed_amount), exact("entry_price", entry_price)
         report = PositionReport(symbol, amount, price, zero, zero, self.now_ms())
@@ -322,11 +330,12 @@ class ScriptedWorker:
         bid_size: Decimal | str = "1",
         ask_size: Decimal | str = "1",
     ) -> None:
-        """The best bid and ask."""
+        """The best bid and ask, of any exchange's symbol."""
         sides = {"bid": bid, "bid_size": bid_size, "ask": ask, "ask_size": ask_size}
         fields: dict[Any, Any] = {name: str(value) for name, value in sides.items()}
         fields["ts_ms"] = str(self.now_ms())
-        self.client.xadd(self._venue.bookl1(symbol), fields, maxlen=1, approximate=False)
+        venue = VenueKeys(exchange_of(symbol).value, self.keys.prefix)
+        self.client.xadd(venue.bookl1(symbol), fields, maxlen=1, approximate=False)
 
     def answer(self, request_id: str, reply: QueryReply) -> None:
         """Answer a query."""

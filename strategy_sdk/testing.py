@@ -64,6 +64,9 @@ def linear_perpetual(
 class StrategyHarness:
     """Runs one strategy without a server, a worker or a venue. Use it as a context manager.
 
+    It has one account, ``okx-main`` or that of ``exchange``: orders and positions are of that
+    exchange, and those of another are refused. Books may be of any exchange.
+
     Raises:
         HarnessMissing: If fakeredis with Lua is not installed.
     """
@@ -221,7 +224,7 @@ class StrategyHarness:
     def book(
         self, symbol: str, bid: Number, ask: Number, bid_size: Number = 1, ask_size: Number = 1
     ) -> None:
-        """A new best bid and ask: on_bookl1, if the strategy subscribed."""
+        """A new best bid and ask, of any exchange: on_bookl1, if the strategy subscribed."""
         sides = (Decimal(one) for one in (bid, ask, bid_size, ask_size))
         self._told(self.worker.book, symbol, *sides)
 

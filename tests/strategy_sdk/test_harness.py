@@ -283,6 +283,25 @@ def test_another_exchange_may_be_played() -> None:
         assert harness.creates[0].symbol == symbol
 
 
+def test_books_are_of_any_exchange_and_orders_of_the_accounts() -> None:
+    other = "BTCUSDT-PERP.BINANCE"
+    recorder = Recorder()
+    with StrategyHarness(recorder, [linear_perpetual(), linear_perpetual(other)]) as harness:
+        recorder.subscribe_bookl1([SYMBOL, other])
+        harness.book(SYMBOL, 89_400, 89_500)
+        assert not recorder.ready
+        harness.book(other, 89_800, 89_801)
+        assert [book.symbol for book in recorder.of("book")] == [SYMBOL, other]
+        assert recorder.ready
+        known = recorder.cache.bookl1(other)
+        assert known is not None
+        assert known.exchange is ExchangeType.BINANCE
+        with pytest.raises(InvalidArgument, match="strategy has no account"):
+            recorder.buy(symbol=other)
+        with pytest.raises(InvalidArgument, match="trades at binance, and okx-main is at okx"):
+            harness.position(other, 1)
+
+
 def test_a_statement_about_no_order_is_refused(harness: StrategyHarness) -> None:
     with pytest.raises(InvalidArgument, match="has no order"):
         harness.accept("0" * 32)

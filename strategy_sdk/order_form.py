@@ -30,6 +30,15 @@ from strategy_sdk.schema import BatchOrder
 _Word = TypeVar("_Word", bound=StrEnum)
 SCOPES = ("strategy", "account")
 ACCOUNT_OWNER = "@account"
+#: Types that a port may name and that no venue folder can say; the venue would never see them.
+_TRIGGER_TYPES = frozenset(
+    {
+        OrderType.TAKE_PROFIT_MARKET,
+        OrderType.TAKE_PROFIT_LIMIT,
+        OrderType.STOP_LOSS_MARKET,
+        OrderType.STOP_LOSS_LIMIT,
+    }
+)
 _LEAST, _MOST = Decimal("1e-18"), Decimal("1e18")  # any venue's numbers; beyond is a mistake
 
 
@@ -82,7 +91,7 @@ def create_intent(form: CreateForm, instrument: Instrument, tag: str, via: Via) 
     if not instrument.tradable:
         raise InvalidArgument("symbol", f"{form.symbol} is listed but cannot be traded now")
     side = word(OrderSide, "side", form.side)
-    kind = word(OrderType, "type", form.type)
+    kind = _kind(form.type)
     tif = word(TimeInForce, "time_in_force", form.time_in_force)
     if kind.is_post_only and tif is not TimeInForce.GTC:
         raise InvalidArgument("time_in_force", f"a POST_ONLY order rests, so {tif} contradicts it")
@@ -192,6 +201,18 @@ def word(kind: type[_Word], name: str, value: object) -> _Word:
         return kind(value)  # type: ignore[arg-type]
     except ValueError:
         raise InvalidArgument(name, f"{value!r} is none of {', '.join(kind)}") from None
+
+
+def _kind(value: object) -> OrderType:
+    kind = word(OrderType, "type", value)
+    if kind in _TRIGGER_TYPES:
+        raise InvalidArgument(
+            "type",
+            f"{kind} is a trigger order, which is not supported at any venue yet; nothing was "
+            "admitted. Watch the price in on_bookl1 and create a MARKET or LIMIT order, with an "
+            "idempotency_key, once it is reached",
+        )
+    return kind
 
 
 def flag(name: str, value: object) -> bool:

@@ -70,6 +70,8 @@ class Strategy:
 
         ``amount`` in base units. ``valid_for_ms``: how long the request may wait before it must not
         be sent. ``idempotency_scope``: "strategy", or "account" for keys shared by all strategies.
+        A key makes one order at *each account*: the same key at another account or venue makes
+        another order there.
 
         Raises:
             InvalidArgument: If an argument is wrong; nothing was admitted.

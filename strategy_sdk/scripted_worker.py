@@ -78,6 +78,10 @@ class ScriptedWorker:
         entries: Any = self.client.xrange(self.keys.intents(self.strategy))
         return [read_intent(fields) for _, fields in entries]
 
+    def has(self, oid: str) -> bool:
+        """Return whether the account has this order of the strategy."""
+        return bool(self.client.exists(self.keys.order(self.strategy, oid)))
+
     def record(self, oid: str) -> OrderRecord:
         """Return the stored order.
 

@@ -298,8 +298,37 @@ def test_books_are_of_any_exchange_and_orders_of_the_accounts() -> None:
         assert known.exchange is ExchangeType.BINANCE
         with pytest.raises(InvalidArgument, match="strategy has no account"):
             recorder.buy(symbol=other)
-        with pytest.raises(InvalidArgument, match="trades at binance, and okx-main is at okx"):
+        with pytest.raises(InvalidArgument, match="strategy has no account"):
             harness.position(other, 1)
+        with pytest.raises(InvalidArgument, match="trades at binance, and okx-main is at okx"):
+            harness.worker.position(other, 1)
+
+
+def test_several_accounts_are_played_each_by_its_name() -> None:
+    other = "BTCUSDT-PERP.BINANCE"
+    recorder = Recorder()
+    accounts = {"okx": ["okx-main", "okx-two"], "binance": "bn"}
+    instruments = [linear_perpetual(), linear_perpetual(other)]
+    with StrategyHarness(recorder, instruments, accounts=accounts) as harness:
+        oids = [
+            recorder.buy(account_type="okx-main"),
+            recorder.buy(account_type="okx-two"),
+            recorder.buy(symbol=other),
+        ]
+        assert {one.oid for one in harness.creates} == set(oids)
+        for oid in oids:
+            harness.accept(oid)
+        harness.status("resynced", account="okx-two")
+        harness.position(other, 1)
+        harness.position(SYMBOL, 1, account="okx-two")
+        assert [one.account for one in recorder.of("accepted")] == ["okx-main", "okx-two", "bn"]
+        assert recorder.of("status")[0]["account"] == "okx-two"
+        assert [one.account for one in recorder.of("position")] == ["bn", "okx-two"]
+        fetched = recorder.fetch_order(other, oids[2], force_refresh=True)
+        assert fetched is not None
+        assert fetched.account == "bn"
+        with pytest.raises(InvalidArgument, match="name the one you mean: okx-main, okx-two, bn"):
+            harness.balance("USDT", 1)
 
 
 def test_a_statement_about_no_order_is_refused(harness: StrategyHarness) -> None:

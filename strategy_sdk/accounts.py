@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from router.enums import ExchangeType
 from router.errors import ConfigError, InvalidArgument
@@ -36,7 +37,8 @@ class Accounts:
         """Return the accounts of ``run(accounts=…)``: exchange → account id(s), or ids alone.
 
         Raises:
-            ConfigError: If there is none, a name twice, or an exchange is unknown.
+            ConfigError: If there is none, a name twice, or an exchange is unknown; if ids alone are
+                given and the accounts configured lack one.
             InvalidArgument: If an id is not a legal account name.
         """
         pairs = list(_pairs(argument, settings))
@@ -140,6 +142,13 @@ def _exchange(name: str) -> ExchangeType:
 def _exchange_of_account(account: str, settings: Settings) -> ExchangeType:
     if account in settings.accounts:
         return settings.accounts[account].exchange
+    if settings.accounts:  # a name that they lack is misspelt, or another exchange's
+        near = " or ".join(map(repr, get_close_matches(account, settings.accounts)))
+        raise ConfigError(
+            "accounts",
+            f"no account {account!r}; configured: {', '.join(sorted(settings.accounts))}"
+            + (f". Did you mean {near}?" if near else ""),
+        )
     name = account.partition("-")[0]
     if name in tuple(ExchangeType):
         return ExchangeType(name)

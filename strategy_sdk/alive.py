@@ -68,6 +68,17 @@ class SignsOfLife:
             *(self._gateway.instance, self._gateway.strategy, account.id, age_s, registered.before),
         )
 
+    def warn_of_no_owner(self, account: Account) -> None:
+        """Warn when no worker owns the account: its name may be another's, its worker not up."""
+        if self._gateway.has_owner(account):
+            return
+        self._log.warning(
+            "no worker owns the account %s now: new orders wait for one, and with "
+            "ws_fallback=False they end as NO_WORKER. If its worker is up, the name is another "
+            "one: `order-router status` shows those that are served",
+            account.id,
+        )
+
     def _run(self) -> None:
         silent = False
         while not self._ended.wait(self._timing.alive_every_s):

@@ -31,7 +31,7 @@ class Cache:
         self._loaded: set[str] = set()
         self._canceling: set[str] = set()
         self._modifying: set[str] = set()
-        self._keys: OrderedDict[str, str] = OrderedDict()
+        self._keys: OrderedDict[str, dict[str, str]] = OrderedDict()  # key → account → oid
         self._positions: dict[tuple[str, str], Position] = {}
         self._balances: dict[str, dict[str, Balance]] = {}
         self._books: dict[str, BookL1] = {}
@@ -109,9 +109,22 @@ class Cache:
         """Return the latest book read; None before the first."""
         return self._books.get(symbol)
 
-    def get_idempotent_create_order_oid(self, key: str) -> str | None:
-        """Return the canonical oid of a key used here or held by an order open at start."""
-        return self._keys.get(key)
+    def get_idempotent_create_order_oid(
+        self, key: str, account_type: str | None = None
+    ) -> str | None:
+        """Return the canonical oid of a key used here or held by an order open at start.
+
+        A key makes one order at each account: without ``account_type``, the one used last.
+
+        Raises:
+            InvalidArgument: If the strategy has no such account.
+        """
+        account = None if account_type is None else self._accounts.named(account_type).id
+        with self._lock:
+            held = self._keys.get(key)
+            if not held:
+                return None
+            return held.get(account) if account is not None else held[next(reversed(held))]
 
     # --- changes, by the SDK
 
@@ -132,7 +145,7 @@ class Cache:
                 self._put(order)
                 self._loaded.add(order.oid)
                 if key:
-                    self._remember(key, order.oid)
+                    self._remember(key, order.account, order.oid)
 
     def load_account(
         self, account: str, positions: Iterable[Position], balances: Iterable[Balance]
@@ -152,12 +165,12 @@ class Cache:
             if order.oid not in self._open and order.oid not in self._ended:
                 self._put(order)
             if key is not None:
-                self._remember(key, order.oid)
+                self._remember(key, order.account, order.oid)
 
-    def key_used(self, key: str, oid: str) -> None:
-        """Remember a key's canonical oid."""
+    def key_used(self, key: str, account: str, oid: str) -> None:
+        """Remember a key's canonical oid at an account."""
         with self._lock:
-            self._remember(key, oid)
+            self._remember(key, account, oid)
 
     def key_released(self, key: str) -> None:
         """Forget a key."""
@@ -245,8 +258,10 @@ class Cache:
         while len(self._ended) > MAX_ENDED:
             self._ended.popitem(last=False)
 
-    def _remember(self, key: str, oid: str) -> None:
-        self._keys[key] = oid
+    def _remember(self, key: str, account: str, oid: str) -> None:
+        held = self._keys.setdefault(key, {})
+        held.pop(account, None)
+        held[account] = oid  # last, as the one used last
         self._keys.move_to_end(key)
         while len(self._keys) > MAX_KEYS:
             self._keys.popitem(last=False)

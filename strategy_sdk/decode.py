@@ -136,12 +136,13 @@ def trigger_price(params: Mapping[str, Any]) -> Decimal | None:
     return None if value in (None, "") else Decimal(str(value))
 
 
-def position_from_json(text: str, exchange: ExchangeType) -> Position:
+def position_from_json(text: str, account: Account) -> Position:
     """Return the position in a ``position`` result or in the positions hash."""
     values = orjson.loads(text)
     return Position(
         symbol=values["symbol"],
-        exchange=exchange,
+        exchange=account.exchange,
+        account=account.id,
         signed_amount=Decimal(values["signed_amount"]),
         entry_price=Decimal(values["entry_price"]),
         unrealized_pnl=Decimal(values["unrealized_pnl"]),
@@ -178,12 +179,13 @@ def book_from_fields(
     )
 
 
-def request_dict(fields: Mapping[str, str]) -> dict[str, Any]:
+def request_dict(fields: Mapping[str, str], account: Account) -> dict[str, Any]:
     """Return what ``on_ws_order_request_result`` receives."""
     return {
         "oid": fields["oid"],
         "symbol": fields["symbol"],
         "exchange": fields["exchange"],
+        "account": account.id,
         "request": fields["request"],
         "result_type": WsOrderResultType(fields["result_type"]),
         "reason": fields.get("reason", ""),
@@ -192,23 +194,25 @@ def request_dict(fields: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def status_dict(fields: Mapping[str, str]) -> dict[str, Any]:
+def status_dict(fields: Mapping[str, str], account: Account) -> dict[str, Any]:
     """Return what ``on_private_ws_status`` receives."""
     return {
         "exchange": fields["exchange"],
+        "account": account.id,
         "account_type": fields["account_type"],
         "event": fields["event"],
         "timestamp": int(fields["timestamp"]),
     }
 
 
-def diff_dict(fields: Mapping[str, str]) -> dict[str, Any]:
+def diff_dict(fields: Mapping[str, str], account: Account) -> dict[str, Any]:
     """Return what ``on_private_ws_resync_diff`` receives; ``diff`` is a dict."""
     diff = orjson.loads(fields["diff"])
     if not isinstance(diff, dict):
         raise ValueError(f"the diff is no JSON object: {fields['diff'][:80]}")
     return {
         "exchange": fields["exchange"],
+        "account": account.id,
         "account_type": fields["account_type"],
         "timestamp": int(fields["timestamp"]),
         "diff": diff,

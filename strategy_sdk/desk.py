@@ -129,7 +129,7 @@ class OrderDesk:
             return detail
         if word == "repeat" and key is not None:
             self._log.debug("key %s is order %s already; no order was made", key, detail)
-            self._cache.key_used(key, detail)
+            self._cache.key_used(key, account.id, detail)
             return detail
         raise self._refusal(word, detail, intent.client_oid)
 

@@ -108,16 +108,16 @@ class Dispatcher:
         self._tell(callback, order)
 
     def _request(self, fields: Mapping[str, str], account: Account, history: bool) -> None:
-        result = decode.request_dict(fields)
+        result = decode.request_dict(fields, account)
         if result["request"] != "create" and not history:
             self._cache.request_ended(result["oid"])
         self._tell(self._strategy.on_ws_order_request_result, result)
 
     def _status(self, fields: Mapping[str, str], account: Account, history: bool) -> None:
-        self._tell(self._strategy.on_private_ws_status, decode.status_dict(fields))
+        self._tell(self._strategy.on_private_ws_status, decode.status_dict(fields, account))
 
     def _diff(self, fields: Mapping[str, str], account: Account, history: bool) -> None:
-        self._tell(self._strategy.on_private_ws_resync_diff, decode.diff_dict(fields))
+        self._tell(self._strategy.on_private_ws_resync_diff, decode.diff_dict(fields, account))
 
     def _balance(self, fields: Mapping[str, str], account: Account, history: bool) -> None:
         changed = [decode.balance_from_values(one) for one in orjson.loads(fields["balances"])]
@@ -126,7 +126,7 @@ class Dispatcher:
         self._tell(self._strategy.on_balance, self._cache.get_balance(account.id))
 
     def _position(self, fields: Mapping[str, str], account: Account, history: bool) -> None:
-        position = decode.position_from_json(fields["position"], account.exchange)
+        position = decode.position_from_json(fields["position"], account)
         if not history:
             self._cache.set_position(account.id, position)
         self._tell(self._strategy.on_position, position)

@@ -252,6 +252,10 @@ class Gateway:
         found = self._call("XREVRANGE", stream, "+", "-", "COUNT", count)
         return [(entry_id, fields_of(flat)) for entry_id, flat in found]
 
+    def has_owner(self, account: Account) -> bool:
+        """Return whether a worker owns the account now."""
+        return bool(self._call("EXISTS", account.keys.lease))
+
     def gap(self, account: Account) -> ResultsGap | None:
         """Return which results were cut before this instance read them; None if none were."""
         text = self._call("HGET", account.keys.gaps(self.strategy), self.instance)

@@ -34,7 +34,7 @@ def load_account(gateway: Gateway, cache: Cache, account: Account, log: logging.
     cache.load(opened, before - set(oids))
     cache.load_account(
         account.id,
-        _readable(positions, lambda text: decode.position_from_json(text, account.exchange), log),
+        _readable(positions, lambda text: decode.position_from_json(text, account), log),
         _readable(balances, decode.balance_from_json, log),
     )
     return newest

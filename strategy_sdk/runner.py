@@ -203,6 +203,7 @@ class Runner:
             for account in self.accounts.all:
                 registered = self.gateway.register(account, wake=True)
                 self._alive.warn_of_a_twin(account, registered)
+                self._alive.warn_of_no_owner(account)
                 self.books.clock_offset_ms = registered.now_ms - self._now_ms()
                 loaded = self._load(account)
                 self._reader_of(account).start(account, registered, loaded)

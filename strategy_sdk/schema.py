@@ -113,6 +113,8 @@ class Position:
     entry_price: Decimal = ZERO
     unrealized_pnl: Decimal = ZERO
     realized_pnl: Decimal = ZERO
+    account: str = ""
+    """The id of the account that holds it."""
 
     @property
     def side(self) -> PositionSide:

@@ -70,6 +70,8 @@ class Strategy:
 
         ``amount`` in base units. ``valid_for_ms``: how long the request may wait before it must not
         be sent. ``idempotency_scope``: "strategy", or "account" for keys shared by all strategies.
+        A key makes one order at *each account*: the same key at another account or venue makes
+        another order there.
 
         Raises:
             InvalidArgument: If an argument is wrong; nothing was admitted.
@@ -370,11 +372,12 @@ class Strategy:
         """A position changed; FLAT when it was closed."""
 
     def on_private_ws_status(self, status: dict[str, Any]) -> None:
-        """The account's connection: ``event``, ``exchange``, ``account_type``, ``timestamp``."""
+        """An account's connection: ``event``, ``exchange``, ``account`` (its id), ``account_type``
+        (its environment), ``timestamp``."""
 
     def on_private_ws_resync_diff(self, payload: dict[str, Any]) -> None:
-        """What changed during an outage: ``diff``, ``exchange``, ``account_type``,
-        ``timestamp``."""
+        """What changed during an outage: ``diff``, ``exchange``, ``account`` (its id),
+        ``account_type`` (its environment), ``timestamp``."""
 
     def on_results_lost(self, gap: dict[str, Any]) -> None:
         """Results ``first_seq`` to ``last_seq`` were cut before they were read; ``reason`` says
@@ -382,4 +385,6 @@ class Strategy:
         meanwhile ask ``fetch_order``. Also ``exchange``, ``account``, ``timestamp``."""
 
     def on_ws_order_request_result(self, result: dict[str, Any]) -> None:
-        """A request that ended in anything but plain success; ``result_type`` says how."""
+        """A request that ended in anything but plain success; ``result_type`` says how, ``request``
+        which, of ``oid``. Also ``symbol``, ``exchange``, ``account`` (its id), ``reason``,
+        ``exists``, ``timestamp``. The order's own event, if there is one, comes before."""

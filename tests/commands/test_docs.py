@@ -1,13 +1,16 @@
 """The documents: links lead somewhere, the README's strategy loads, its commands exist."""
 
+import inspect
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from commands.main import COMMANDS
 from demo.children import ROOT
 from strategy_sdk.loader import make_strategy
+from strategy_sdk.testing import StrategyHarness
 
 PAGES = sorted(
     [
@@ -60,6 +63,23 @@ def test_the_strategy_in_the_readme_loads(tmp_path: Path) -> None:
     assert len(code.splitlines()) <= 34
     (tmp_path / "readme_entry.py").write_text(code)
     assert make_strategy(f"{tmp_path / 'readme_entry.py'}:Entry")
+
+
+def test_the_tests_that_the_porting_page_shows_pass() -> None:
+    text = (ROOT / "docs" / "porting.md").read_text(encoding="utf-8")
+    shown: dict[str, Any] = {}
+    exec("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), shown)
+    tests = [value for name, value in shown.items() if name.startswith("test_")]
+    assert len(tests) == 3
+    for test in tests:
+        test()
+
+
+def test_the_porting_page_names_what_the_harness_can_say() -> None:
+    text = (ROOT / "docs" / "porting.md").read_text(encoding="utf-8")
+    table = text.partition("| the test says |")[2]
+    said = {name for name, value in vars(StrategyHarness).items() if inspect.isfunction(value)}
+    assert {name for name in said if not name.startswith("_")} <= set(re.findall(r"`(\w+)`", table))
 
 
 def test_files_that_the_architecture_names_exist() -> None:

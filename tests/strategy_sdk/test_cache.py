@@ -113,7 +113,7 @@ def test_memory_is_bounded(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(cache_module, "MAX_KEYS", 2)
     for number in range(4):
         cache.told(at(_S.FILLED, str(number)), history=False)
-        cache.key_used(f"k{number}", str(number))
+        cache.key_used(f"k{number}", "okx-main", str(number))
     assert [cache.get_order(str(number)) is None for number in range(4)] == [
         True,
         True,

@@ -11,8 +11,8 @@ from router.enums import OrderSide, OrderType, TimeInForce, Via
 from router.errors import InvalidArgument
 from strategy_sdk import order_form
 from strategy_sdk.order_form import CreateForm
-from strategy_sdk.testing import linear_perpetual
-from tests.strategy_sdk.recorder import SYMBOL
+from strategy_sdk.testing import StrategyHarness, linear_perpetual
+from tests.strategy_sdk.recorder import SYMBOL, Recorder
 
 TAG = ids.strategy_tag("alpha")
 INSTRUMENT = linear_perpetual(SYMBOL, min_cost=5).model_copy(update={"max_amount": Decimal(100)})
@@ -88,7 +88,11 @@ def test_amounts_may_be_whole_numbers() -> None:
         ({"params": {"trigger_price": "abc"}}, "trigger_price", "no number"),
         ({"params": {"trigger_price": 89_000.5}}, "trigger_price", "is a float"),
         ({"type": OrderType.MARKET}, "price", r"leave it out, or .* LIMIT"),
-        ({"type": OrderType.STOP_LOSS_MARKET}, "price", "leave it out"),
+        *(
+            ({"type": kind}, "type", "not supported at any venue yet.*on_bookl1")
+            for kind in OrderType
+            if kind not in ("MARKET", "LIMIT", "POST_ONLY")
+        ),
     ],
 )
 def test_a_wrong_argument_is_named_with_a_remedy(
@@ -97,6 +101,17 @@ def test_a_wrong_argument_is_named_with_a_remedy(
     with pytest.raises(InvalidArgument, match=says) as caught:
         intent(**changes)
     assert caught.value.field == field
+
+
+def test_a_trigger_order_leaves_its_key_free() -> None:
+    strategy = Recorder()
+    with StrategyHarness(strategy, [linear_perpetual()]) as harness:
+        for kind in (OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT):
+            terms = OrderSide.SELL, kind, Decimal("0.001"), Decimal(80_000)
+            with pytest.raises(InvalidArgument, match="trigger order"):
+                strategy.create_order_ws(SYMBOL, *terms, idempotency_key="exit")
+        assert harness.creates == []
+        assert strategy.buy(idempotency_key="exit") == harness.creates[0].oid
 
 
 def test_an_instrument_that_cannot_be_traded_is_refused() -> None:

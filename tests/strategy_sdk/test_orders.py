@@ -366,3 +366,19 @@ def test_lost_connections_are_replaced_without_end(alpha: Recorder, worker: Scri
         link.call("PING")
         link.drop_idle()
     assert alpha.buy()
+
+
+def test_a_key_makes_one_order_at_each_account(start: Start) -> None:
+    alpha = start(accounts={"okx": ["okx-main", "okx-two"]})
+    first, second = (
+        alpha.buy(idempotency_key="spread", account_type=name) for name in ("okx-main", "okx-two")
+    )
+    assert first != second
+    known = alpha.cache.get_idempotent_create_order_oid
+    assert (known("spread", "okx-main"), known("spread", account_type="okx-two")) == (first, second)
+    assert known("spread") == second, "the one used last"
+    assert alpha.buy(idempotency_key="spread", account_type="okx-main") == first
+    assert known("spread") == first
+    with pytest.raises(InvalidArgument, match="no account of this strategy"):
+        known("spread", "okx-three")
+    assert known("other", "okx-main") is None

@@ -59,7 +59,7 @@ def test_every_ending_reaches_its_callback(alpha: Recorder, worker: ScriptedWork
     worker.cancel(canceled, "by user")
     worker.expire(expired)
     worker.reject(refused, "51008 no margin")
-    wait_for(lambda: "failed" in alpha.names())
+    wait_for(lambda: "request_result" in alpha.names())
     told = [(name, one.oid) for name, one in alpha.told if isinstance(one, Order)]
     assert told[4:] == [
         ("canceling", canceled),
@@ -73,6 +73,7 @@ def test_every_ending_reaches_its_callback(alpha: Recorder, worker: ScriptedWork
         "oid": refused,
         "symbol": SYMBOL,
         "exchange": "okx",
+        "account": "okx-main",
         "request": "create",
         "result_type": WsOrderResultType.ACK_REJECTED,
         "reason": "51008 no margin",
@@ -95,7 +96,7 @@ def test_a_failed_cancel_is_an_event_and_the_order_lives_on(
     [failed] = alpha.of("cancel_failed")
     assert (failed.status, failed.standing) == (OrderStatus.CANCEL_FAILED, OrderStatus.ACCEPTED)
     assert failed.is_opened
-    assert alpha.names()[-2:] == ["cancel_failed", "filled"]
+    assert alpha.names()[-3:] == ["cancel_failed", "request_result", "filled"]
 
 
 def test_account_news_fill_the_cache(alpha: Recorder, worker: ScriptedWorker) -> None:
@@ -111,7 +112,7 @@ def test_account_news_fill_the_cache(alpha: Recorder, worker: ScriptedWorker) ->
     assert position is not None
     assert position.is_short
     [status] = alpha.of("status")
-    assert set(status) == {"exchange", "account_type", "event", "timestamp"}
+    assert set(status) == {"exchange", "account", "account_type", "event", "timestamp"}
     [diff] = alpha.of("diff")
     assert diff["diff"]["open_orders_removed"] == ["a"]
     worker.position(SYMBOL, "0")
@@ -331,3 +332,24 @@ def test_several_accounts_are_read_together(start: Start, redis_client: Any) -> 
     wait_for(lambda: events(alpha) == ["connected"])
     oid = alpha.buy(account_type="okx-two")
     assert first.record(oid).oid == oid
+
+
+def test_of_two_accounts_of_one_exchange_each_callback_names_its_own(
+    start: Start, worker: ScriptedWorker, redis_client: Any
+) -> None:
+    ids = "okx-main", "okx-two"
+    alpha = start(accounts=list(ids))
+    second = ScriptedWorker(redis_client, AccountKeys(ids[1]), "alpha", "okx")
+    for account, owner in zip(ids, (worker, second), strict=True):
+        owner.reject(alpha.buy(account_type=account), "51008 no margin")
+        owner.status("resynced")
+        owner.resync_diff({})
+        owner.position(SYMBOL, "1")
+    wait_for(lambda: len(alpha.of("position")) == 2)
+    for name in ("request_result", "status", "diff"):
+        assert {one["account"] for one in alpha.of(name)} == set(ids)
+    assert {one.account for one in alpha.of("position")} == set(ids)
+    for account in ids:
+        stored = alpha.cache.get_position(SYMBOL, account)
+        assert stored is not None
+        assert stored.account == account

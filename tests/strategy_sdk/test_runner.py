@@ -418,3 +418,14 @@ def test_slow_callbacks_are_named(
         said,
     )
     assert alpha.of("status")[0]["event"] == "connected"
+
+
+def test_an_account_without_an_owner_is_warned_of_once(
+    start: Start, worker: ScriptedWorker, caplog: pytest.LogCaptureFixture
+) -> None:
+    alpha = start(accounts={"okx": ["okx-main", "okx-mian"]})
+    warned = [one.getMessage() for one in caplog.records if "no worker owns" in one.getMessage()]
+    assert len(warned) == 1
+    assert "the account okx-mian now" in warned[0]
+    alpha.runner._alive.beat()
+    assert caplog.text.count("no worker owns") == 1

@@ -179,8 +179,25 @@ def test_accounts_are_found_by_symbol_id_and_exchange() -> None:
 def test_ids_alone_take_their_exchange_from_settings_or_name() -> None:
     known = AccountSettings(exchange=ExchangeType.BYBIT, api_key="env:A", api_secret="env:B")
     settings = Settings(accounts={"main": known})
-    found = Accounts.read(["main", "okx-two"], settings)
-    assert [one.exchange.value for one in found.all] == ["bybit", "okx"]
+    assert [one.exchange.value for one in Accounts.read(["main"], settings).all] == ["bybit"]
+    assert [one.exchange.value for one in Accounts.read(["okx-two"], SETTINGS).all] == ["okx"]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("okx-mian", r"no account 'okx-mian'; configured: main, okx-main. Did you mean 'okx-main'"),
+        ("okx", "no account 'okx'; configured"),
+        ("quite-another", "configured: main, okx-main$"),
+    ],
+)
+def test_an_id_that_the_configured_accounts_lack_is_refused(name: str, says: str) -> None:
+    known = AccountSettings(exchange=ExchangeType.OKX, api_key="env:A", api_secret="env:B")
+    settings = Settings(accounts={"main": known, "okx-main": known})
+    with pytest.raises(ConfigError, match=says):
+        Accounts.read(["main", name], settings)
+    stated = Accounts.read({"okx": name}, settings)
+    assert [one.id for one in stated.all] == [name], "an exchange that is stated is not inferred"
 
 
 @pytest.mark.parametrize(

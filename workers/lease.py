@@ -73,7 +73,8 @@ class Lease:
         self.forgotten = False
         """Whether Redis knew nothing of earlier owners when we began."""
         self.moved = False
-        """Whether the last owner knew another server: this one may lack what was written last."""
+        """Whether this server may lack what was written last: the last owner knew another one, or
+        we know an epoch that this one does not."""
         self.before_ended_ms: int | None = None
         """When the lease before ours ended, by the server's clock; None if that is not known."""
 
@@ -96,11 +97,13 @@ class Lease:
                 await asyncio.sleep(_AGAIN_S)
                 continue
             if reply[0] == "owner":
-                self.epoch = self.known = int(reply[1])
                 self.holder = self.owner
                 self.before_ended_ms = int(reply[3]) if reply[3] else None
                 self.forgotten = not reply[4]
-                self.server, self.moved = reply[5], not self.forgotten and reply[5] != reply[6]
+                # A server that forgot an epoch we know of may lack what its owner was given, too.
+                self.moved = self.known > 0 if self.forgotten else reply[5] != reply[6]
+                self.epoch = self.known = int(reply[1])
+                self.server = reply[5]
                 self._met(self.server)
                 self._extend(asked_ms, int(reply[2]))
                 log.info("%s: owner with epoch %d", self._keys.account, self.epoch)

@@ -228,6 +228,17 @@ async def test_a_new_owner_sees_that_the_last_one_knew_another_server(
     assert one.moved is moved
 
 
+@pytest.mark.parametrize("known", [0, 1])
+async def test_a_new_owner_sees_that_the_server_forgot_an_epoch_which_it_knows(
+    time: Time, known: int
+) -> None:
+    """A new account, with nothing known, was never given to anybody."""
+    server: Any = Server(time, lambda action: [*owner(time, "2")[:4], "", "s1", "s1"])
+    one = Lease(server, KEYS, time, ttl_ms=TTL_MS, known=known)
+    await one.acquire()
+    assert (one.forgotten, one.moved) == (True, known > 0)
+
+
 async def test_an_owner_that_takes_the_account_again_is_not_superseded_by_itself(
     time: Time,
 ) -> None:

@@ -209,7 +209,8 @@ def restore(
     none. ``ended_ms``: None if it lives. ``keep_ms``: how long an ended order's key is kept.
     """
     owner, idem = key
-    kept = "" if ended_ms is None else str(max(1, ended_ms + keep_ms - now_ms))
+    # A key that has expired by now stays gone: "0" is no key.
+    kept = "" if ended_ms is None else str(max(0, ended_ms + keep_ms - now_ms))
     return Call(
         "or1_restore",
         (

@@ -195,28 +195,67 @@ def test_an_acquisition_whose_reply_was_lost_is_answered_again(client: Any, empt
     assert ask("w1/2")[1::3] == ["4", "3"], "somebody owned the account since"
 
 
+def restore(
+    client: Any, fields: dict[str, str], epoch: int = 1, ended_ms: int | None = None
+) -> Any:
+    oid, key = fields["oid"], ("alpha", fields.get("idem", ""))
+    ends: dict[str, Any] = {"ended_ms": ended_ms, "keep_ms": 60_000, "now_ms": 100_000}
+    one = functions.restore(
+        KEYS, epoch, "alpha", oid, fields.get("client_id", oid), fields, key=key, **ends
+    )
+    return call(client, one)
+
+
 def test_restore_writes_an_order_back_and_tells_who_took_its_key(client: Any) -> None:
     acquire(client)
     taken, lives, ended = intent(idem="k"), intent(idem="k"), intent(idem="old")
     assert admit(client, taken) == ["admitted", taken["oid"]]
 
-    def restore(fields: dict[str, str], epoch: int = 1, ended_ms: int | None = None) -> Any:
-        oid, key = fields["oid"], ("alpha", fields["idem"])
-        ends: dict[str, Any] = {"ended_ms": ended_ms, "keep_ms": 60_000, "now_ms": 1_000}
-        return call(
-            client, functions.restore(KEYS, epoch, "alpha", oid, oid, fields, key=key, **ends)
-        )
-
-    assert restore(lives, epoch=0) == ["fenced", "1"]
-    assert restore(lives) == ["restored", taken["oid"]]
-    assert restore(lives) == ["restored", ""]
+    assert restore(client, lives, epoch=0) == ["fenced", "1"]
+    assert restore(client, lives) == ["restored", taken["oid"]]
+    assert restore(client, lives) == ["restored", ""]
     assert client.get(KEYS.idem("alpha", "k")) == lives["oid"]
     assert client.ttl(KEYS.idem("alpha", "k")) == -1
-    assert restore(ended, ended_ms=900) == ["restored", ""]
+    assert restore(client, ended, ended_ms=99_900) == ["restored", ""]
     assert 0 < client.pttl(KEYS.idem("alpha", "old")) <= 59_900
     assert client.smembers(KEYS.open("alpha")) == {taken["oid"], lives["oid"]}
     assert client.zrange(KEYS.ended("alpha"), 0, -1) == [ended["oid"]]
     assert client.hget(KEYS.clients, ended["oid"]) == f"alpha/{ended['oid']}/ended"
+
+
+def test_restore_moves_an_order_out_of_the_place_where_an_older_server_has_it(client: Any) -> None:
+    acquire(client)
+    ends, lives = intent(client_id="e"), intent(client_id="l")
+    for fields in (ends, lives):
+        admit(client, fields)
+    restore(client, lives, ended_ms=99_000)
+    for _ in range(2):
+        restore(client, ends, ended_ms=99_000)
+        restore(client, lives)
+        assert client.smembers(KEYS.open("alpha")) == {lives["oid"]}
+        assert client.zrange(KEYS.ended("alpha"), 0, -1) == [ends["oid"]]
+        assert client.hgetall(KEYS.clients) == {
+            "e": f"alpha/{ends['oid']}/ended",
+            "l": f"alpha/{lives['oid']}",
+        }
+    admit(client, later := intent(client_id="e"))
+    restore(client, ends, ended_ms=99_000)
+    assert client.hget(KEYS.clients, "e") == f"alpha/{later['oid']}", "its id was taken again"
+
+
+def test_restore_brings_no_key_back_that_has_expired_meanwhile(client: Any) -> None:
+    acquire(client)
+    expired, admitted = intent(idem="k"), intent(idem="k")
+    admit(client, admitted)
+    assert restore(client, expired, ended_ms=40_000) == ["restored", ""]
+    assert client.get(KEYS.idem("alpha", "k")) == admitted["oid"]
+
+
+def test_restore_writes_an_order_of_thousands_of_fills(client: Any) -> None:
+    acquire(client)
+    fields = intent() | {f"fill:{number}": "0.1@89500" for number in range(10_000)}
+    assert restore(client, fields) == ["restored", ""]
+    assert client.hgetall(KEYS.order("alpha", fields["oid"])) == fields
 
 
 def apply_result(client: Any, epoch: int, number: int) -> Any:

@@ -2,7 +2,8 @@
 
 A ``Call`` is a value; the synchronous SDK and the asynchronous worker both send it with
 ``client.fcall(call.name, len(call.keys), *call.keys, *call.args)``. Every call may be repeated with
-the same arguments after a lost reply: it then changes nothing and answers the same.
+the same arguments after a lost reply: it then changes nothing and answers the same (``gap`` widens
+its gap).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from router.keyspace import AccountKeys
 LIBRARY = "order_router_1"
 """Named with the schema version: two versions can live on one server during an upgrade."""
 
-FILES = ("admit", "request", "release", "register", "lease", "apply", "restore", "trim")
+FILES = ("admit", "request", "release", "register", "lease", "apply", "restore", "gap", "trim")
 
 
 @cache
@@ -227,6 +228,17 @@ def restore(
             *_flat(fields),
         ),
     )
+
+
+def gap(
+    keys: AccountKeys, epoch: int, strategies: Sequence[str], *, skipped: int, halted: str
+) -> Call:
+    """Return the call that tells strategies that results are missing, on a server that lost some.
+
+    ``skipped``: how many numbers are left out. ``halted``: why trading is halted; "" leaves that as
+    it is. Repeated, the gaps are wider, no more.
+    """
+    return Call("or1_gap", (keys.epoch, keys.seq, keys.halt), (epoch, skipped, halted, *strategies))
 
 
 def trim(

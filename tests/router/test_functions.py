@@ -258,6 +258,27 @@ def test_restore_writes_an_order_of_thousands_of_fills(client: Any) -> None:
     assert client.hgetall(KEYS.order("alpha", fields["oid"])) == fields
 
 
+def test_a_gap_is_left_for_the_strategies_named_and_a_halt_kept_though_memory_is_full(
+    client: Any,
+) -> None:
+    acquire(client)
+    apply_result(client, 1, 1)
+
+    def leave(epoch: int, halted: str) -> Any:
+        names = ["alpha", "beta"]
+        return call(client, functions.gap(KEYS, epoch, names, skipped=100, halted=halted))
+
+    client.config_set("maxmemory", 1)
+    try:
+        assert leave(0, "by hand") == ["fenced", "1"]
+        assert not client.exists(KEYS.halt)
+        assert leave(1, "by hand") == leave(1, "") == ["skipped", "2"]
+    finally:
+        client.config_set("maxmemory", 0)
+    assert client.get(KEYS.halt) == "by hand"
+    assert client.hgetall(KEYS.seq) == {"alpha": "201", "beta": "200"}
+
+
 def apply_result(client: Any, epoch: int, number: int) -> Any:
     batch = functions.Batch()
     batch.result(KEYS, "alpha", {"type": "order", "oid": "x"})

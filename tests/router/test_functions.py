@@ -374,6 +374,22 @@ def test_request_takes_own_live_orders_once(client: Any) -> None:
     assert call(client, other) == ["not_yours", ""]
 
 
+def test_a_request_repeated_behind_newer_ones_is_not_queued_again(client: Any) -> None:
+    admit(client, fields := intent())
+    requests = [
+        functions.request(KEYS, "alpha", one, valid_for_ms=1000, caps=CAPS)
+        for one in (cancel_fields(fields["oid"]) for _ in range(9))
+    ]
+    for one in requests[:8]:
+        call(client, one)
+    for one in requests[:8]:
+        assert call(client, one) == ["queued", "INITIALIZED"]
+    assert client.xlen(KEYS.intents("alpha")) == 9
+    call(client, requests[8])
+    kept = client.hget(KEYS.order("alpha", fields["oid"]), "last_request").split(",")
+    assert kept == [one.args[0] for one in reversed(requests[1:])]
+
+
 def test_a_new_instance_starts_at_the_end_and_a_known_one_at_its_cursor(client: Any) -> None:
     acquire(client)
     apply_result(client, 1, 1)

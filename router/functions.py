@@ -2,7 +2,8 @@
 
 A ``Call`` is a value; the synchronous SDK and the asynchronous worker both send it with
 ``client.fcall(call.name, len(call.keys), *call.keys, *call.args)``. Every call may be repeated with
-the same arguments after a lost reply: it then changes nothing and answers the same.
+the same arguments after a lost reply: it then changes nothing and answers the same (``gap`` widens
+its gap).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from router.keyspace import AccountKeys
 LIBRARY = "order_router_1"
 """Named with the schema version: two versions can live on one server during an upgrade."""
 
-FILES = ("admit", "request", "release", "register", "lease", "apply", "restore", "trim")
+FILES = ("admit", "request", "release", "register", "lease", "apply", "restore", "gap", "trim")
 
 
 @cache
@@ -175,16 +176,18 @@ def lease(
     host: str = "",
     pid: int = 0,
     patient: bool = False,
+    once: str = "",
 ) -> Call:
     """Return the call that acquires, renews or releases the account's lease.
 
     ``epoch``: the one held; when acquiring, the highest that the worker knows of, 0 if none.
-    ``patient``: leave an account that the server forgot to its last owner.
+    ``patient``: leave an account that the server forgot to its last owner. ``once``: what an
+    acquisition and its repeats have in common, and no other has; "" may not be repeated.
     """
     return Call(
         "or1_lease",
         (keys.lease, keys.epoch, keys.status, keys.handover),
-        (action, owner, epoch, ttl_ms, host, pid, "1" if patient else ""),
+        (action, owner, epoch, ttl_ms, host, pid, "1" if patient else "", once),
     )
 
 
@@ -207,7 +210,8 @@ def restore(
     none. ``ended_ms``: None if it lives. ``keep_ms``: how long an ended order's key is kept.
     """
     owner, idem = key
-    kept = "" if ended_ms is None else str(max(1, ended_ms + keep_ms - now_ms))
+    # A key that has expired by now stays gone: "0" is no key.
+    kept = "" if ended_ms is None else str(max(0, ended_ms + keep_ms - now_ms))
     return Call(
         "or1_restore",
         (
@@ -224,6 +228,17 @@ def restore(
             *_flat(fields),
         ),
     )
+
+
+def gap(
+    keys: AccountKeys, epoch: int, strategies: Sequence[str], *, skipped: int, halted: str
+) -> Call:
+    """Return the call that tells strategies that results are missing, on a server that lost some.
+
+    ``skipped``: how many numbers are left out. ``halted``: why trading is halted; "" leaves that as
+    it is. Repeated, the gaps are wider, no more.
+    """
+    return Call("or1_gap", (keys.epoch, keys.seq, keys.halt), (epoch, skipped, halted, *strategies))
 
 
 def trim(

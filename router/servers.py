@@ -37,7 +37,9 @@ LOOK_TIMEOUT_S = 1.0
 SILENT_FOR_S = 5.0
 """A Sentinel that did not answer is left alone for so long."""
 _ELSEWHERE = (AskError, ReadOnlyError, ClusterDownError, MasterDownError, TryAgainError)
-_TOO_FEW_REPLICAS = "NOREPLICAS"
+#: Too few replicas; a blocking read that ends since its master was demoted; a server that takes no
+#: writes while it cannot save.
+_NOT_NOW = ("NOREPLICAS", "UNBLOCKED", "MISCONF")
 
 
 class ServedElsewhere(ConnectionError):
@@ -54,7 +56,7 @@ class _Finding:
 
 def moved(error: ResponseError) -> ServedElsewhere | None:
     """Return the lost connection that a refusal amounts to; None if it is about the command."""
-    if isinstance(error, _ELSEWHERE) or str(error).startswith(_TOO_FEW_REPLICAS):
+    if isinstance(error, _ELSEWHERE) or str(error).startswith(_NOT_NOW):
         return ServedElsewhere(f"the server takes no such command now: {error}")
     return None
 

@@ -357,6 +357,7 @@ def example_calls() -> dict[str, Call]:
             keep_ms=1,
             now_ms=1,
         ),
+        "gap": functions.gap(keys, 1, ["s"], skipped=1, halted=""),
         "trim": functions.trim(keys, "s", handled_ms=1, unhandled_ms=1, most=1),
     }
 

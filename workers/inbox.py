@@ -161,7 +161,11 @@ class Inbox:
             return None
         try:
             if isinstance(intent, CreateIntent) and not inherited:
-                record = await self._create(strategy, entry_id, intent)
+                known = await self._create(strategy, entry_id, intent)
+                if known is None:
+                    self._on.teller.settle(strategy, entry_id)
+                    return None
+                record = known
             else:
                 record = await self._known(strategy, intent.oid)
         except InvalidArgument as error:
@@ -189,8 +193,13 @@ class Inbox:
             return None
         return Modify(instrument, record.client_id, record.venue_id, intent.price, intent.amount, 0)
 
-    async def _create(self, strategy: str, entry_id: str, intent: CreateIntent) -> OrderRecord:
-        """Return the record of a create that was admitted once and never sent.
+    async def _create(
+        self, strategy: str, entry_id: str, intent: CreateIntent
+    ) -> OrderRecord | None:
+        """Return the record of a create that was never sent; None if memory has its order.
+
+        A server that lost the first admission admits its repeat: the order has its outcome, or
+        will.
 
         Raises:
             InvalidArgument: If its oid or client id was used before: an entry that did not come
@@ -199,10 +208,13 @@ class Inbox:
         if ids.tag_of(intent.oid) != ids.strategy_tag(strategy):
             raise InvalidArgument("oid", f"its tag is not that of {strategy}")
         known = self._on.registry.owned(strategy, intent.oid)
+        remembered = known is not None
         if known is None and ids.made_ms(intent.oid) <= self._on.registry.complete_since_ms:
             known = await self.find(strategy, intent.oid)  # older than what memory holds
         if known is not None:
             if known.state is not State.INITIALIZED or known.intent_id not in ("", entry_id):
+                if remembered and _same_terms(known, intent):
+                    return None
                 raise InvalidArgument("oid", "it is already used by another intent")
             known.intent_id = entry_id
             return known
@@ -298,8 +310,13 @@ class Inbox:
         kind = fields.get("request", "create")
         request = RequestKind(kind) if kind in tuple(RequestKind) else RequestKind.CREATE
         self._on.metrics.request(request, "", WsOrderResultType.REQUEST_NOT_SENT, reason)
-        if request is RequestKind.CREATE and ids.OID.fullmatch(oid):
-            await self._end_poisoned(strategy, oid, reason)
+        exists = Exists.UNKNOWN
+        if request is RequestKind.CREATE:
+            # Its oid may be that of an order which is alive and well.
+            known = self._on.registry.owned(strategy, oid)
+            exists = known.exists if known is not None else Exists.FALSE
+            if known is None and ids.OID.fullmatch(oid):
+                await self._end_poisoned(strategy, oid, reason)
         teller.tell(
             strategy,
             request_result(
@@ -308,7 +325,7 @@ class Inbox:
                 request,
                 WsOrderResultType.REQUEST_NOT_SENT,
                 reason,
-                exists=Exists.FALSE if request is RequestKind.CREATE else Exists.UNKNOWN,
+                exists=exists,
                 exchange=self._on.venue.exchange,
                 now_ms=self._on.clock.now_ms(),
             ),
@@ -317,8 +334,6 @@ class Inbox:
 
     async def _end_poisoned(self, strategy: str, oid: str, reason: str) -> None:
         """End the order that admit stored for an intent which turned out unreadable."""
-        if self._on.registry.owned(strategy, oid) is not None:
-            return  # the oid belongs to an order that is alive and well
         key = self._keys.order(strategy, oid)
         state = await persistently(lambda: self._client.hget(key, "state"))
         if state != State.INITIALIZED:
@@ -330,6 +345,12 @@ class Inbox:
             "reason": reason,
         }
         self._on.teller.poisoned(strategy, oid, fields)
+
+
+def _same_terms(record: OrderRecord, intent: CreateIntent) -> bool:
+    """Whether the order is what the intent asks for; its price may have been modified since."""
+    terms = (intent.client_id, intent.symbol, intent.side, intent.amount)
+    return (record.client_id, record.symbol, record.side, record.amount) == terms
 
 
 def _name(strategy: str, entry_id: str) -> str:

@@ -56,6 +56,7 @@ class Lease:
         """The highest epoch that we know of: a server that lost its data must not repeat it."""
         self._patient = False
         self._taking = False
+        self._acquisitions = 0
         self.holder = ""
         self.recovering = False
         """Whether Redis forgot us and what we know is being written back: nothing may be sent."""
@@ -72,7 +73,8 @@ class Lease:
         self.forgotten = False
         """Whether Redis knew nothing of earlier owners when we began."""
         self.moved = False
-        """Whether the last owner knew another server: this one may lack what was written last."""
+        """Whether this server may lack what was written last: the last owner knew another one, or
+        we know an epoch that this one does not."""
         self.before_ended_ms: int | None = None
         """When the lease before ours ended, by the server's clock; None if that is not known."""
 
@@ -85,6 +87,7 @@ class Lease:
 
     async def acquire(self) -> None:
         """Return once this worker owns the account; wait as a standby while another does."""
+        self._acquisitions += 1
         while True:
             asked_ms = self._clock.monotonic_ms()
             try:
@@ -94,11 +97,13 @@ class Lease:
                 await asyncio.sleep(_AGAIN_S)
                 continue
             if reply[0] == "owner":
-                self.epoch = self.known = int(reply[1])
                 self.holder = self.owner
                 self.before_ended_ms = int(reply[3]) if reply[3] else None
                 self.forgotten = not reply[4]
-                self.server, self.moved = reply[5], not self.forgotten and reply[5] != reply[6]
+                # A server that forgot an epoch we know of may lack what its owner was given, too.
+                self.moved = self.known > 0 if self.forgotten else reply[5] != reply[6]
+                self.epoch = self.known = int(reply[1])
+                self.server = reply[5]
                 self._met(self.server)
                 self._extend(asked_ms, int(reply[2]))
                 log.info("%s: owner with epoch %d", self._keys.account, self.epoch)
@@ -122,6 +127,7 @@ class Lease:
         """
         asked_ms, epoch = self._clock.monotonic_ms(), self.epoch
         self._taking = True
+        self._acquisitions += 1
         try:
             reply = await persistently(lambda: self._call("acquire"))
         finally:
@@ -222,5 +228,6 @@ class Lease:
             host=socket.gethostname(),
             pid=os.getpid(),
             patient=self._patient,
+            once=f"{self.owner}/{self._acquisitions}",
         )
         return await answer_in_time(self._client.fcall(*call.fcall()))

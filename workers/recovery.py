@@ -9,7 +9,8 @@ Invariants:
    stands in Redis again, with its key, and the venue was asked what is open.
 2. Only the owner that the server forgot does this. Did anybody own the account since, it ends.
 3. What was learned meanwhile waits in the outbox and follows what is written back.
-4. Each strategy is told that results are missing: those that it had not read are gone.
+4. Each strategy is told that results are missing: those that it had not read are gone. That is
+   made sure of before any order is written back.
 """
 
 import asyncio
@@ -182,8 +183,10 @@ class Recovery:
         self._lease.recovering = True
         await self._have_functions()
         await self._lease.take_again()
-        await self._write_back()
+        # First: what is written back counts as told. Should we end halfway, our successor tells
+        # none of it again, and nobody would miss it.
         await self._skip_results()
+        await self._write_back()
         await self._taken_again(self._lease.epoch)
         self._reconciling += 1
         self._on.spawn(self._go_on(), "recovery from the venue")
@@ -212,17 +215,20 @@ class Recovery:
     async def _skip_results(self) -> None:
         """Leave a gap in every strategy's numbers, so that it learns that results are missing.
 
-        It names more than were lost: how many those were nobody knows.
+        It names more than were lost: how many those were nobody knows. A halt is kept with it.
         """
-        for strategy in sorted(self._on.teller.strategies):
-            # Repeated after a lost answer, the gap is wider, no more.
-            await persistently(
-                lambda name=strategy: self._client.hincrby(self._keys.seq, name, self._skipped)  # type: ignore[misc]
-            )
+        call = functions.gap(
+            self._keys,
+            self._lease.epoch,
+            sorted(self._on.teller.strategies),
+            skipped=self._skipped,
+            halted=self.halted(),
+        )
+        reply = await persistently(lambda: self._client.fcall(*call.fcall()))
+        if reply[0] == "fenced":
+            raise LeaseLost(self._on.account, self._lease.epoch, int(reply[1]))
 
     async def _write_back(self) -> None:
-        if why := self.halted():
-            await persistently(lambda: self._client.set(self._keys.halt, why))
         records = sorted(self._on.registry.all(), key=lambda one: ids.made_ms(one.oid))
         holders = {(one.strategy, one.scope, one.idem): one.oid for one in records if one.idem}
         calls = [

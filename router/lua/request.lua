@@ -10,7 +10,8 @@
 -- ARGV[6…] field, value, … of the intent
 --
 -- A halt stops modifies, never cancels or queries; only queries reach an order that has ended. The
--- last request id stands in the order, so a repeat whose reply was lost adds nothing.
+-- last request ids stand in the order, so a repeat whose reply was lost adds nothing, also behind newer
+-- requests: a modify repeated there would undo them.
 --
 -- A change that must not wait for a worker (ws_fallback off) and finds no lease alive is told as not
 -- sent, as the owner would (router/results.py); the order itself is the owner's and stays as it is.
@@ -19,7 +20,9 @@
 --       | {"intents_full", depth} | {"no_worker", status}
 local NO_WORKER = 'NO_WORKER: no worker owns the account, and with ws_fallback=False the request '
   .. 'must not wait for one; it was never sent. Start a worker, then ask again'
+-- In field last_request, newest first: ids of requests, those refused behind a mark, apart by commas.
 local REFUSED = 'no_worker '
+local REMEMBERED = 8
 -- Fields of the order's hash by their names in an order result; what has its default is left out.
 local SHOWN = {
   {'oid', 'oid'}, {'symbol', 'symbol'}, {'side', 'side'}, {'order_type', 'type'},
@@ -57,6 +60,18 @@ local function tell_not_sent(order_key, results, seq, strategy, kind, now)
     'result_type', 'REQUEST_NOT_SENT', 'reason', NO_WORKER, 'exists', f.exists, 'timestamp', now})
 end
 
+-- Returns whether the order remembers this request, and its ids with this one before them.
+local function remembered(ids, id)
+  local kept, found = {id}, false
+  for one in string.gmatch(ids or '', '[^,]+') do
+    found = found or one == id
+    if #kept < REMEMBERED then
+      kept[#kept + 1] = one
+    end
+  end
+  return found, table.concat(kept, ',')
+end
+
 local function request(keys, args)
   local valid_for_ms, most_intents = tonumber(args[2]), tonumber(args[3])
   if not (valid_for_ms and most_intents) or #args % 2 == 0 then
@@ -66,10 +81,12 @@ local function request(keys, args)
   if not known[1] then
     return {'not_yours', ''}
   end
-  if known[2] == args[1] then
+  local queued, with_queued = remembered(known[2], args[1])
+  if queued then
     return {'queued', known[3]}
   end
-  if known[2] == REFUSED .. args[1] then
+  local refused, with_refused = remembered(known[2], REFUSED .. args[1])
+  if refused then
     return {'no_worker', known[3]}
   end
   local state = known[1]
@@ -91,7 +108,7 @@ local function request(keys, args)
   local now = string.format('%.0f', now_ms)
   local lease, results, seq = unpack(keys, 4)
   if lease and redis.call('EXISTS', lease) == 0 then
-    redis.call('HSET', keys[1], 'last_request', REFUSED .. args[1])
+    redis.call('HSET', keys[1], 'last_request', with_refused)
     tell_not_sent(keys[1], results, seq, args[5], args[4], now)
     return {'no_worker', known[3]}
   end
@@ -102,7 +119,7 @@ local function request(keys, args)
   local n = #fields
   fields[n + 1], fields[n + 2] = 'created_ms', now
   fields[n + 3], fields[n + 4] = 'expires_ms', string.format('%.0f', now_ms + valid_for_ms)
-  redis.call('HSET', keys[1], 'last_request', args[1])
+  redis.call('HSET', keys[1], 'last_request', with_queued)
   redis.call('XADD', keys[2], '*', unpack(fields))
   return {'queued', known[3]}
 end

@@ -1,4 +1,5 @@
--- restore: write one order back, whole, on a server that lost it. Fenced like apply, and repeatable.
+-- restore: write one order back, whole, on a server that lost it or has it as it was before. Fenced like
+-- apply, and repeatable.
 --
 -- Its idempotency key names it again. Somebody may have taken the key since the loss: that order is
 -- answered, so that its owner can refuse to send it.
@@ -15,6 +16,10 @@
 -- ARGV[7…] field, value, … of the order
 --
 -- Returns {"restored", oid that had taken the key or ""} | {"fenced", current epoch}
+
+-- Lua cannot unpack more than some thousand values at once; each slice is whole pairs.
+local AT_ONCE = 1000
+
 local function restore(keys, args)
   if #args < 8 or #args % 2 == 1 then
     return redis.error_reply('INVALID restore: the fields are no pairs')
@@ -25,13 +30,21 @@ local function restore(keys, args)
   end
   local oid, holder = args[2], args[4] .. '/' .. args[2]
   local taken = args[6] ~= '0' and redis.call('GET', keys[6]) or ''
-  redis.call('HSET', keys[2], unpack(args, 7))
+  for from = 7, #args, AT_ONCE do
+    redis.call('HSET', keys[2], unpack(args, from, math.min(from + AT_ONCE - 1, #args)))
+  end
   if args[5] == '' then
     redis.call('SADD', keys[3], oid)
+    redis.call('ZREM', keys[4], oid)
     redis.call('HSET', keys[5], args[3], holder)
   else
+    redis.call('SREM', keys[3], oid)
     redis.call('ZADD', keys[4], args[5], oid)
-    redis.call('HSETNX', keys[5], args[3], holder .. '/ended')
+    -- Another order may have the client id by now.
+    local holds = redis.call('HGET', keys[5], args[3]) or holder
+    if holds == holder then
+      redis.call('HSET', keys[5], args[3], holder .. '/ended')
+    end
   end
   if args[6] == '' then
     redis.call('SET', keys[6], oid)

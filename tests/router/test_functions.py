@@ -173,28 +173,110 @@ def test_a_server_that_lost_its_data_gives_no_epoch_out_twice(client: Any) -> No
     assert (answer[:2], answer[4]) == (["owner", "9"], "8")
 
 
+@pytest.mark.parametrize("emptied", [False, True])
+def test_an_acquisition_whose_reply_was_lost_is_answered_again(client: Any, emptied: bool) -> None:
+    def ask(once: str, owner: str = "w1", **more: Any) -> Any:
+        one = functions.lease(
+            *(KEYS, "acquire"), owner=owner, epoch=1, ttl_ms=3000, once=once, **more
+        )
+        return call(client, one)
+
+    if not emptied:
+        acquire(client)
+    first = ask("w1/2")
+    client.delete(KEYS.lease)  # it expired meanwhile, and nobody took it
+    again = ask("w1/2", patient=True)
+    assert [again[:2], again[3:]] == [first[:2], first[3:]]
+    assert (first[1], first[4]) == ("2", "" if emptied else "1")
+    assert client.hget(KEYS.lease, "owner") == "w1"
+    client.delete(KEYS.lease)
+    assert ask("w2/1", "w2")[1::3] == ["3", "2"]
+    client.delete(KEYS.lease)
+    assert ask("w1/2")[1::3] == ["4", "3"], "somebody owned the account since"
+
+
+def restore(
+    client: Any, fields: dict[str, str], epoch: int = 1, ended_ms: int | None = None
+) -> Any:
+    oid, key = fields["oid"], ("alpha", fields.get("idem", ""))
+    ends: dict[str, Any] = {"ended_ms": ended_ms, "keep_ms": 60_000, "now_ms": 100_000}
+    one = functions.restore(
+        KEYS, epoch, "alpha", oid, fields.get("client_id", oid), fields, key=key, **ends
+    )
+    return call(client, one)
+
+
 def test_restore_writes_an_order_back_and_tells_who_took_its_key(client: Any) -> None:
     acquire(client)
     taken, lives, ended = intent(idem="k"), intent(idem="k"), intent(idem="old")
     assert admit(client, taken) == ["admitted", taken["oid"]]
 
-    def restore(fields: dict[str, str], epoch: int = 1, ended_ms: int | None = None) -> Any:
-        oid, key = fields["oid"], ("alpha", fields["idem"])
-        ends: dict[str, Any] = {"ended_ms": ended_ms, "keep_ms": 60_000, "now_ms": 1_000}
-        return call(
-            client, functions.restore(KEYS, epoch, "alpha", oid, oid, fields, key=key, **ends)
-        )
-
-    assert restore(lives, epoch=0) == ["fenced", "1"]
-    assert restore(lives) == ["restored", taken["oid"]]
-    assert restore(lives) == ["restored", ""]
+    assert restore(client, lives, epoch=0) == ["fenced", "1"]
+    assert restore(client, lives) == ["restored", taken["oid"]]
+    assert restore(client, lives) == ["restored", ""]
     assert client.get(KEYS.idem("alpha", "k")) == lives["oid"]
     assert client.ttl(KEYS.idem("alpha", "k")) == -1
-    assert restore(ended, ended_ms=900) == ["restored", ""]
+    assert restore(client, ended, ended_ms=99_900) == ["restored", ""]
     assert 0 < client.pttl(KEYS.idem("alpha", "old")) <= 59_900
     assert client.smembers(KEYS.open("alpha")) == {taken["oid"], lives["oid"]}
     assert client.zrange(KEYS.ended("alpha"), 0, -1) == [ended["oid"]]
     assert client.hget(KEYS.clients, ended["oid"]) == f"alpha/{ended['oid']}/ended"
+
+
+def test_restore_moves_an_order_out_of_the_place_where_an_older_server_has_it(client: Any) -> None:
+    acquire(client)
+    ends, lives = intent(client_id="e"), intent(client_id="l")
+    for fields in (ends, lives):
+        admit(client, fields)
+    restore(client, lives, ended_ms=99_000)
+    for _ in range(2):
+        restore(client, ends, ended_ms=99_000)
+        restore(client, lives)
+        assert client.smembers(KEYS.open("alpha")) == {lives["oid"]}
+        assert client.zrange(KEYS.ended("alpha"), 0, -1) == [ends["oid"]]
+        assert client.hgetall(KEYS.clients) == {
+            "e": f"alpha/{ends['oid']}/ended",
+            "l": f"alpha/{lives['oid']}",
+        }
+    admit(client, later := intent(client_id="e"))
+    restore(client, ends, ended_ms=99_000)
+    assert client.hget(KEYS.clients, "e") == f"alpha/{later['oid']}", "its id was taken again"
+
+
+def test_restore_brings_no_key_back_that_has_expired_meanwhile(client: Any) -> None:
+    acquire(client)
+    expired, admitted = intent(idem="k"), intent(idem="k")
+    admit(client, admitted)
+    assert restore(client, expired, ended_ms=40_000) == ["restored", ""]
+    assert client.get(KEYS.idem("alpha", "k")) == admitted["oid"]
+
+
+def test_restore_writes_an_order_of_thousands_of_fills(client: Any) -> None:
+    acquire(client)
+    fields = intent() | {f"fill:{number}": "0.1@89500" for number in range(10_000)}
+    assert restore(client, fields) == ["restored", ""]
+    assert client.hgetall(KEYS.order("alpha", fields["oid"])) == fields
+
+
+def test_a_gap_is_left_for_the_strategies_named_and_a_halt_kept_though_memory_is_full(
+    client: Any,
+) -> None:
+    acquire(client)
+    apply_result(client, 1, 1)
+
+    def leave(epoch: int, halted: str) -> Any:
+        names = ["alpha", "beta"]
+        return call(client, functions.gap(KEYS, epoch, names, skipped=100, halted=halted))
+
+    client.config_set("maxmemory", 1)
+    try:
+        assert leave(0, "by hand") == ["fenced", "1"]
+        assert not client.exists(KEYS.halt)
+        assert leave(1, "by hand") == leave(1, "") == ["skipped", "2"]
+    finally:
+        client.config_set("maxmemory", 0)
+    assert client.get(KEYS.halt) == "by hand"
+    assert client.hgetall(KEYS.seq) == {"alpha": "201", "beta": "200"}
 
 
 def apply_result(client: Any, epoch: int, number: int) -> Any:
@@ -290,6 +372,22 @@ def test_request_takes_own_live_orders_once(client: Any) -> None:
     assert client.xlen(KEYS.intents("alpha")) == 2
     other = functions.request(KEYS, "beta", cancel_fields(fields["oid"]), valid_for_ms=1, caps=CAPS)
     assert call(client, other) == ["not_yours", ""]
+
+
+def test_a_request_repeated_behind_newer_ones_is_not_queued_again(client: Any) -> None:
+    admit(client, fields := intent())
+    requests = [
+        functions.request(KEYS, "alpha", one, valid_for_ms=1000, caps=CAPS)
+        for one in (cancel_fields(fields["oid"]) for _ in range(9))
+    ]
+    for one in requests[:8]:
+        call(client, one)
+    for one in requests[:8]:
+        assert call(client, one) == ["queued", "INITIALIZED"]
+    assert client.xlen(KEYS.intents("alpha")) == 9
+    call(client, requests[8])
+    kept = client.hget(KEYS.order("alpha", fields["oid"]), "last_request").split(",")
+    assert kept == [one.args[0] for one in reversed(requests[1:])]
 
 
 def test_a_new_instance_starts_at_the_end_and_a_known_one_at_its_cursor(client: Any) -> None:

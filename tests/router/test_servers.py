@@ -1,5 +1,6 @@
 """Connections: what says that another server has the key is a lost connection, nothing else is."""
 
+import asyncio
 from contextlib import closing
 from typing import Any
 
@@ -9,7 +10,7 @@ from redis.exceptions import ConnectionError, ResponseError
 from demo.redis_server import RedisServer, temporary_server
 from router import functions
 from router.keyspace import AccountKeys
-from router.servers import ClientsByKey, ServedElsewhere, Servers
+from router.servers import ClientsByKey, ServedElsewhere, Servers, moved
 
 KEYS = AccountKeys("okx-main")
 
@@ -39,6 +40,28 @@ async def test_a_replica_is_an_outage_to_an_asyncio_client(redis_server: RedisSe
         with pytest.raises(ServedElsewhere, match="replica"):
             await client.set("a", "1")
         await client.aclose()
+
+
+async def test_a_master_demoted_under_a_blocking_read_is_an_outage(
+    redis_server: RedisServer,
+) -> None:
+    with temporary_server() as master:
+        servers = Servers(master.url)
+        client: Any = servers.asyncio_client("", retry=None)
+        with closing(servers.client("", retry=None)) as other:
+            reading = asyncio.create_task(client.blpop(["nothing"], timeout=60))
+            while not other.info("clients")["blocked_clients"]:  # noqa: ASYNC110 - it waits there
+                await asyncio.sleep(0)
+            other.replicaof("127.0.0.1", redis_server.port)
+            with pytest.raises(ServedElsewhere, match="UNBLOCKED"):
+                await reading
+        await client.aclose()
+
+
+@pytest.mark.parametrize("word", ["NOREPLICAS", "UNBLOCKED", "MISCONF"])
+def test_what_a_server_does_not_do_now_is_an_outage(word: str) -> None:
+    assert isinstance(moved(ResponseError(f"{word} some reason")), ServedElsewhere)
+    assert moved(ResponseError(f"WRONGTYPE {word}")) is None
 
 
 @pytest.mark.parametrize("url", ["redis+sentinel://127.0.0.1:1/m", "redis+cluster://127.0.0.1:1"])

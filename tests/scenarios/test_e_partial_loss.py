@@ -20,7 +20,7 @@ from simulator.server import RunningSimulator
 from tests.scenarios.stack import DEADLINE_S, SYMBOL, Recorder, Stack, running_stack, until
 from tests.scenarios.test_e_redis_away import gap_free
 from tests.scenarios.test_e_redis_emptied import once_each
-from tests.workers.killable import lease_of
+from tests.workers.killable import killable_worker, lease_of, standby
 from workers.line import Line
 
 LEASE_MS = 3_000
@@ -184,3 +184,31 @@ def test_a_new_owner_sends_nothing_that_a_lost_server_may_have_given_to_the_last
         until(lambda: noted(stack), "the new server is noted")
         state = stack.redis.hget(stack.keys.order("alpha", waiting), "state")
         assert state == ("FILLED" if filled else "ACCEPTED")
+
+
+def test_a_standby_sends_nothing_that_a_lost_server_may_have_given_to_an_owner_whom_it_forgot(
+    server: RedisServer, simulator: RunningSimulator, tmp_path: Path
+) -> None:
+    """The epoch is gone as well: the standby has it from the lease that it waited for."""
+    with running_stack(server.url, simulator, lease_ttl_ms=LEASE_MS) as stack:
+        worker, strategy = stack.start_worker(), Hearer()
+        stack.start_strategy("alpha", strategy)
+        worker.stop()
+        waiting = strategy.buy(idempotency_key="w")
+        copy = kept(server)  # admitted under epoch 1, and nobody has read it
+        with killable_worker(stack, tmp_path) as owner:
+            strategy.wait_for(waiting, "accepted")
+            second = standby(stack)
+            server.kill()
+            owner.process.kill()  # it writes nothing back
+            shutil.rmtree(server.folder / "appendonlydir")
+            copy.rename(server.folder / "appendonlydir")
+            server.start()
+            second.wait_serving()
+        assert lease_of(second, stack).epoch == 3
+        strategy.wait_result(waiting, Result.ACK_TIMEOUT_CONFIRMED)
+        fresh = strategy.buy()
+        strategy.wait_for(fresh, "accepted")
+        assert strategy.buy(idempotency_key="w") == waiting
+        assert len(stack.ledger().requests_of(waiting)) == 1
+        assert len(stack.ledger().orders) == 2

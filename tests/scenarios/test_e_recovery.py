@@ -473,6 +473,26 @@ def test_e11_an_ended_orders_oid_never_trades_again_even_after_a_restart(stack: 
     stack.check(strategy)
 
 
+def test_e6_an_order_admitted_again_is_settled_and_one_with_other_terms_told_as_existing(
+    stack: Stack,
+) -> None:
+    """A server that lost the admission takes its repeat; the owner remembers the order."""
+    strategy = stack.start_strategy()
+    oid = strategy.buy()
+    fields = stack.redis.hgetall(stack.keys.order("alpha", oid)) | {"expires_ms": "0"}
+    strategy.wait_for(oid, "accepted")
+    stack.redis.xadd(stack.keys.intents("alpha"), fields)
+    until(lambda: stack.redis.xlen(stack.keys.intents("alpha")) == 0, "it was settled")
+    assert not stack.redis.exists(stack.keys.dead)
+    stack.redis.xadd(stack.keys.intents("alpha"), fields | {"amount": "0.009"})
+    told = strategy.wait_result(oid, Result.REQUEST_NOT_SENT)
+    assert (told["reason"][:12], told["exists"]) == ("INVALID_OID:", "true")
+    assert [one.name for one in strategy.told].count("result") == 1
+    assert strategy.of(oid) == ["pending", "accepted"]
+    assert len(stack.ledger().requests_of(oid)) == 1
+    stack.check(strategy)
+
+
 def test_e11_poison_on_the_control_stream_is_kept_and_harms_nobody(stack: Stack) -> None:
     strategy, control = stack.start_strategy(), stack.keys.control
     notes: list[dict[Any, Any]] = [

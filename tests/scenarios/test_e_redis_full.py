@@ -7,10 +7,12 @@ from decimal import Decimal
 
 import pytest
 
+from commands import halt
 from demo.redis_server import RedisServer, temporary_server
 from router.errors import Denied
 from simulator.server import RunningSimulator
 from tests.scenarios.stack import SYMBOL, VENUE_SYMBOL, Recorder, Stack, running_stack, until
+from tests.scenarios.test_e_partial_loss import Hearer
 from tests.workers.killable import lease_of
 
 LEASE_MS = 3_000
@@ -99,3 +101,30 @@ def test_e12_a_new_owner_and_a_restarted_strategy_serve_live_orders_in_full_memo
                 strategy.buy()
         stack.check(strategy)
         assert len(stack.ledger().orders) == 2
+
+
+def test_e12_what_a_full_server_lost_is_written_back_and_the_strategy_told_of_the_gap(
+    server: RedisServer, simulator: RunningSimulator
+) -> None:
+    with running_stack(server.url, simulator, lease_ttl_ms=LEASE_MS) as stack:
+        worker, strategy = stack.start_worker(), Hearer()
+        stack.wait_connected()
+        stack.start_strategy(strategy=strategy)
+        filled, live = accepted(strategy, 2)
+        halt.write(stack.redis, stack.keys, "look into it")
+        until(lambda: stack.redis.xlen(stack.keys.control) == 0, "the owner knows")
+        stack.all_told()
+        lost = stack.redis.pipeline(transaction=True)
+        lost.delete(stack.keys.epoch, stack.keys.halt, stack.keys.order("alpha", live))
+        with full(stack):
+            lost.execute()
+            until(lambda: stack.redis.get(stack.keys.epoch) == "2", "it was taken again")
+            until(lambda: lease_of(worker, stack).may_send(), "all came back")
+            stack.control.fill_order(filled, account=stack.account)
+            strategy.wait_for(filled, "filled")
+            until(lambda: strategy.gaps, "the strategy is told that results are missing")
+            assert stack.redis.get(stack.keys.halt) == "look into it"
+            strategy.cancel_order_ws(SYMBOL, live)
+            strategy.wait_for(live, "canceled")
+            assert worker.serving
+        stack.check(strategy)

@@ -76,7 +76,7 @@ def poisons(own: str, anothers: str) -> dict[str, tuple[Fields, str]]:
         "binary junk": ({b"\xff\xfe\x00": b"\x80\x81"}, "INTENT"),
         "binary symbol": (create(symbol=b"\xff" * 30, request=b"cr\xffeate"), "INTENT"),
         "one empty field": ({"": ""}, "INTENT"),
-        "its own oid again": (create(oid=own, client_id=own), "OID"),
+        "its own oid again": (create(oid=own, client_id=own, amount="0.005"), "OID"),
         "another's oid created": (create(oid=anothers), "OID"),
         "another's client id": (create(client_id=anothers), "CLIENT_ID"),
         "another's oid canceled": (cancel(anothers), "OID"),

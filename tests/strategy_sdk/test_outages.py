@@ -69,7 +69,7 @@ def test_an_emptied_redis_is_registered_with_and_read_anew(
     fresh.status("resynced")
     wait_for(lambda: events(alpha) == ["connected", "resynced"])
     assert alpha.cache.get_open_orders() == {oid}  # what Redis lost proves nothing
-    # Whether it registered before it stored its place again, or read on where it was: both are told.
+    # It registered before it stored its place again, or read on where it was: both are said.
     either = "reading from 0-0 again", "Redis lost writes and counts anew"
     wait_for(lambda: any(text in caplog.text for text in either))
 

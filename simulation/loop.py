@@ -117,7 +117,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def process(self, name: str) -> Process:
         """Return a new process."""
-        one = Process(name, self.seed)
+        # One that is started anew under its name must not draw what the one before it drew.
+        one = Process(name, f"{self.seed}/{next(self._numbers)}")
         self._processes.append(one)
         return one
 

@@ -176,16 +176,18 @@ def lease(
     host: str = "",
     pid: int = 0,
     patient: bool = False,
+    once: str = "",
 ) -> Call:
     """Return the call that acquires, renews or releases the account's lease.
 
     ``epoch``: the one held; when acquiring, the highest that the worker knows of, 0 if none.
-    ``patient``: leave an account that the server forgot to its last owner.
+    ``patient``: leave an account that the server forgot to its last owner. ``once``: what an
+    acquisition and its repeats have in common, and no other has; "" may not be repeated.
     """
     return Call(
         "or1_lease",
         (keys.lease, keys.epoch, keys.status, keys.handover),
-        (action, owner, epoch, ttl_ms, host, pid, "1" if patient else ""),
+        (action, owner, epoch, ttl_ms, host, pid, "1" if patient else "", once),
     )
 
 

@@ -105,8 +105,8 @@ class AccountKeys:
 
     @property
     def status(self) -> str:
-        """Hash. Sockets' states, since when, last resync, epoch. By apply; when the lease ends, by
-        the lease functions."""
+        """Hash. Sockets' states, since when, last resync, epoch. By apply; when the lease ends and
+        how it was last acquired, by the lease functions."""
         return self._key("status")
 
     @property

@@ -56,6 +56,7 @@ class Lease:
         """The highest epoch that we know of: a server that lost its data must not repeat it."""
         self._patient = False
         self._taking = False
+        self._acquisitions = 0
         self.holder = ""
         self.recovering = False
         """Whether Redis forgot us and what we know is being written back: nothing may be sent."""
@@ -86,6 +87,7 @@ class Lease:
 
     async def acquire(self) -> None:
         """Return once this worker owns the account; wait as a standby while another does."""
+        self._acquisitions += 1
         while True:
             asked_ms = self._clock.monotonic_ms()
             try:
@@ -125,6 +127,7 @@ class Lease:
         """
         asked_ms, epoch = self._clock.monotonic_ms(), self.epoch
         self._taking = True
+        self._acquisitions += 1
         try:
             reply = await persistently(lambda: self._call("acquire"))
         finally:
@@ -225,5 +228,6 @@ class Lease:
             host=socket.gethostname(),
             pid=os.getpid(),
             patient=self._patient,
+            once=f"{self.owner}/{self._acquisitions}",
         )
         return await answer_in_time(self._client.fcall(*call.fcall()))

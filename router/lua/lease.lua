@@ -5,7 +5,8 @@
 -- KEYS[1]  lease     hash    {a}:lease
 -- KEYS[2]  epoch     string  {a}:epoch
 -- KEYS[3]  status    hash    {a}:status     (fields lease_until_ms: when the last lease ended or will,
---                                            server: the one on which the last owner knew all was whole)
+--                                            server: the one on which the last owner knew all was whole,
+--                                            acquired: the last acquisition and its answer, JSON)
 -- KEYS[4]  handover  list    {a}:handover   (one entry when the lease was given up)
 -- ARGV[1]  "acquire" | "renew" | "release"
 -- ARGV[2]  owner
@@ -13,6 +14,10 @@
 --          lost its data must not give an epoch out twice
 -- ARGV[4]  ttl_ms   ARGV[5]  host   ARGV[6]  pid
 -- ARGV[7]  "1" to leave an account whose data the server lost to its last owner, who knows it
+-- ARGV[8]  what an acquisition and its repeats have in common and no other has; "" repeats none
+--
+-- An acquisition whose reply was lost is answered again as it was, with its own epoch: a second one would
+-- tell its taker that somebody owned the account since.
 --
 -- A server is known by its run id: a restart and a failover change it, and may have lost what was
 -- written last.
@@ -31,6 +36,18 @@ local function hold(keys, args, epoch, now_ms)
     'since_ms', now_ms)
 end
 
+-- Returns epoch, end of the lease before it and epoch before it, as an acquisition was answered that
+-- this call repeats; nil if it repeats none, or somebody owned the account since.
+local function answered(keys, args, current)
+  if not current or (args[8] or '') == '' then
+    return nil
+  end
+  local readable, last = pcall(cjson.decode, redis.call('HGET', keys[3], 'acquired') or '')
+  if readable and type(last) == 'table' and last[1] == args[8] and last[2] == current then
+    return last[2], last[3], last[4]
+  end
+end
+
 local function acquire(keys, args, now_ms)
   local current = redis.call('GET', keys[2])
   local holder = redis.call('HGET', keys[1], 'owner')
@@ -41,17 +58,21 @@ local function acquire(keys, args, now_ms)
   if not found or not known then
     return redis.error_reply('INVALID lease: an epoch is not a number')
   end
-  local forgotten = not current or found < known
-  if forgotten and args[7] == '1' then
-    return {'forgotten', current or '0'}
-  end
   local noted = redis.call('HMGET', keys[3], 'lease_until_ms', 'server')
-  local epoch = string.format('%.0f', math.max(found, known) + 1)
-  redis.call('SET', keys[2], epoch)
+  local epoch, ended_ms, before = answered(keys, args, current)
+  if not epoch then
+    local forgotten = not current or found < known
+    if forgotten and args[7] == '1' then
+      return {'forgotten', current or '0'}
+    end
+    epoch = string.format('%.0f', math.max(found, known) + 1)
+    ended_ms, before = noted[1] or '', forgotten and '' or tostring(found)
+    redis.call('SET', keys[2], epoch)
+    redis.pcall('HSET', keys[3], 'acquired', cjson.encode({args[8] or '', epoch, ended_ms, before}))
+  end
   redis.call('DEL', keys[4])
   hold(keys, args, epoch, now_ms)
-  return {'owner', epoch, now_ms, noted[1] or '', forgotten and '' or tostring(found), server(),
-    noted[2] or ''}
+  return {'owner', epoch, now_ms, ended_ms, before, server(), noted[2] or ''}
 end
 
 local function lease(keys, args)

@@ -173,6 +173,28 @@ def test_a_server_that_lost_its_data_gives_no_epoch_out_twice(client: Any) -> No
     assert (answer[:2], answer[4]) == (["owner", "9"], "8")
 
 
+@pytest.mark.parametrize("emptied", [False, True])
+def test_an_acquisition_whose_reply_was_lost_is_answered_again(client: Any, emptied: bool) -> None:
+    def ask(once: str, owner: str = "w1", **more: Any) -> Any:
+        one = functions.lease(
+            *(KEYS, "acquire"), owner=owner, epoch=1, ttl_ms=3000, once=once, **more
+        )
+        return call(client, one)
+
+    if not emptied:
+        acquire(client)
+    first = ask("w1/2")
+    client.delete(KEYS.lease)  # it expired meanwhile, and nobody took it
+    again = ask("w1/2", patient=True)
+    assert [again[:2], again[3:]] == [first[:2], first[3:]]
+    assert (first[1], first[4]) == ("2", "" if emptied else "1")
+    assert client.hget(KEYS.lease, "owner") == "w1"
+    client.delete(KEYS.lease)
+    assert ask("w2/1", "w2")[1::3] == ["3", "2"]
+    client.delete(KEYS.lease)
+    assert ask("w1/2")[1::3] == ["4", "3"], "somebody owned the account since"
+
+
 def restore(
     client: Any, fields: dict[str, str], epoch: int = 1, ended_ms: int | None = None
 ) -> Any:

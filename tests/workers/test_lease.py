@@ -7,9 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import redis.exceptions
 
 from router.errors import LeaseLost
 from router.keyspace import AccountKeys
+from router.servers import Servers
+from workers.clients import connect
 from workers.clock import Clock
 from workers.lease import Lease
 
@@ -255,3 +258,33 @@ async def test_an_owner_that_takes_the_account_again_is_not_superseded_by_itself
     await one.take_again()
     assert one.epoch == 2
     assert one.may_send()
+
+
+class LosingReplies:
+    """A client that loses the first reply to each acquisition; the server has carried it out."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._lost: set[Any] = set()
+
+    async def fcall(self, *words: Any) -> Any:
+        reply = await self._client.fcall(*words)
+        if "acquire" in words and words[-1] not in self._lost:
+            self._lost.add(words[-1])
+            raise redis.exceptions.ConnectionError("the reply is lost")
+        return reply
+
+
+async def test_an_owner_that_takes_the_account_again_with_a_lost_reply_is_not_superseded(
+    redis_client: Any, redis_url: str
+) -> None:
+    client = connect(Servers(redis_url), "")
+    losing: Any = LosingReplies(client)
+    one = Lease(losing, KEYS, Clock(), ttl_ms=60_000)
+    await one.acquire()
+    assert (one.epoch, one.forgotten) == (1, True)
+    redis_client.delete(KEYS.lease, KEYS.epoch, KEYS.status)
+    await one.take_again()
+    assert one.epoch == 2
+    assert redis_client.get(KEYS.epoch) == "2"
+    await client.aclose()

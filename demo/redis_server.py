@@ -5,9 +5,11 @@ data folder silently and leaves the server behind when the parent is killed, so 
 started here.
 """
 
+import contextlib
 import ctypes
 import fcntl
 import os
+import random
 import shutil
 import signal
 import socket
@@ -15,7 +17,6 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +32,9 @@ _START_TIMEOUT_S = 60.0
 #: pieces of a size at hand, a third of the server's time under load goes into finding more.
 _MALLOC = "glibc.malloc.tcache_count=20000"
 _PORTS_TRIED = 5
+#: Below those that Linux gives connections (``ip_local_port_range``: from 32768).
+_PORTS = range(20_000, 32_768)
+_PORTS_LOOKED_AT = 200
 
 
 def server_binary() -> Path:
@@ -60,10 +64,18 @@ def die_with_parent() -> None:
 
 
 def free_port() -> int:
-    """Return a loopback TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a loopback TCP port that is free now, and that no outgoing connection will be given.
+
+    Raises:
+        ConfigError: If none is found.
+    """
+    for _ in range(_PORTS_LOOKED_AT):
+        port = random.SystemRandom().choice(_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise ConfigError("127.0.0.1", f"no free port between {_PORTS[0]} and {_PORTS[-1]}")
 
 
 @dataclass
@@ -203,7 +215,7 @@ def start_server(folder: Path, appendfsync: str = "everysec", *extra: str) -> Re
             return server
 
 
-@contextmanager
+@contextlib.contextmanager
 def temporary_server(appendfsync: str = "everysec", *extra: str) -> Iterator[RedisServer]:
     """Yield a server on a folder of its own, removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="order-router-"))

@@ -88,10 +88,13 @@ def admit(
     *,
     caps: Caps,
     keep_ms: int = 86_400_000,
+    asked_ms: int | None = None,
 ) -> Call:
     """Return the call that admits create intents of one strategy; answers are flat pairs.
 
     ``keep_ms``: how long the count of repeats and the key of an order that ended are kept.
+    ``asked_ms``: the server's time when the orders were asked for, from which they are valid,
+    however late the call arrives; None: from its arrival on.
     """
     hasty = any(_must_not_wait(one.fields) for one in admissions)
     own_keys: list[str] = []
@@ -119,6 +122,7 @@ def admit(
         (
             *(strategy, caps.intents, caps.open_orders, caps.unread_results, keep_ms),
             orjson.dumps(orders),
+            "" if asked_ms is None else asked_ms,
         ),
     )
 
@@ -130,13 +134,21 @@ def request(
     *,
     valid_for_ms: int,
     caps: Caps,
+    asked_ms: int | None = None,
 ) -> Call:
-    """Return the call that queues a cancel, modify or query intent."""
+    """Return the call that queues a cancel, modify or query intent.
+
+    ``asked_ms``: as in ``admit``.
+    """
     refusable = (keys.lease, keys.results(strategy), keys.seq) if _must_not_wait(fields) else ()
     return Call(
         "or1_request",
         (keys.order(strategy, fields["oid"]), keys.intents(strategy), keys.halt, *refusable),
-        (fields["id"], valid_for_ms, caps.intents, fields["request"], strategy, *_flat(fields)),
+        (
+            *(fields["id"], valid_for_ms, caps.intents, fields["request"], strategy),
+            "" if asked_ms is None else asked_ms,
+            *_flat(fields),
+        ),
     )
 
 

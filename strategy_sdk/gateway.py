@@ -28,6 +28,7 @@ from router.settings import Durability, Settings
 from strategy_sdk.accounts import Account
 from strategy_sdk.decode import fields_of
 from strategy_sdk.link import Link, LinkLost
+from strategy_sdk.server_time import ServerTime
 from strategy_sdk.timing import Timing
 
 _LOG = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class Gateway:
         self.forgotten: Callable[[Account, Registered], None] = lambda account, registered: None
         """Called when a registration that this run had made was gone."""
         self._known: set[str] = set()
+        self._times: dict[str, ServerTime] = {}
         self._timing = timing
         self._replicated = settings.durability is Durability.REPLICATED
         self._caps = functions.Caps(
@@ -88,7 +90,9 @@ class Gateway:
         call = functions.register(
             account.keys, self.strategy, self.instance, registration, self.who, wake=wake
         )
+        asked_s = time.monotonic()
         answer = self._fcall(call, "the strategy may not be registered; start it again")
+        answered_s = time.monotonic()
         if answer[0] == "tag_taken":
             raise ConfigError(
                 "strategy_id",
@@ -96,6 +100,7 @@ class Gateway:
                 "name for one of them",
             )
         seen_ms, _, who = str(answer[2]).partition(" ")
+        self._time_of(account).learn(int(answer[3]), asked_s, answered_s)
         registered = Registered(
             cursor=answer[1],
             before=who,
@@ -109,6 +114,14 @@ class Gateway:
                 return self.register(account, wake=True)
         self._known.add(account.id)
         return registered
+
+    def now_ms(self, account: Account) -> int:
+        """Return the time of the account's server, or up to an answer's delay more; ms.
+
+        Before the first registration it is this machine's.
+        """
+        known_ms = self._time_of(account).latest_ms()
+        return time.time_ns() // 1_000_000 if known_ms is None else known_ms
 
     # --- orders
 
@@ -132,6 +145,7 @@ class Gateway:
             )
             for fields, owner, valid_for_ms in intents
         ]
+        asked_ms = self._time_of(account).latest_ms()
         calls = [
             functions.admit(
                 account.keys,
@@ -139,6 +153,7 @@ class Gateway:
                 admissions[at : at + ADMIT_TOGETHER],
                 caps=self._caps,
                 keep_ms=self._keep_ms,
+                asked_ms=asked_ms,
             )
             for at in range(0, len(admissions), ADMIT_TOGETHER)
         ]
@@ -176,6 +191,7 @@ class Gateway:
 
         An error stands where Redis refused one; it was not queued, while others may be.
         """
+        asked_ms = self._time_of(account).latest_ms()
         calls = [
             functions.request(
                 account.keys,
@@ -183,6 +199,8 @@ class Gateway:
                 fields,
                 valid_for_ms=self.valid_for_ms if valid_for_ms is None else valid_for_ms,
                 caps=self._caps,
+                # A cancel is wanted however late it arrives.
+                asked_ms=asked_ms if fields["request"] == "modify" else None,
             )
             for fields in requests
         ]
@@ -287,6 +305,9 @@ class Gateway:
         return self._call(*command)
 
     # --- how
+
+    def _time_of(self, account: Account) -> ServerTime:
+        return self._times.setdefault(account.id, ServerTime())
 
     def _call(self, *command: str | int | float) -> Any:
         return self._call_many([command])[0]

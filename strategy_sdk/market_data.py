@@ -59,8 +59,6 @@ class Books:
         self._places = places
         self._lock = threading.Lock()
         self._by_stream: dict[str, Subscription] = {}
-        self.clock_offset_ms = 0
-        """What to add to this machine's clock to have the server's."""
 
     def __repr__(self) -> str:
         return f"Books({len(self._by_stream)} subscribed)"
@@ -119,7 +117,7 @@ class Books:
         """Tell the workers which books are wanted: the given ones, or all subscribed."""
         if symbols is None:
             symbols = [one.symbol for one in self.streams()]
-        now_ms = time.time_ns() // 1_000_000 + self.clock_offset_ms
+        now_ms = self._now_ms()
         for symbol in symbols:
             self._gateway.fetch("ZADD", self._wanted(symbol), now_ms, symbol)
 
@@ -141,6 +139,10 @@ class Books:
 
     # --- how
 
+    def _now_ms(self) -> int:
+        # The workers compare with theirs; this machine's clock may be set at any time.
+        return self._gateway.now_ms(self._accounts.all[0])
+
     def _stream(self, symbol: str) -> str:
         return self._accounts.venue(exchange_of(symbol)).bookl1(symbol)
 
@@ -161,8 +163,7 @@ class Books:
         wanted_ms = self._gateway.fetch("ZSCORE", self._wanted(symbol), symbol)
         newest = self._gateway.fetch("XREVRANGE", stream, "+", "-", "COUNT", 1)
         self.want([symbol])
-        now_ms = time.time_ns() // 1_000_000 + self.clock_offset_ms
-        kept = wanted_ms is not None and now_ms - float(wanted_ms) <= WANTED_FOR_MS
+        kept = wanted_ms is not None and self._now_ms() - float(wanted_ms) <= WANTED_FOR_MS
         return Subscription(symbol, stream, newest[0][0] if newest and not kept else "0-0")
 
     def _wait_until_listed(self, symbol: str, give_up_at: float) -> None:

@@ -204,7 +204,6 @@ class Runner:
                 registered = self.gateway.register(account, wake=True)
                 self._alive.warn_of_a_twin(account, registered)
                 self._alive.warn_of_no_owner(account)
-                self.books.clock_offset_ms = registered.now_ms - self._now_ms()
                 loaded = self._load(account)
                 self._reader_of(account).start(account, registered, loaded)
             self._alive.start()
@@ -254,9 +253,6 @@ class Runner:
         """End the run: what ended one reader, such as SystemExit, ends them all."""
         self._ended = error
         self._stopping.set()
-
-    def _now_ms(self) -> int:
-        return self._context.clock.timestamp_ms()
 
     def _load(self, account: Account) -> str:
         return load_account(self.gateway, self.cache, account, self.log)

@@ -26,6 +26,8 @@
 -- ARGV[5]  how long repeats and an ended order's key are kept, ms
 -- ARGV[6]  a JSON list, for each order [oid, idempotency key as the user wrote it or "", client id at
 --          the venue, valid_for_ms: how long the intent may wait, field, value, … of the intent]
+-- ARGV[7]  this server's time when the caller asked, ms, or "": an intent that lay in a line or in a
+--          stopped server is valid from then on, and not from its arrival
 --
 -- Returns for each order, flat: "admitted", oid | "repeat", canonical oid | "halted", why
 --       | "unregistered", "" | "client_oid_live", strategy/oid | "intents_full", depth
@@ -149,9 +151,13 @@ local function count_repeat(keys, args, idem)
   redis.call('PEXPIRE', keys[6], args[5])
 end
 
+local function expiry_of(args, order, now)
+  return string.format('%.0f', math.min(now, tonumber(args[7]) or now) + order[4])
+end
+
 local function store(keys, args, order, at, now)
   local oid, idem = order[1], order[2]
-  local expires_ms = string.format('%.0f', now + order[4])
+  local expires_ms = expiry_of(args, order, now)
   if idem ~= '' then
     redis.call('SET', keys[at + 1], oid, 'NX')
   end
@@ -202,8 +208,8 @@ local function end_unsent(keys, args, order, at, now, f)
     redis.call('SET', keys[at + 1], oid, 'NX', 'PX', args[5])
   end
   redis.call('HSET', keys[at], 'state', 'FAILED', 'status', 'FAILED', 'exists', 'false', 'reason',
-    NO_WORKER, 'created_ms', now, 'ended_ms', now, 'expires_ms',
-    string.format('%.0f', now + order[4]), unpack(order, 5))
+    NO_WORKER, 'created_ms', now, 'ended_ms', now, 'expires_ms', expiry_of(args, order, now),
+    unpack(order, 5))
   redis.call('ZADD', ended, now, oid)
   redis.call('HSET', keys[3], order[3], args[1] .. '/' .. oid .. '/ended')
   tell_not_sent(keys, args[1], now, f)

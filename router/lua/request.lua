@@ -7,7 +7,8 @@
 --          only with ws_fallback off
 -- ARGV[1]  request id   ARGV[2]  valid_for_ms   ARGV[3]  most intents waiting
 -- ARGV[4]  "cancel" | "modify" | "query"   ARGV[5]  strategy
--- ARGV[6…] field, value, … of the intent
+-- ARGV[6]  this server's time when the caller asked, ms, or "": the intent is valid from then on
+-- ARGV[7…] field, value, … of the intent
 --
 -- A halt stops modifies, never cancels or queries; only queries reach an order that has ended. The
 -- last request ids stand in the order, so a repeat whose reply was lost adds nothing, also behind newer
@@ -74,7 +75,7 @@ end
 
 local function request(keys, args)
   local valid_for_ms, most_intents = tonumber(args[2]), tonumber(args[3])
-  if not (valid_for_ms and most_intents) or #args % 2 == 0 then
+  if not (valid_for_ms and most_intents) or #args % 2 == 1 then
     return redis.error_reply('INVALID request: numbers or field pairs are malformed')
   end
   local known = redis.call('HMGET', keys[1], 'state', 'last_request', 'status')
@@ -113,12 +114,13 @@ local function request(keys, args)
     return {'no_worker', known[3]}
   end
   local fields = {}
-  for i = 6, #args do
-    fields[i - 5] = args[i]
+  for i = 7, #args do
+    fields[i - 6] = args[i]
   end
   local n = #fields
   fields[n + 1], fields[n + 2] = 'created_ms', now
-  fields[n + 3], fields[n + 4] = 'expires_ms', string.format('%.0f', now_ms + valid_for_ms)
+  fields[n + 3], fields[n + 4] = 'expires_ms',
+    string.format('%.0f', math.min(now_ms, tonumber(args[6]) or now_ms) + valid_for_ms)
   redis.call('HSET', keys[1], 'last_request', with_queued)
   redis.call('XADD', keys[2], '*', unpack(fields))
   return {'queued', known[3]}

@@ -63,6 +63,26 @@ def test_admit_writes_the_whole_order(client: Any) -> None:
     assert client.hget(KEYS.clients, fields["oid"]) == f"alpha/{fields['oid']}"
 
 
+@pytest.mark.parametrize(("late_ms", "left_ms"), [(400, 600), (5_000, -4_000), (-5_000, 1_000)])
+def test_an_intent_is_valid_from_when_it_was_asked_for(
+    client: Any, late_ms: int, left_ms: int
+) -> None:
+    """Never longer than from its arrival on, whatever the caller takes for the server's time."""
+    seconds, micros = client.time()
+    asked_ms = seconds * 1_000 + micros // 1_000 - late_ms
+    fields = intent()
+    admission = functions.Admission(fields, "alpha", 1_000)
+    call(client, functions.admit(KEYS, "alpha", [admission], caps=CAPS, asked_ms=asked_ms))
+    wish = cancel_fields(fields["oid"]) | {"request": "modify"}
+    call(
+        client,
+        functions.request(KEYS, "alpha", wish, valid_for_ms=1_000, caps=CAPS, asked_ms=asked_ms),
+    )
+    for _, queued in client.xrange(KEYS.intents("alpha")):
+        lived_ms = int(queued["expires_ms"]) - int(queued["created_ms"])
+        assert left_ms - 100 < lived_ms <= left_ms
+
+
 def test_admit_twice_with_one_oid_gives_one_intent_and_one_answer(client: "redis.Redis") -> None:
     fields = intent(idem="k")
     assert admit(client, fields) == admit(client, fields)

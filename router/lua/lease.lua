@@ -19,16 +19,21 @@
 -- An acquisition whose reply was lost is answered again as it was, with its own epoch: a second one would
 -- tell its taker that somebody owned the account since.
 --
--- A server is known by its run id: a restart and a failover change it, and may have lost what was
--- written last.
+-- A server is known by its run id and the id of its data's history: a restart or a failover changes
+-- one of them, and may have lost what was written last. The run id alone says nothing of a server that
+-- was a replica in between.
 --
 -- Returns {"owner", epoch, server time ms, when the lease before this one ended (ms, "" if none), the
 --          epoch before it ("" if the server lost those), server, server noted or ""} when acquired
 --       | {"owner", epoch, server time ms, server} when renewed | {"held", owner, ms left, epoch}
 --       | {"forgotten", epoch} | {"lost", current epoch, server time ms} | {"released", epoch, server time ms}
+local function told(section, field)
+  local text = redis.pcall('INFO', section)
+  return type(text) == 'string' and string.match(text, field .. ':(%w+)') or ''
+end
+
 local function server()
-  local told = redis.pcall('INFO', 'server')
-  return type(told) == 'string' and string.match(told, 'run_id:(%w+)') or ''
+  return told('server', 'run_id') .. told('replication', 'master_replid')
 end
 
 local function hold(keys, args, epoch, now_ms)
@@ -39,7 +44,7 @@ end
 -- Returns epoch, end of the lease before it and epoch before it, as an acquisition was answered that
 -- this call repeats; nil if it repeats none, or somebody owned the account since.
 local function answered(keys, args, current)
-  if not current or (args[8] or '') == '' then
+  if not current or (args[8] or '') == '' or tonumber(current) <= tonumber(args[3]) then
     return nil
   end
   local readable, last = pcall(cjson.decode, redis.call('HGET', keys[3], 'acquired') or '')

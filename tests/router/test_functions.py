@@ -215,6 +215,17 @@ def test_an_acquisition_whose_reply_was_lost_is_answered_again(client: Any, empt
     assert ask("w1/2")[1::3] == ["4", "3"], "somebody owned the account since"
 
 
+def test_a_repeated_acquisition_is_never_answered_below_what_its_taker_knows(client: Any) -> None:
+    """It met a newer owner between, and this server never heard of that one."""
+
+    def ask(known: int) -> Any:
+        one = functions.lease(KEYS, "acquire", owner="w", epoch=known, ttl_ms=3000, once="w/1")
+        return call(client, one)
+
+    assert ask(0)[1] == "1"
+    assert ask(2)[1] == "3"
+
+
 def restore(
     client: Any, fields: dict[str, str], epoch: int = 1, ended_ms: int | None = None
 ) -> Any:
@@ -322,12 +333,12 @@ def test_apply_takes_no_batch_whose_predecessor_the_server_lost(client: Any) -> 
 
 
 def test_the_lease_tells_which_server_it_is(client: Any) -> None:
-    run_id = client.info("server")["run_id"]
-    assert acquire(client)[5:] == [run_id, ""]
+    told = client.info("server")["run_id"] + client.info("replication")["master_replid"]
+    assert acquire(client)[5:] == [told, ""]
     renew = functions.lease(KEYS, "renew", owner="w1", epoch=1, ttl_ms=3000)
-    assert call(client, renew)[3] == run_id
+    assert call(client, renew)[3] == told
     client.hset(KEYS.status, "server", "another")
-    assert acquire(client)[5:] == [run_id, "another"]
+    assert acquire(client)[5:] == [told, "another"]
 
 
 def test_apply_writes_order_result_and_settlement_together(client: Any) -> None:

@@ -156,6 +156,11 @@ def test_doctor_never_shows_a_secret(
     assert "TEST_SECRET is not set" in found["findings"][-1]["seen"]
 
 
+def test_doctor_shows_a_name_as_it_is(shell: Shell, scene: Scene) -> None:
+    scene.register("maker[/a]")
+    assert "okx-main maker[/a]" in shell.run("doctor", "--only", "strategies")
+
+
 def test_doctor_of_a_strategy(shell: Shell, scene: Scene) -> None:
     words = ("doctor", "--only", "strategies", "--strategy")
     assert grades(shell.json(*words, "maker"))["okx-main maker"] == "ok"

@@ -119,4 +119,5 @@ def _show(found: list[Finding]) -> None:
     for one in found:
         mark = f"[{_COLOURS[one.grade]}]{one.grade.value:<4}[/]"
         advice = f"  [dim]-> {escape(one.advice)}[/dim]" if one.advice else ""
-        out.print(f"{mark}  {one.check:<{width}}  {escape(one.seen)}{advice}", soft_wrap=True)
+        check = escape(one.check.ljust(width))
+        out.print(f"{mark}  {check}  {escape(one.seen)}{advice}", soft_wrap=True)

@@ -4,17 +4,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from redis.exceptions import NoPermissionError, OutOfMemoryError, ResponseError
 
 from commands.link import connected
 from commands.options import AsJson, ConfigDir, RedisUrl, settings_from
 from commands.output import print_json
 from commands.survey import account_names
+from router import functions
 from router.contracts import ControlKind
-from router.errors import InvalidArgument
+from router.errors import Denied, InvalidArgument
 from router.keyspace import AccountKeys
 
 Account = Annotated[str, typer.Argument(help="The account.")]
-# As many as the register function keeps; the owner deletes what it has read.
+# As many as the halt function keeps; the owner deletes what it has read.
 _CONTROL_CAP = 10_000
 
 
@@ -53,7 +55,30 @@ def _set(account: str, why: str | None, redis_url: str | None, config_dir: Path 
 
 
 def write(client: Any, keys: AccountKeys, why: str | None) -> None:
-    """Set or remove the halt and wake the owner, both or neither."""
+    """Set or remove the halt and wake the owner, both or neither; also where memory is full.
+
+    Raises:
+        Denied: If memory is full, and the function that passes nonetheless cannot be called.
+    """
+    try:
+        client.fcall(*functions.halt(keys, why or "").fcall())
+    except ResponseError as error:
+        # No worker ever started, or an older one did; or the user may do plain commands only.
+        if not (functions.is_missing(error) or isinstance(error, NoPermissionError)):
+            raise
+        try:
+            _write_plainly(client, keys, why)
+        except OutOfMemoryError:
+            raise Denied(
+                "REDIS_FULL",
+                "Redis has reached its maxmemory, and FCALL or1_halt, which passes nonetheless, "
+                f"was refused ({error}); nothing was changed. Raise maxmemory; then start a worker "
+                "of this version, or allow the function (docs/access.md)",
+            ) from None
+
+
+def _write_plainly(client: Any, keys: AccountKeys, why: str | None) -> None:
+    """Do what the halt function does, but for the memory."""
     pipeline = client.pipeline(transaction=True)
     if why is None:
         pipeline.delete(keys.halt)

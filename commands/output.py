@@ -23,7 +23,9 @@ def console() -> "Console":
     """Return a console for tables on stdout."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
+    # No emoji: ":100:" in a key is no picture.
+    width = None if sys.stdout.isatty() else _PIPE_WIDTH
+    return Console(width=width, highlight=False, emoji=False)
 
 
 def print_json(value: Any) -> None:
@@ -38,10 +40,11 @@ def print_error(text: str) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> "Table":
     """Return a table of texts; "" stands for None."""
+    from rich.markup import escape
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    made = Table(title=escape(title), title_justify="left", title_style="bold", header_style="bold")
     for name in columns:
         made.add_column(name, overflow="fold")
     for row in rows:

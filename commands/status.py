@@ -47,10 +47,10 @@ def account_json(view: AccountView) -> dict[str, Any]:
 
 def _show(view: AccountView, now: int) -> None:
     out = console()
-    out.print(f"[bold]{view.account}[/bold]  {_owner(view)}")
+    out.print(f"[bold]{escape(view.account)}[/bold]  {_owner(view)}")
     for name, socket in view.sockets.items():
         since = f"{clock_time(socket.since_ms)} ({ago(socket.since_ms, now)})"
-        out.print(f"  {name} socket {socket.state} since {since}")
+        out.print(f"  {name} socket {socket.state} since {since}", markup=False)
     if view.resynced_ms:
         out.print(f"  last resync {clock_time(view.resynced_ms)} ({ago(view.resynced_ms, now)})")
     if view.halted is not None:
@@ -67,9 +67,10 @@ def _show(view: AccountView, now: int) -> None:
 def _show_metrics(metrics: Snapshot, now: int) -> None:
     out = console()
     standing = ", ".join(f"{count} {_words(name)}" for name, count in metrics.now.items())
-    out.print(f"  now {standing}")
+    out.print(f"  now {standing}", markup=False)
     happened = [f"{count} {_words(name)}" for name, count in metrics.counts.items() if count]
-    out.print(f"  since the worker started, {ago(metrics.since_ms, now)}: {', '.join(happened)}")
+    since = ago(metrics.since_ms, now)
+    out.print(f"  since the worker started, {since}: {', '.join(happened)}", markup=False)
     stages = [
         (name, one.count, _ms(one.p50_ms), _ms(one.p99_ms), _ms(one.most_ms))
         for name, one in metrics.stages.items()
@@ -94,7 +95,7 @@ def _ms(value: float) -> str:
 def _owner(view: AccountView) -> str:
     if not view.owner:
         return f"[red]no owner[/red] (last epoch {view.epoch}); start: order-router worker"
-    return (
+    return escape(
         f"owner {view.owner} (host {view.host}, pid {view.pid}), epoch {view.epoch}, "
         f"{view.worker or 'preparing'}, lease left {view.lease_left_ms} ms"
     )

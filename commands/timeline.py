@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from commands.link import connected
 from commands.options import AccountFilter, AsJson, ConfigDir, RedisUrl, settings_from
@@ -68,8 +69,9 @@ def order(
         print_json(asdict(found))
         return
     out = console()
-    out.print(f"[bold]{found.order.get('oid', oid)}[/bold]  {found.strategy} at {found.account}")
-    out.print(f"  {describe(found.order)}")
+    whose = escape(f"{found.strategy} at {found.account}")
+    out.print(f"[bold]{escape(found.order.get('oid', oid))}[/bold]  {whose}")
+    out.print(f"  {describe(found.order)}", markup=False)
     rows = [(clock_time(one.ts_ms), one.seq or "", one.what, one.detail) for one in found.moments]
     out.print(table("", ("time", "seq", "what", "detail"), rows))
 

@@ -167,7 +167,7 @@ def show_timeline(
     found = next((history for history in histories if history is not None), None)
     moments = [*(found.moments if found is not None else ()), *also]
     if not moments:
-        out.print(f"{oid}: Redis has no such order")
+        out.print(f"{oid}: Redis has no such order", markup=False)
         return
     moments.sort(key=lambda one: (one.ts_ms, one.seq))
     rows = [(clock_time(at.ts_ms), at.seq or "", at.what, at.detail) for at in moments]

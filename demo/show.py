@@ -47,7 +47,9 @@ def run(options: DemoOptions) -> int:
     finally:
         if options.keep or not good:
             # On stderr: stdout is the JSON's.
-            Console(stderr=True).print(f"logs and recordings: {folder}", soft_wrap=True)
+            Console(stderr=True).print(
+                f"logs and recordings: {folder}", soft_wrap=True, markup=False
+            )
         else:
             shutil.rmtree(folder, ignore_errors=True)
     return 0 if good else 1
@@ -66,7 +68,7 @@ def _play(stack: Stack, out: Console) -> Report:
         out.print("starting Redis, the simulated exchange, a worker, the jobs, the strategies")
     stack.start()
     if not options.as_json:
-        out.print(look_inside(stack.folder, stack.redis_url), soft_wrap=True)
+        out.print(look_inside(stack.folder, stack.redis_url), soft_wrap=True, markup=False)
     conductor = Conductor(
         schedule(options.faults, options.seconds, options.seed),
         stack.control,

@@ -3,7 +3,7 @@
 A ``Call`` is a value; the synchronous SDK and the asynchronous worker both send it with
 ``client.fcall(call.name, len(call.keys), *call.keys, *call.args)``. Every call may be repeated with
 the same arguments after a lost reply: it then changes nothing and answers the same (``gap`` widens
-its gap).
+its gap, ``halt`` wakes the owner once more).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,9 @@ from router.keyspace import AccountKeys
 LIBRARY = "order_router_1"
 """Named with the schema version: two versions can live on one server during an upgrade."""
 
-FILES = ("admit", "request", "release", "register", "lease", "apply", "restore", "gap", "trim")
+FILES = (
+    "admit", "request", "release", "register", "lease", "apply", "restore", "gap", "halt", "trim",
+)  # fmt: skip
 
 
 @cache
@@ -251,6 +253,11 @@ def gap(
     it is. Repeated, the gaps are wider, no more.
     """
     return Call("or1_gap", (keys.epoch, keys.seq, keys.halt), (epoch, skipped, halted, *strategies))
+
+
+def halt(keys: AccountKeys, why: str) -> Call:
+    """Return the call that halts trading, or with "" lets it go on, and wakes the owner."""
+    return Call("or1_halt", (keys.halt, keys.control), (why,))
 
 
 def trim(

@@ -126,7 +126,8 @@ class AccountKeys:
 
     @property
     def halt(self) -> str:
-        """String. Why trading is halted; absent when it is not."""
+        """String. Why trading is halted; absent when it is not. By the halt function; by gap on
+        a server that lost it."""
         return self._key("halt")
 
     @property

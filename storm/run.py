@@ -61,7 +61,7 @@ def _storm(options: StormOptions, out: Console, *, alone: bool) -> Report | None
         if options.keep or report is None or not report.good:
             # On stderr: stdout is the JSON's.
             Console(stderr=True).print(
-                f"seed {options.seed}: logs and recordings: {folder}", soft_wrap=True
+                f"seed {options.seed}: logs and recordings: {folder}", soft_wrap=True, markup=False
             )
         else:
             shutil.rmtree(folder, ignore_errors=True)

@@ -358,6 +358,7 @@ def example_calls() -> dict[str, Call]:
             now_ms=1,
         ),
         "gap": functions.gap(keys, 1, ["s"], skipped=1, halted=""),
+        "halt": functions.halt(keys, "why"),
         "trim": functions.trim(keys, "s", handled_ms=1, unhandled_ms=1, most=1),
     }
 

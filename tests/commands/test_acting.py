@@ -1,14 +1,16 @@
 """halt, resume and doctor."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from commands import checkup_redis
+from commands import checkup_redis, halt
 from demo.children import ROOT
 from demo.redis_server import temporary_server
 from router.contracts import ControlKind
+from router.errors import Denied
 from router.keyspace import AccountKeys
 from tests.commands.conftest import CONFIG, Scene, Shell
 
@@ -22,6 +24,72 @@ def test_halt_and_resume_set_the_key_and_wake_the_owner(shell: Shell, scene: Sce
     assert not scene.client.exists(scene.keys.halt)
     kinds = [fields["kind"] for _, fields in scene.client.xrange(scene.keys.control)]
     assert kinds[-2:] == [ControlKind.HALT, ControlKind.HALT]
+
+
+@pytest.fixture
+def memory_full(scene: Scene) -> Iterator[None]:
+    """Redis has reached its maxmemory."""
+    scene.client.config_set("maxmemory", 1)
+    try:
+        yield
+    finally:
+        scene.client.config_set("maxmemory", 0)
+
+
+@pytest.mark.usefixtures("memory_full")
+def test_halt_and_resume_pass_when_memory_is_full(shell: Shell, scene: Scene) -> None:
+    shell.run("halt", "okx-main", "--why", "stop")
+    assert scene.client.get(scene.keys.halt) == "stop"
+    shell.run("resume", "okx-main")
+    assert not scene.client.exists(scene.keys.halt)
+    notes = [fields for _, fields in scene.client.xrange(scene.keys.control)]
+    assert notes == [{"kind": "halt", "why": "stop"}, {"kind": "halt", "why": ""}]
+
+
+def test_halt_and_resume_need_no_function(shell: Shell, scene: Scene) -> None:
+    """No worker ever started there, or one of an older version did."""
+    scene.client.function_flush()
+    shell.run("halt", "okx-main", "--why", "stop")
+    assert scene.client.get(scene.keys.halt) == "stop"
+    shell.run("resume", "okx-main")
+    assert not scene.client.exists(scene.keys.halt)
+    notes = [fields for _, fields in scene.client.xrange(scene.keys.control)]
+    assert notes == [{"kind": "halt", "why": "stop"}, {"kind": "halt", "why": ""}]
+
+
+@pytest.mark.usefixtures("memory_full")
+def test_a_halt_that_is_refused_says_what_to_do(scene: Scene) -> None:
+    scene.client.function_flush()
+    with pytest.raises(Denied, match=r"REDIS_FULL: .*nothing was changed\. Raise maxmemory"):
+        halt.write(scene.client, scene.keys, "stop")
+    assert not scene.client.exists(scene.keys.halt, scene.keys.control)
+
+
+def test_an_operator_without_the_right_to_functions_may_halt(shell: Shell, scene: Scene) -> None:
+    """So were the rights documented before there was a function."""
+    rights = [one.replace(" +fcall|or1_halt", "") for one in documented_rights("halt")]
+    assert rights != documented_rights("halt")
+    scene.client.execute_command("ACL", "SETUSER", "operator", "on", ">stop", *rights)
+    try:
+        shell.redis_url = shell.redis_url.replace("redis://", "redis://operator:stop@")
+        shell.run("halt", "okx-main", "--why", "stop")
+        assert scene.client.get(scene.keys.halt) == "stop"
+    finally:
+        scene.client.acl_deluser("operator")
+
+
+@pytest.mark.usefixtures("memory_full")
+def test_the_documented_rights_suffice_to_halt_when_memory_is_full(
+    shell: Shell, scene: Scene
+) -> None:
+    rights = documented_rights("halt")
+    scene.client.execute_command("ACL", "SETUSER", "operator", "on", ">stop", *rights)
+    try:
+        shell.redis_url = shell.redis_url.replace("redis://", "redis://operator:stop@")
+        shell.run("halt", "okx-main", "--why", "stop")
+        assert scene.client.get(scene.keys.halt) == "stop"
+    finally:
+        scene.client.acl_deluser("operator")
 
 
 def grades(found: Any) -> dict[str, str]:
@@ -86,6 +154,11 @@ def test_doctor_never_shows_a_secret(
     monkeypatch.delenv("TEST_SECRET")
     found = shell.json("doctor", "--only", "config", code=1)
     assert "TEST_SECRET is not set" in found["findings"][-1]["seen"]
+
+
+def test_doctor_shows_a_name_as_it_is(shell: Shell, scene: Scene) -> None:
+    scene.register("maker[/a]")
+    assert "okx-main maker[/a]" in shell.run("doctor", "--only", "strategies")
 
 
 def test_doctor_of_a_strategy(shell: Shell, scene: Scene) -> None:

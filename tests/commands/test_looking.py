@@ -5,6 +5,7 @@ import time
 import orjson
 import pytest
 
+from commands.output import console, table
 from router.orders import acked
 from router.snapshot import RequestCount, Snapshot, StageSummary
 from tests.commands.conftest import Scene, Shell
@@ -137,6 +138,37 @@ def test_order_prints_the_whole_history(shell: Shell, scene: Scene) -> None:
     assert what[-2:] == ["told PENDING", "told FILLED"]
     assert "trade t1" in what
     assert "key k1" in shell.run("order", record.oid)
+
+
+@pytest.mark.parametrize("key", ["grid[btc]", "grid[/btc]", "grid:100:7", "[bold]", "grid\\[1]"])
+def test_order_shows_a_key_as_it_is(shell: Shell, scene: Scene, key: str) -> None:
+    assert f"key {key}" in shell.run("order", scene.admit("maker", key).oid)
+
+
+def test_order_shows_a_reason_and_a_strategy_as_they_are(shell: Shell, scene: Scene) -> None:
+    scene.register("maker[a]")
+    record = scene.admit("maker[a]")
+    reason = "[/x] 51008 [red]order[/red] failed"
+    scene.client.hset(scene.keys.order("maker[a]", record.oid), "reason", reason)
+    shown = shell.run("order", record.oid)
+    assert "maker[a] at okx-main" in shown
+    assert f"reason: {reason}" in shown
+
+
+def test_status_shows_an_owner_as_it_is(shell: Shell, scene: Scene) -> None:
+    scene.client.hset(scene.keys.lease, "owner", "host[/a]:100:")
+    scene.client.hset(scene.keys.status, "worker", "serving[b]")
+    shown = shell.run("status")
+    assert "owner host[/a]:100:" in shown
+    assert "serving[b]" in shown
+
+
+def test_a_title_is_shown_as_it_is() -> None:
+    out = console()
+    with out.capture() as shown:
+        out.print(table("[/a] at", ("time",), [("[now]",)]))
+    assert "[/a] at" in shown.get()
+    assert "[now]" in shown.get()
 
 
 def test_order_is_found_after_its_client_id_was_forgotten(shell: Shell, scene: Scene) -> None:

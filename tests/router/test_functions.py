@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from router import functions, ids
-from router.contracts import CreateIntent, Registration
+from router.contracts import ControlKind, CreateIntent, Registration
 from router.enums import OrderSide, OrderType
 from router.keyspace import AccountKeys
 
@@ -308,6 +308,36 @@ def test_a_gap_is_left_for_the_strategies_named_and_a_halt_kept_though_memory_is
         client.config_set("maxmemory", 0)
     assert client.get(KEYS.halt) == "by hand"
     assert client.hgetall(KEYS.seq) == {"alpha": "201", "beta": "200"}
+
+
+def test_a_halt_is_set_and_removed_and_the_owner_woken_each_time_though_memory_is_full(
+    client: Any,
+) -> None:
+    client.config_set("maxmemory", 1)
+    try:
+        assert call(client, functions.halt(KEYS, "by hand"))[0] == "halted"
+        assert call(client, functions.halt(KEYS, "by hand"))[0] == "halted"
+        assert client.get(KEYS.halt) == "by hand"
+        word, last_id = call(client, functions.halt(KEYS, ""))
+    finally:
+        client.config_set("maxmemory", 0)
+    assert word == "resumed"
+    assert not client.exists(KEYS.halt)
+    notes = client.xrange(KEYS.control)
+    assert [fields["why"] for _, fields in notes] == ["by hand", "by hand", ""]
+    assert {fields["kind"] for _, fields in notes} == {ControlKind.HALT}
+    assert notes[-1][0] == last_id
+
+
+@pytest.mark.parametrize(("keys", "args"), [((), ("x",)), ((KEYS.halt, KEYS.control), ())])
+def test_a_halt_by_hand_that_lacks_something_changes_nothing(
+    client: Any, keys: tuple[str, ...], args: tuple[str, ...]
+) -> None:
+    client.set(KEYS.halt, "before")
+    with pytest.raises(redis.exceptions.ResponseError, match="INVALID halt"):
+        call(client, functions.Call("or1_halt", keys, args))
+    assert client.get(KEYS.halt) == "before"
+    assert not client.exists(KEYS.control)
 
 
 def apply_result(client: Any, epoch: int, number: int) -> Any:

@@ -7,7 +7,7 @@ RouterError
     OutcomeUnknown        it may exist at the venue; query, never resend            .oid
     QueryFailed           the venue could not be asked; this says nothing about the order
     LeaseLost             another worker owns the account; stop                     .epoch
-    RedisUnavailable      Redis did not answer; what it says of the request is in the text
+    RedisUnavailable      Redis did not answer; what it says of the request is in the text  .oid
     ConfigError           fix the file or variable and start again                  .where
 """
 
@@ -64,7 +64,15 @@ class LeaseLost(RouterError):
 
 
 class RedisUnavailable(RouterError, ConnectionError):
-    """Redis did not answer; the text says whether the order may have been admitted."""
+    """Redis did not answer; the text says whether the order may have been admitted.
+
+    ``oid`` names the order whose request may have been taken; None where nothing was sent, or where
+    it speaks of several.
+    """
+
+    def __init__(self, problem: str, oid: str | None = None) -> None:
+        super().__init__(problem)
+        self.oid = oid
 
 
 class ConfigError(RouterError, ValueError):

@@ -69,7 +69,8 @@ class OrderDesk:
 
         Raises:
             InvalidArgument: If one form is wrong; none was admitted.
-            BatchIncomplete: If some were refused; it names the oids of the others.
+            BatchIncomplete: If some were refused or may be admitted (``.maybe``); it names the oids
+                of the others.
             RedisUnavailable: If they could not even be checked; none was admitted.
         """
         prepared = [(*self._prepare(form, via), self._life(form)) for form in forms]
@@ -211,7 +212,8 @@ class OrderDesk:
         """Return the oids of this strategy's open orders of ``symbol``, each asked to cancel.
 
         Raises:
-            BatchIncomplete: If some could not be asked to; it names the oids of the others.
+            BatchIncomplete: If some could not be, or may be asked to (``.maybe``); it names the
+                oids of the others.
             RedisUnavailable: If Redis did not answer; asking again is safe.
         """
         account = self._accounts.of_symbol(symbol, account_type)

@@ -27,7 +27,7 @@ from router.ids import strategy_tag
 from router.settings import Durability, Settings
 from strategy_sdk.accounts import Account
 from strategy_sdk.decode import fields_of
-from strategy_sdk.link import Link, LinkLost
+from strategy_sdk.link import Doubt, Link, LinkLost
 from strategy_sdk.server_time import ServerTime
 from strategy_sdk.timing import Timing
 
@@ -136,8 +136,8 @@ class Gateway:
     ) -> list[list[str] | RouterError]:
         """Return admit's answers for several create intents, sent together, in order.
 
-        An error stands where Redis refused the call that an intent was in: that one was not
-        admitted, while those of the other calls may be.
+        An error stands where Redis refused the call that an intent was in, which was not admitted
+        then, and RedisUnavailable with its oid where it may have been; the other calls stand alone.
         """
         admissions = [
             functions.Admission(
@@ -157,23 +157,34 @@ class Gateway:
             )
             for at in range(0, len(admissions), ADMIT_TOGETHER)
         ]
-        oids = ", ".join([fields["oid"] for fields, _, _ in intents])
-        maybe = (
-            f"order {oids} MAY have been admitted. Calling again with the same idempotency_key is "
-            "safe; without a key, ask with fetch_order first"
-        )
-        answers = self._fcall_all(calls, maybe)
-        if any(_is_unregistered(answer) for answer in answers):
-            _LOG.warning("%s is not registered at %s any more", self.strategy, account.id)
-            self.register(account, wake=True)
-            answers = self._fcall_all(calls, maybe)
         each: list[list[str] | RouterError] = []
-        for at, answer in enumerate(answers):
-            if isinstance(answer, RouterError):
-                each += [answer] * len(admissions[at * ADMIT_TOGETHER : (at + 1) * ADMIT_TOGETHER])
+        for at, answer in enumerate(self._admit_calls(account, calls)):
+            together = admissions[at * ADMIT_TOGETHER : (at + 1) * ADMIT_TOGETHER]
+            if isinstance(answer, LinkLost):
+                each += [_not_known(answer, one.fields["oid"]) for one in together]
+            elif isinstance(answer, RouterError):
+                each += [answer] * len(together)
             else:
                 each += [answer[word : word + 2] for word in range(0, len(answer), 2)]
         return each
+
+    def _admit_calls(self, account: Account, calls: Sequence[functions.Call]) -> list[Any]:
+        """Return the calls' answers, a RouterError or LinkLost in the place of one without."""
+        doubt = Doubt()
+        answers = self._each(calls, doubt)
+        again = [at for at, answer in enumerate(answers) if _is_unregistered(answer)]
+        if not again:
+            return answers
+        _LOG.warning("%s is not registered at %s any more", self.strategy, account.id)
+        try:
+            self.register(account, wake=True)
+            anew = self._each([calls[at] for at in again], doubt)
+        except RouterError as error:
+            why = LinkLost(True, _reason(error)) if doubt.sent else error
+            anew = [why] * len(again)
+        for at, answer in zip(again, anew, strict=True):
+            answers[at] = answer
+        return answers
 
     def request(
         self, account: Account, fields: Mapping[str, str], valid_for_ms: int | None = None
@@ -189,7 +200,11 @@ class Gateway:
     ) -> list[list[str] | RouterError]:
         """Return request's answers for several, sent together, in order.
 
-        An error stands where Redis refused one; it was not queued, while others may be.
+        An error stands where Redis refused one, which was not queued then, and RedisUnavailable
+        with its oid where it may have been; the others stand alone.
+
+        Raises:
+            RedisUnavailable: If Redis answered none.
         """
         asked_ms = self._time_of(account).latest_ms()
         calls = [
@@ -204,7 +219,17 @@ class Gateway:
             )
             for fields in requests
         ]
-        return self._fcall_all(calls, "the request MAY have been queued; ask again, that is safe")
+        maybe = "the request MAY have been queued; ask again, that is safe"
+        try:
+            answers = self._send(calls, Doubt())
+        except LinkLost as lost:
+            raise _unavailable(
+                lost, maybe, requests[0]["oid"] if len(calls) == 1 else None
+            ) from lost
+        return [
+            _unavailable(answer, maybe, fields["oid"]) if isinstance(answer, LinkLost) else answer
+            for fields, answer in zip(requests, answers, strict=True)
+        ]
 
     def await_reply(self, account: Account, request_id: str) -> str | None:
         """Return the worker's answer to a query as JSON; None if none came in time."""
@@ -325,33 +350,45 @@ class Gateway:
         return replies
 
     def _fcall(self, call: functions.Call, maybe: str) -> Any:
-        return _answer(self._fcall_all([call], maybe)[0])
+        answer = self._each([call], Doubt())[0]
+        return _answer(_unavailable(answer, maybe) if isinstance(answer, LinkLost) else answer)
 
-    def _fcall_all(self, calls: Sequence[functions.Call], maybe: str) -> list[Any]:
+    def _each(self, calls: Sequence[functions.Call], doubt: Doubt) -> list[Any]:
+        """Return the calls' answers as ``_send``; LinkLost for each if Redis answered none."""
+        try:
+            return self._send(calls, doubt)
+        except LinkLost as lost:
+            return [lost] * len(calls)
+
+    def _send(self, calls: Sequence[functions.Call], doubt: Doubt) -> list[Any]:
         """Return the functions' answers, an error of ours in the place of one that was refused.
 
-        Each call stands alone: one that is refused says nothing of the others, sent with it.
-        ``maybe`` says what a lost answer leaves open.
+        Each call stands alone: one that is refused says nothing of the others, sent with it. Where
+        one was refused that may have run before (``doubt``), LinkLost stands.
+
+        Raises:
+            LinkLost: If Redis answered none.
+            ConfigError: If it refused all; nothing was sent.
         """
+        if not calls:
+            return []
         commands: list[tuple[Any, ...]] = [("FCALL", *call.fcall()) for call in calls]
         if self._replicated:
             commands.append(functions.WAIT)
         try:
-            replies = self.link.call_many(commands)
-            if any(functions.is_missing(reply) for reply in replies):
-                self._load_functions(calls[0].keys[0])
-                replies = self.link.call_many(commands)
+            replies = self.link.call_many(commands, doubt=doubt)
+            missing = [functions.is_missing(reply) for reply in replies[: len(calls)]]
+            if any(missing):
+                doubt.sent = doubt.sent or not all(missing)  # somebody loaded it in between
+                self._load_functions(calls[0].keys[0], doubt)
+                replies = self.link.call_many(commands, doubt=doubt)
         except AuthenticationError as refusal:
             raise _refused(refusal) from refusal
-        except LinkLost as lost:
-            if lost.sent:
-                raise RedisUnavailable(f"Redis stopped answering: {lost}; {maybe}") from lost
-            raise RedisUnavailable(
-                f"Redis cannot be reached: {lost}. Nothing was sent; call again when it is back"
-            ) from lost
         if self._replicated:
             self._check_replicated(replies.pop(), calls[0].name)
-        return [_refused(one) if isinstance(one, ResponseError) else one for one in replies]
+        if doubt.sent:  # whatever refusal is left: that the library is missing yet again
+            replies = [LinkLost(True, one) if _is_no(one) else one for one in replies]
+        return [_refused(one) if _is_no(one) else one for one in replies]
 
     def _check_replicated(self, replicas: Any, name: str) -> None:
         """Log it if no replica has the last call; the answer to ``WAIT`` is given."""
@@ -365,14 +402,25 @@ class Gateway:
             *(self, name, functions.REPLICA_WITHIN_MS, why),
         )
 
-    def _load_functions(self, key: str) -> None:
-        """Load the functions on the server that has ``key``: on a Cluster one may be new."""
+    def _load_functions(self, key: str, doubt: Doubt) -> None:
+        """Load the functions on the server that has ``key``: on a Cluster one may be new.
+
+        Raises:
+            LinkLost: If they cannot be loaded; ``sent`` as the ``doubt`` about what needs them.
+            ConfigError: If the server refuses them, and there is none.
+        """
         _LOG.warning("the server lacks the function library %s; loading it", functions.LIBRARY)
         try:
             self.link.call("FUNCTION", "LOAD", functions.source(), at=key)
-        except ResponseError as refusal:
+        except LinkLost as lost:
+            raise LinkLost(doubt.sent, lost.cause) from lost
+        except (ResponseError, AuthenticationError) as refusal:
             if "already exists" in str(refusal):
                 return  # another process was faster
+            if doubt.sent:
+                raise LinkLost(True, refusal) from refusal
+            if isinstance(refusal, AuthenticationError):
+                raise
             raise ConfigError(
                 "redis",
                 f"the server lacks the function library {functions.LIBRARY} and this user may not "
@@ -387,12 +435,54 @@ def _answer(answer: _T | RouterError) -> _T:
     return answer
 
 
+def _is_no(reply: Any) -> bool:
+    return isinstance(reply, ResponseError)
+
+
 def _is_unregistered(answer: Any) -> bool:
-    return not isinstance(answer, RouterError) and "unregistered" in answer[::2]
+    return not isinstance(answer, (RouterError, LinkLost)) and "unregistered" in answer[::2]
+
+
+def _not_known(lost: LinkLost, oid: str) -> RedisUnavailable:
+    """Return the error of ours for a create that was not answered."""
+    maybe = (
+        f"order {oid} MAY have been admitted. Calling again with the same idempotency_key is "
+        "safe; without a key, ask with fetch_order first"
+    )
+    return _unavailable(lost, maybe, oid)
+
+
+def _unavailable(lost: LinkLost, maybe: str, oid: str | None = None) -> RedisUnavailable:
+    """Return the error of ours for what was not answered; ``maybe`` says what that leaves open."""
+    if not lost.sent:
+        error = RedisUnavailable(
+            f"Redis cannot be reached: {lost}. Nothing was sent; call again when it is back"
+        )
+    elif isinstance(lost.cause, (ResponseError, AuthenticationError)):
+        what = "Redis did not answer, and refused the repetition"
+        error = RedisUnavailable(f"{what} ({lost}); {maybe}", oid)
+    else:
+        error = RedisUnavailable(f"Redis stopped answering: {lost}; {maybe}", oid)
+    error.__cause__ = lost
+    return error
+
+
+def _reason(error: RouterError) -> Exception:
+    """Return what Redis said, without what we made of it, if that is where the error is from."""
+    cause = error.__cause__
+    if isinstance(cause, LinkLost):
+        return cause.cause
+    return cause if isinstance(cause, Exception) else error
 
 
 def _refused(refusal: Exception) -> RouterError:
     """Return the error of ours for a command that Redis refused; nothing was written then."""
+    error = _meaning_of(refusal)
+    error.__cause__ = refusal
+    return error
+
+
+def _meaning_of(refusal: Exception) -> RouterError:
     if isinstance(refusal, OutOfMemoryError):
         return Denied(
             "REDIS_FULL",

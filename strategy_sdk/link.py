@@ -1,8 +1,9 @@
 """Connections to Redis on which a call is repeated, unchanged, until it is answered or given up.
 
 Every function of the library answers a repetition as it answered first (router/functions.py), so a
-lost reply costs time, never a second order. redis-py's own retry is off: its default repeats up to
-ten times and cannot say whether anything was sent.
+lost reply costs time, never a second order. Only an answer counts: once a call was sent and not
+answered, a refusal of its repetition does not say that it never ran. redis-py's own retry is off:
+its default repeats up to ten times and cannot say whether anything was sent.
 """
 
 import random
@@ -10,12 +11,14 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import hiredis
 from redis import ConnectionPool
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
+from router import functions
 from router.servers import ServedElsewhere, Servers
 from strategy_sdk.timing import Timing
 
@@ -41,6 +44,14 @@ class LinkLost(Exception):
     def __init__(self, sent: bool, cause: Exception) -> None:
         super().__init__(str(cause))
         self.sent = sent
+        self.cause = cause
+
+
+@dataclass
+class Doubt:
+    """Whether a call was sent and not answered; one for all attempts at the same call."""
+
+    sent: bool = False
 
 
 def open_pool(servers: Servers, key: str, timing: Timing) -> ConnectionPool:
@@ -118,26 +129,35 @@ class Link:
             raise reply
         return reply
 
-    def call_many(self, commands: Sequence[Command], *, at: str = "") -> Replies:
+    def call_many(
+        self, commands: Sequence[Command], *, at: str = "", doubt: Doubt | None = None
+    ) -> Replies:
         """Return the answers to all commands, sent in one write; refusals stand in their place.
+
+        A function that was sent and not answered (``doubt``, noted there too) may have run: where
+        its repetition is refused to the end, a LinkLost stands instead. "Function not found" is
+        returned at once: no repetition helps until somebody loads it.
 
         Raises:
             LinkLost: If not all were answered within the retry time.
+            AuthenticationError: If Redis refuses the user, and no function may have run.
         """
         if not commands:
             return []
         key = at or ("" if self._place is None else key_of(commands[0]))
         give_up_at = time.monotonic() + self._retry_for_s
         pauses = backoff_s(0.01, 0.2)
-        sent = False
+        doubt = doubt or Doubt()
         while True:
             try:
-                return self._attempt(key, commands)
-            except LinkLost as lost:
-                sent = sent or lost.sent
-                if self._closed.is_set() or time.monotonic() >= give_up_at:
-                    raise LinkLost(sent, lost) from lost.__cause__
-                time.sleep(next(pauses))
+                replies = self._attempt_again(key, commands, doubt)
+            except LinkLost:
+                if self._is_over(give_up_at):
+                    raise
+            else:
+                if not _is_worth_repeating(replies) or self._is_over(give_up_at):
+                    return replies
+            time.sleep(next(pauses))
 
     def close(self) -> None:
         """Close the idle connections; a call under way ends with its try."""
@@ -148,6 +168,24 @@ class Link:
         """Close the connections that nobody uses now."""
         for idle in list(self._idle.values()):
             _drop(idle)
+
+    def _is_over(self, give_up_at: float) -> bool:
+        return self._closed.is_set() or time.monotonic() >= give_up_at
+
+    def _attempt_again(self, key: str, commands: Sequence[Command], doubt: Doubt) -> Replies:
+        """Return the answers of one attempt; LinkLost for a refusal that proves nothing."""
+        try:
+            replies = self._attempt(key, commands)
+        except LinkLost as lost:
+            doubt.sent = doubt.sent or lost.sent
+            raise LinkLost(doubt.sent, lost) from lost.__cause__
+        except AuthenticationError as refusal:
+            if doubt.sent and commands[0][0] == "FCALL":
+                raise LinkLost(True, refusal) from refusal
+            raise
+        if not doubt.sent:
+            return replies
+        return [_unproven(*each) for each in zip(commands, replies, strict=True)]
 
     def _attempt(self, key: str, commands: Sequence[Command]) -> Replies:
         sent, idle = False, self._idle[self.place(key)]
@@ -198,6 +236,17 @@ class Link:
             return self._idle[self.place(key)].pop()
         except IndexError:
             return self.new_connection(key)
+
+
+def _unproven(command: Command, reply: Any) -> Any:
+    """Return what a reply is worth if the command may have run before."""
+    refused = isinstance(reply, ResponseError) and not functions.is_missing(reply)
+    return LinkLost(True, reply) if refused and command[0] == "FCALL" else reply
+
+
+def _is_worth_repeating(replies: Replies) -> bool:
+    lost = any(isinstance(reply, LinkLost) for reply in replies)
+    return lost and not any(functions.is_missing(reply) for reply in replies)
 
 
 def _drop(idle: deque[Wire]) -> None:

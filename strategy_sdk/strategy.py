@@ -118,7 +118,8 @@ class Strategy:
 
         Raises:
             InvalidArgument: If one order is wrong; none was admitted.
-            BatchIncomplete: If some were refused; it names the oids of the others.
+            BatchIncomplete: If some were refused or may be admitted (``.maybe``); it names the oids
+                of the others.
             RedisUnavailable: If they could not even be checked; none was admitted.
         """
         scope = self._scope("strategy")
@@ -145,7 +146,8 @@ class Strategy:
         """Return the oids of this strategy's open orders of ``symbol``, each asked to cancel.
 
         Raises:
-            BatchIncomplete: If some could not be asked to; it names the oids of the others.
+            BatchIncomplete: If some could not be, or may be asked to (``.maybe``); it names the
+                oids of the others.
             RedisUnavailable: If Redis did not answer; asking again is safe.
         """
         return self._running("cancel_all_orders").desk.cancel_all(symbol, account_type)

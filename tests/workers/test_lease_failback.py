@@ -1,4 +1,4 @@
-"""A server that was a replica in between has the run id it had, and may lack what was written last."""
+"""A server that was a replica in between has the run id it had, and may lack the last writes."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -266,9 +266,12 @@ class Doubts:
         else:
             settled = record.ended or _has_terms(flight)
         if settled:
-            self._on.teller.request(record, flight.kind, _CONFIRMED, why)
-            self._desk.finish(flight, _CONFIRMED)
+            self._change_confirmed(flight, why)
         return settled
+
+    def _change_confirmed(self, flight: Flight, why: str) -> None:
+        self._on.teller.request(flight.record, flight.kind, _CONFIRMED, why)
+        self._desk.finish(flight, _CONFIRMED)
 
     async def _refused_change(self, flight: Flight, why: str) -> None:
         """Tell the truth after "already filled, canceled or unknown" (C10)."""
@@ -288,6 +291,10 @@ class Doubts:
         if record.state is State.CANCELED and flight.kind is RequestKind.CANCEL:
             self._desk.finish(flight)  # what was wished for has happened, and was told
             return
+        if flight.sends > 1 and not record.ended and _is_modified(flight):
+            # A copy whose answer was lost was done; the refused one had nothing left to change.
+            self._change_confirmed(flight, f"an earlier copy was done; of the last: {why}")
+            return
         if record.ended:
             self._on.teller.request(
                 record,
@@ -304,6 +311,11 @@ class Doubts:
 def _is_seen(record: OrderRecord) -> bool:
     """Whether the venue has acknowledged or shown the order."""
     return record.state not in UNSEEN or bool(record.acked_ms)
+
+
+def _is_modified(flight: Flight) -> bool:
+    """Whether this is a modify, and the order has the terms that it asked for."""
+    return flight.kind is RequestKind.MODIFY and _has_terms(flight)
 
 
 def _has_terms(flight: Flight) -> bool:

@@ -53,8 +53,15 @@ class Asking:
     whole: bool
 
 
+def _nobody(symbol: str, venue_id: str) -> OrderRecord | None:
+    return None
+
+
 class Inquiry:
-    """Queries of one account, by REST."""
+    """Queries of one account, by REST.
+
+    ``holder`` returns the order that is known to have this symbol and venue id; None if none is.
+    """
 
     def __init__(
         self,
@@ -62,11 +69,13 @@ class Inquiry:
         rest: RestClient,
         clock: Clock,
         instruments: Callable[[], Instruments],
+        holder: Callable[[str, str], OrderRecord | None] = _nobody,
     ) -> None:
         self._venue = venue
         self._rest = rest
         self._clock = clock
         self._instruments = instruments
+        self._holder = holder
         # Many orders in doubt at once, as after a takeover, share the lists of a symbol.
         self._orders: Shared[list[OrderReport]] = Shared()
         self._fills: Shared[list[Fill]] = Shared()
@@ -250,14 +259,24 @@ class Inquiry:
     def is_ours(self, record: OrderRecord, what: OrderReport | Fill) -> bool:
         """Whether it speaks of this order, not of an earlier one with the same client id.
 
-        OKX and Binance free a client id once its order has ended, and answer with the latest.
+        OKX and Binance free a client id once its order has ended, and answer with the latest. That
+        may be one that ended a moment ago, while this one is on its way or never came.
         """
         if record.venue_id:
             return not what.venue_id or record.venue_id == what.venue_id
+        if self._is_anothers(record, what):
+            return False
         made_ms = what.created_ms if isinstance(what, OrderReport) else what.ts_ms
         if not made_ms or not record.created_ms:
             return True
         return made_ms >= self._in_venue_time(record.created_ms) - OLDER_ORDER_MS
+
+    def _is_anothers(self, record: OrderRecord, what: OrderReport | Fill) -> bool:
+        if not what.venue_id:
+            return False
+        holder = self._holder(what.symbol or record.symbol, what.venue_id)
+        mine = record.strategy, record.oid
+        return holder is not None and (holder.strategy, holder.oid) != mine
 
     def _of(self, record: OrderRecord, fills: Iterable[Fill]) -> tuple[Fill, ...]:
         named = (fill for fill in fills if _names(record, fill.client_id, fill.venue_id))

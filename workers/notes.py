@@ -1,10 +1,12 @@
 """Takes the notes that come by the account's control stream and by its arrivals."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 
 from router.contracts import ControlKind
-from router.evidence import read_report
+from router.evidence import OrderReport, read_report
 from router.keyspace import AccountKeys
+from router.orders import OrderRecord
 from workers.checks import Checks
 from workers.inbox import Inbox
 from workers.intake import Entry
@@ -12,6 +14,8 @@ from workers.resync import Resync
 from workers.startup import Startup
 from workers.statements import Statements
 from workers.teller import Teller
+
+log = logging.getLogger(__name__)
 
 
 class Notes:
@@ -28,6 +32,7 @@ class Notes:
         checks: Checks,
         *,
         resync_now: Callable[[], Awaitable[None]],
+        is_ours: Callable[[OrderRecord, OrderReport], bool],
     ) -> None:
         self._keys = keys
         self._teller = teller
@@ -37,6 +42,7 @@ class Notes:
         self._statements = statements
         self._checks = checks
         self._resync_now = resync_now
+        self._is_ours = is_ours
 
     async def take(self, stream: str, entries: list[Entry]) -> None:
         """Take notes in order; one that says nothing we know goes to the dead letters."""
@@ -74,4 +80,8 @@ class Notes:
             except ValueError as error:
                 self._teller.dead_letter(self._keys.control, entry_id, fields, str(error))
                 return
-            await self._checks.take(record, report)
+            if self._is_ours(record, report):
+                await self._checks.take(record, report)
+            else:
+                # A job knows one order; of an earlier one with its client id the owner knows.
+                log.info("%s: a job took another order's report for its own", record.oid)

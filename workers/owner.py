@@ -99,7 +99,7 @@ class Owner:
             now_ms=clock.redis_ms,
             metrics=metrics,
         )
-        inquiry = Inquiry(venue, rest, clock, lambda: self._on.instruments)
+        inquiry = Inquiry(venue, rest, clock, lambda: self._on.instruments, registry.of_venue_id)
         self._on = Wiring(
             account=setup.name,
             venue=venue,
@@ -189,6 +189,7 @@ class Owner:
             *(self._keys, self._teller, self._startup, self._resync),
             *(self._inbox, self._statements, self._checks),
             resync_now=self._resync_now,
+            is_ours=on.inquiry.is_ours,
         )
         self._publisher = Publisher(
             self._client, self._keys, on.metrics, on.clock, settings.metrics

@@ -67,12 +67,16 @@ class Registry:
 
         The venue id decides, since a client id may be used again once its order has ended.
         """
-        if venue_id and (record := self._by_venue.get((symbol, venue_id))) is not None:
+        if (record := self.of_venue_id(symbol, venue_id)) is not None:
             return record
         record = self._by_client.get(client_id) if client_id else None
         if record is not None and record.venue_id and venue_id and record.venue_id != venue_id:
             return None
         return record
+
+    def of_venue_id(self, symbol: str, venue_id: str) -> OrderRecord | None:
+        """Return the order that the venue knows by this id; None if that is not known."""
+        return self._by_venue.get((symbol, venue_id)) if venue_id else None
 
     def note_venue_id(self, record: OrderRecord) -> None:
         """Make the order findable by its venue id once that is known."""

@@ -264,14 +264,22 @@ def create_in_doubt(
     now_ms = clock.monotonic_ms()
     venue = LadderVenue(answers, now_ms + late_ms, clock, clock.now_ms() + 5)
     instruments = Instruments([linear_perpetual(SYMBOL)])
+    registry = Registry()
+    inquiry = Inquiry(
+        cast(Venue, venue),
+        cast(RestClient, venue),
+        clock,
+        lambda: instruments,
+        registry.of_venue_id,
+    )
     wiring = Wiring(
         account="okx-main",
         venue=cast(Venue, venue),
         orders=rules,
         clock=clock,
-        registry=Registry(),
+        registry=registry,
         teller=cast(Teller, notes),
-        inquiry=Inquiry(cast(Venue, venue), cast(RestClient, venue), clock, lambda: instruments),
+        inquiry=inquiry,
         rest=cast(RestClient, venue),
         instruments=instruments,
     )

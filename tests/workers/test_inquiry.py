@@ -8,11 +8,13 @@ import pytest
 
 from router.evidence import Fill, OrderReport
 from router.outcomes import Rung
+from router.state import State
 from strategy_sdk.testing import linear_perpetual
 from tests.workers.listing_venue import ListingVenue
 from tests.workers.samples import SYMBOL, record, report
 from workers.clock import Clock
 from workers.inquiry import Asking, Inquiry
+from workers.registry import Registry
 from workers.venue import (
     Instruments,
     Proof,
@@ -61,6 +63,35 @@ def test_pushes_of_an_earlier_order_with_the_same_client_id_are_not_this_ones(
     assert inquiry().is_ours(mine, pushed) is ours
     mine.venue_id = "b"
     assert not inquiry().is_ours(mine, pushed), "the venue's own id decides once it is known"
+
+
+def test_what_the_venue_says_of_another_known_order_is_not_this_ones() -> None:
+    """The first ended at once, and its client id was used again: no clock tells them apart."""
+    registry = Registry()
+    first = record("o0", client_id="c-o1", state=State.FILLED, created_ms=MADE_MS)
+    mine = record("o1", venue_id="", created_ms=MADE_MS + 1_500)
+    registry.add(first)
+    registry.add(mine)
+    nothing: Any = None
+    one = Inquiry(nothing, nothing, Clock(), Instruments, registry.of_venue_id)
+    trade = Fill("t1", Decimal(1), Decimal(9), MADE_MS, client_id="c-o1", venue_id="v-o0")
+    listed = report("o1", venue_id="v-o0", created_ms=MADE_MS)
+    assert one._pick(mine, [listed]).rung is Rung.NOT_FOUND
+    assert one._from_fills(mine, [trade]).rung is Rung.NOT_FOUND
+    assert one.is_ours(first, listed)
+    assert one.is_ours(first, trade)
+    its_own = report("o1", venue_id="v-o1", created_ms=MADE_MS + 1_505)
+    assert one._pick(mine, [listed, its_own]).report is its_own
+    assert one.is_ours(mine, report("o1", venue_id="", created_ms=MADE_MS + 1_505))
+
+
+def test_what_is_known_as_this_ones_is_this_ones() -> None:
+    """The order may be in other hands as another copy, which has learned the venue id already."""
+    registry, mine = Registry(), record("o1", venue_id="", created_ms=MADE_MS)
+    registry.add(record("o1", created_ms=MADE_MS))
+    nothing: Any = None
+    one = Inquiry(nothing, nothing, Clock(), Instruments, registry.of_venue_id)
+    assert one.is_ours(mine, report("o1", created_ms=MADE_MS))
 
 
 class TwoRequests:

@@ -9,14 +9,17 @@ import itertools
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 import pytest
 
 from router.enums import WsOrderResultType as Result
+from router.orders import OrderRecord
 from router.outcomes import Verdict
 from router.settings import OrderSettings
 from router.state import State
 from tests.workers.ladder_world import LATE_SHOWS, Ended, Says, World, create_in_doubt
+from tests.workers.samples import record
 from tests.workers.virtual_time import VirtualLoop
 from workers.venue import Proof
 
@@ -226,6 +229,27 @@ def test_a_refused_second_copy_whose_first_is_absent_is_rejected(runner: "asynci
 
     result = (Result.ACK_REJECTED.value, "false")
     assert runner.run(refused()) == Ended((result,), State.FAILED, copies=0, handed=False)
+
+
+@pytest.mark.parametrize("fallback", [True, False])
+def test_the_report_of_another_known_order_with_the_same_client_id_is_not_this_ones(
+    runner: "asyncio.Runner", fallback: bool
+) -> None:
+    """It was filled at once, and its client id used again: the venue answers with it until then."""
+
+    async def reused() -> tuple[Ended, OrderRecord]:
+        answers = (Says.FILLED, Says.NOTHING, Says.FILLED, Says.FILLED)
+        one = world(Case(answers, expiry_passes=True, fallback=fallback, valid=True))
+        made_ms, second = one.venue.born_ms, one.flight.record
+        second.created_ms = made_ms + 1_500
+        first = record("o0", client_id="c-o1", venue_id="v-o1", state=State.FILLED)
+        one.wiring.registry.add(first)
+        one.wiring.registry.add(second)
+        return await one.resolve(), second
+
+    ended, second = runner.run(reused())
+    assert ended == (SENT_BY_REST if fallback else ABSENT)
+    assert (second.venue_id, second.filled) == ("v-o2" if fallback else "", Decimal(0))
 
 
 def test_a_venue_that_throttles_is_not_asked_the_other_rungs(runner: "asyncio.Runner") -> None:

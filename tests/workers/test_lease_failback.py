@@ -30,10 +30,8 @@ def follow(replica: Any, master: Any, port: int) -> None:
 
     def synced() -> bool:
         told, its = replica.info("replication"), master.info("replication")
-        return (
-            told.get("master_link_status") == "up"
-            and told["slave_repl_offset"] == its["master_repl_offset"]
-        )
+        up = told.get("master_link_status") == "up"
+        return up and bool(told["slave_repl_offset"] == its["master_repl_offset"])
 
     until(synced, "the replica has all")
 

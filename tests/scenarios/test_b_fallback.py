@@ -201,7 +201,9 @@ def test_b9_a_refusal_by_rest_is_told_with_the_venues_reason(stack: Stack) -> No
         drop_trade_socket(stack, faults)
         code, why = stack.venue.refusal, "Insufficient USDT balance"
         faults.enter_context(
-            stack.control.fault("reject", count=1, match=stack.here | {"op": "place"}, code=code, msg=why)
+            stack.control.fault(
+                "reject", count=1, match=stack.here | {"op": "place"}, code=code, msg=why
+            )
         )
         oid = strategy.buy()
         failed = strategy.wait_for(oid, "failed")

@@ -6,6 +6,7 @@ from typing import Any, cast
 from unittest.mock import AsyncMock
 
 import pytest
+import redis.exceptions
 
 from router.keyspace import GROUP, AccountKeys
 from router.servers import Servers
@@ -13,19 +14,21 @@ from workers import intake as intake_module
 from workers import outbox
 from workers.clients import connect
 from workers.intake import Entry, Intake, OnIntents
+from workers.line import Line
 
 
 def reading_alpha(
     client: Any,
     keys: AccountKeys,
     *,
+    epoch: int = 1,
     count: int = 10,
     on_intents: OnIntents,
     on_inherited: OnIntents = AsyncMock(),  # noqa: B008 - it remembers nothing that matters
 ) -> Intake:
-    """Return an intake of epoch 1 whose owner may always read."""
+    """Return an intake whose owner may always read."""
     intake = Intake(
-        *(client, keys, 1),
+        *(client, keys, epoch),
         count=count,
         on_intents=on_intents,
         on_inherited=on_inherited,
@@ -38,6 +41,23 @@ def reading_alpha(
     )
     intake.watch(["alpha"])
     return intake
+
+
+def into(name: str, taken: list[tuple[str, str]]) -> OnIntents:
+    """Return a taker that notes under ``name`` what it was given."""
+
+    async def take(strategy: str, entries: list[Entry]) -> None:
+        taken.extend((name, entry_id) for entry_id, _ in entries)
+
+    return take
+
+
+async def waiting_for_alpha(client: Any, keys: AccountKeys, number: int) -> list[str]:
+    """Return the ids of so many entries, in their order; the streams and groups are there, too."""
+    stream = keys.intents("alpha")
+    for name in (keys.control, keys.arrivals, stream):
+        await client.xgroup_create(name, GROUP, "0", mkstream=True)
+    return [await client.xadd(stream, {"n": one}) for one in range(number)]
 
 
 async def test_a_silent_server_holds_no_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,9 +90,7 @@ async def test_all_that_a_lost_read_was_given_is_found_page_by_page(redis_url: s
     keys = AccountKeys("okx-main", "intake")
     client = connect(Servers(redis_url), "")
     stream = keys.intents("alpha")
-    for name in (keys.control, keys.arrivals, stream):
-        await client.xgroup_create(name, GROUP, "0", mkstream=True)
-    given = [await client.xadd(stream, {"n": number}) for number in range(5)]
+    given = await waiting_for_alpha(client, keys, 5)
     await client.xreadgroup(GROUP, "epoch-1", {stream: ">"})  # nobody sees this reply
     taken: list[str] = []
     found = asyncio.Event()
@@ -101,21 +119,13 @@ async def test_only_what_others_were_given_is_inherited_and_comes_first(
     keys = AccountKeys("okx-main", "inherit")
     client = connect(Servers(redis_url), "")
     stream = keys.intents("alpha")
-    for name in (keys.control, keys.arrivals, stream):
-        await client.xgroup_create(name, GROUP, "0", mkstream=True)
-    given = [await client.xadd(stream, {"n": number}) for number in range(7)]
+    given = await waiting_for_alpha(client, keys, 7)
     for number in range(7):
         reader = "epoch-1" if number in (1, 4) else f"epoch-{-(number % 2)}"
         await client.xreadgroup(GROUP, reader, {stream: ">"}, count=1)
     taken: list[tuple[str, str]] = []
-
-    def into(name: str) -> Any:
-        async def take(strategy: str, entries: list[Entry]) -> None:
-            taken.extend((name, entry_id) for entry_id, _ in entries)
-
-        return take
-
-    intake = reading_alpha(client, keys, on_intents=into("own"), on_inherited=into("inherited"))
+    own, inherited_too = into("own", taken), into("inherited", taken)
+    intake = reading_alpha(client, keys, on_intents=own, on_inherited=inherited_too)
     await intake.inherit()
     inherited = [given[number] for number in (0, 2, 3, 5, 6)]
     assert taken == [("inherited", entry_id) for entry_id in inherited]
@@ -127,4 +137,64 @@ async def test_only_what_others_were_given_is_inherited_and_comes_first(
     assert taken[0] == ("inherited", given[6])
     assert {entry_id for _, entry_id in taken[1:]} == set(given), "all are ours by now"
     await intake._line.close()
+    await client.aclose()
+
+
+@pytest.mark.parametrize("lost", ["no reply", "first", "late"])
+async def test_what_a_lost_server_may_have_given_out_is_inherited_whatever_reply_is_lost(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    """``late``: the server serves the read once the owner has asked again, and found nothing."""
+    keys = AccountKeys("okx-main", "waiting")
+    client = connect(Servers(redis_url), "")
+    before = await waiting_for_alpha(client, keys, 3)
+    await client.xreadgroup(GROUP, "epoch-0", {keys.intents("alpha"): ">"}, count=1)
+    taken: list[tuple[str, str]] = []
+    own, inherited = into("own", taken), into("inherited", taken)
+    intake = reading_alpha(client, keys, count=2, on_intents=own, on_inherited=inherited)
+    late: list[bytes] = []
+    asked = Line.ask
+
+    async def ask(line: Line, packed: bytes) -> Any:
+        if lost == "no reply" or late or keys.intents("alpha").encode() not in packed:
+            return await asked(line, packed)
+        late.append(packed)
+        if lost == "first":
+            await asked(line, packed)
+        raise redis.exceptions.ConnectionError("the reply is lost")
+
+    monkeypatch.setattr(Line, "ask", ask)
+    if lost == "late":
+        await client.xgroup_setid(keys.intents("alpha"), GROUP, before[-1])  # nothing waits, yet
+    await intake.inherit_all()
+    if lost == "late":
+        await client.xgroup_setid(keys.intents("alpha"), GROUP, before[0])
+        await intake._line.ask(late[0])
+        assert taken == [("inherited", before[0])]
+        await intake.look_again()
+    assert list(dict.fromkeys(taken))[:3] == [("inherited", entry_id) for entry_id in before]
+    taken.clear()
+    await intake.look_again()
+    assert {entry_id for _, entry_id in taken} == set(before), "they are ours by now"
+    successor = reading_alpha(client, keys, epoch=2, on_intents=own, on_inherited=inherited)
+    taken.clear()
+    await successor.inherit()
+    assert taken == [("inherited", entry_id) for entry_id in before]
+    await intake._line.close()
+    await client.aclose()
+
+
+async def test_what_an_owner_that_died_while_taking_over_was_given_is_inherited(
+    redis_url: str,
+) -> None:
+    keys = AccountKeys("okx-main", "died")
+    client = connect(Servers(redis_url), "")
+    given = await waiting_for_alpha(client, keys, 3)
+    taken: list[tuple[str, str]] = []
+    await client.xreadgroup(GROUP, "waited-0", {keys.intents("alpha"): ">"})
+    intake = reading_alpha(
+        client, keys, on_intents=into("own", taken), on_inherited=into("inherited", taken)
+    )
+    await intake.inherit()
+    assert taken == [("inherited", entry_id) for entry_id in given]
     await client.aclose()

@@ -18,7 +18,7 @@ import redis.exceptions
 
 from router.keyspace import GROUP, AccountKeys
 from workers.line import Line, pack
-from workers.outbox import NO_ANSWER, persistently
+from workers.outbox import NO_ANSWER, persistently, until_answered
 
 log = logging.getLogger(__name__)
 
@@ -212,13 +212,26 @@ class Intake:
         """Take a stream's entries that are pending under us; those taken before are known."""
         start = "0"
         while True:
-            packed = self._pack([stream], start, self._consumer)
-            reply = await persistently(lambda packed=packed: self._line.ask(packed))  # type: ignore[misc]
+            reply = await until_answered(lambda at=start: self._read_own(stream, at))  # type: ignore[misc]
             [(_, entries)] = reply.items() if isinstance(reply, dict) else reply
             if not entries:
                 return
             start = entries[-1][0]
             await self._take(reply)
+
+    async def _read_own(self, stream: str, start: str) -> Any:
+        """Return a reply of a stream's entries that are pending under us.
+
+        Raises:
+            ConnectionError, TimeoutError: If none came, once it is known whether Redis is the
+                server that it was: the connection opened next is the one that new entries are read
+                on.
+        """
+        try:
+            return await self._line.ask(self._pack([stream], start, self._consumer))
+        except NO_ANSWER:
+            await persistently(self._same_server)
+            raise
 
     async def _read(self, block_ms: int) -> Any:
         """Return a reply of new entries; the command's bytes change with the strategies only."""

@@ -1,7 +1,9 @@
 """Reading intents from a server that takes connections and says nothing."""
 
 import asyncio
+import contextlib
 import socket
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 from unittest.mock import AsyncMock
 
@@ -25,6 +27,7 @@ def reading_alpha(
     count: int = 10,
     on_intents: OnIntents,
     on_inherited: OnIntents = AsyncMock(),  # noqa: B008 - it remembers nothing that matters
+    same_server: Callable[[], Awaitable[None]] = AsyncMock(),  # noqa: B008 - as above
 ) -> Intake:
     """Return an intake whose owner may always read."""
     intake = Intake(
@@ -37,7 +40,7 @@ def reading_alpha(
         may_read=lambda: True,
         look_every_s=60,
         forgotten=AsyncMock(return_value=True),
-        same_server=AsyncMock(),
+        same_server=same_server,
     )
     intake.watch(["alpha"])
     return intake
@@ -198,3 +201,40 @@ async def test_what_an_owner_that_died_while_taking_over_was_given_is_inherited(
     await intake.inherit()
     assert taken == [("inherited", entry_id) for entry_id in given]
     await client.aclose()
+
+
+async def test_which_server_it_is_is_asked_after_any_lost_connection(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While an entry of our own is looked up, too: new ones are read on the same connection."""
+    keys = AccountKeys("okx-main", "reopened")
+    client = connect(Servers(redis_url), "")
+    await waiting_for_alpha(client, keys, 1)
+    await client.xreadgroup(GROUP, "epoch-1", {keys.intents("alpha"): ">"})
+    events: list[str] = []
+    read_on, asked = asyncio.Event(), Line.ask
+
+    async def ask(line: Line, packed: bytes) -> Any:
+        if b">" not in packed and "lost" not in events:
+            events.append("lost")
+            await line.close()
+            raise redis.exceptions.ConnectionError("a failover")
+        events.append("read" if b">" in packed else "look")
+        if events[-1] == "read" and "lost" in events:
+            read_on.set()
+        return await asked(line, packed)
+
+    async def same_server() -> None:
+        events.append("which")
+
+    monkeypatch.setattr(Line, "ask", ask)
+    monkeypatch.setattr(intake_module, "BLOCK_MS", 1)
+    intake = reading_alpha(client, keys, on_intents=AsyncMock(), same_server=same_server)
+    reading = asyncio.create_task(intake.run())
+    async with asyncio.timeout(60):
+        await read_on.wait()
+    reading.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await reading
+    await client.aclose()
+    assert events[:5] == ["which", "read", "lost", "which", "look"]

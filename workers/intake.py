@@ -18,7 +18,7 @@ import redis.exceptions
 
 from router.keyspace import GROUP, AccountKeys
 from workers.line import Line, pack
-from workers.outbox import NO_ANSWER, persistently
+from workers.outbox import NO_ANSWER, persistently, until_answered
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Intake:
         self._notes = (keys.control, keys.arrivals)
         self._strategies: dict[str, str] = {}  # stream → strategy
         self._line = Line(client)
-        self._packed: dict[int | None, bytes] = {}
+        self._packed: dict[int, bytes] = {}
 
     def __repr__(self) -> str:
         return f"Intake({self._keys.account}, {len(self._strategies)} strategies)"
@@ -92,14 +92,18 @@ class Intake:
             await self._inherit(strategy)
 
     async def inherit_all(self) -> None:
-        """Take over what waits as well: the last owner may have been given it by a lost server."""
+        """Take over what waits as well: the last owner may have been given it by a lost server.
+
+        It is read as somebody else and inherited from there: what a lost or late reply held is then
+        never taken for an entry of ours that was given to nobody before.
+        """
+        while notes := await persistently(lambda: self._read_waiting(self._notes, self._consumer)):
+            for stream, entries in text_entries(notes):
+                await self._on_control(stream, entries)
+        nobody = f"waited-{self._epoch}"
+        while await persistently(lambda: self._read_waiting(self._strategies, nobody)):
+            pass
         await self.inherit()
-        while reply := await persistently(lambda: self._read(None)):
-            for stream, entries in text_entries(reply):
-                if stream in self._notes:
-                    await self._on_control(stream, entries)
-                elif stream in self._strategies:
-                    await self._on_inherited(self._strategies[stream], entries)
 
     async def look_again(self) -> None:
         """Take what was given to others, and to reads of our own that nobody awaits any more.
@@ -208,27 +212,49 @@ class Intake:
         """Take a stream's entries that are pending under us; those taken before are known."""
         start = "0"
         while True:
-            packed = self._pack([stream], start, None)
-            reply = await persistently(lambda packed=packed: self._line.ask(packed))  # type: ignore[misc]
+            reply = await until_answered(lambda at=start: self._read_own(stream, at))  # type: ignore[misc]
             [(_, entries)] = reply.items() if isinstance(reply, dict) else reply
             if not entries:
                 return
             start = entries[-1][0]
             await self._take(reply)
 
-    async def _read(self, block_ms: int | None) -> Any:
+    async def _read_own(self, stream: str, start: str) -> Any:
+        """Return a reply of a stream's entries that are pending under us.
+
+        Raises:
+            ConnectionError, TimeoutError: If none came, once it is known whether Redis is the
+                server that it was: the connection opened next is the one that new entries are read
+                on.
+        """
+        try:
+            return await self._line.ask(self._pack([stream], start, self._consumer))
+        except NO_ANSWER:
+            await persistently(self._same_server)
+            raise
+
+    async def _read(self, block_ms: int) -> Any:
         """Return a reply of new entries; the command's bytes change with the strategies only."""
         packed = self._packed.get(block_ms)
         if packed is None:
-            packed = self._pack([*self._notes, *self._strategies], ">", block_ms)
+            streams = [*self._notes, *self._strategies]
+            packed = self._pack(streams, ">", self._consumer, block_ms)
             self._packed[block_ms] = packed
         return await self._line.ask(packed)
 
-    def _pack(self, streams: list[str], start: str, block_ms: int | None) -> bytes:
+    async def _read_waiting(self, streams: Iterable[str], consumer: str) -> Any:
+        """Give the consumer what waits in these streams; return it, nothing if nothing waits."""
+        if not (named := list(streams)):
+            return None
+        return await self._line.ask(self._pack(named, ">", consumer))
+
+    def _pack(
+        self, streams: list[str], start: str, consumer: str, block_ms: int | None = None
+    ) -> bytes:
         block = [] if block_ms is None else ["BLOCK", block_ms]
         return pack(
             (
-                *("XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", self._count, *block),
+                *("XREADGROUP", "GROUP", GROUP, consumer, "COUNT", self._count, *block),
                 *("STREAMS", *streams, *([start] * len(streams))),
             )
         )

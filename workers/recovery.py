@@ -34,6 +34,10 @@ _AT_ONCE = 200
 _AGAIN_S = 0.5
 
 
+class _LostAgain(Exception):
+    """Redis lost its data or functions once more, while what it had lost was written back."""
+
+
 class Recovery:
     """One owner's way back after its Redis was emptied."""
 
@@ -61,6 +65,7 @@ class Recovery:
         self._reread = reread
         self._reconcile = reconcile
         self._reconciling = 0
+        self._brought_back = 0  # the epoch under which all was written back last; 0: none
         self._skipped = skipped
         self._one = asyncio.Lock()
         self.halted: Callable[[], str] = lambda: ""
@@ -162,9 +167,12 @@ class Recovery:
         """Return what the server lacks of what it had taken; "" if nothing.
 
         Servers lose the end of what was written, never a part in between. So the last batch that
-        was answered stands for all before it, and an order that we read for its admission.
+        was answered stands for all before it, and an order that we read for its admission. Before
+        the first batch nothing stands for what was written back.
         """
         answered = self._outbox.answered
+        if not answered and self._lease.epoch == self._brought_back:
+            return "perhaps what was written back"
         applied = await persistently(
             lambda: self._client.hmget(self._keys.applied, "epoch", "batch")
         )
@@ -181,15 +189,29 @@ class Recovery:
 
     async def _bring_back(self) -> None:
         self._lease.recovering = True
-        await self._have_functions()
-        await self._lease.take_again()
-        # First: what is written back counts as told. Should we end halfway, our successor tells
-        # none of it again, and nobody would miss it.
-        await self._skip_results()
-        await self._write_back()
+        while not await self._written_back():
+            pass  # Redis lost it once more
+        self._brought_back = self._lease.epoch
         await self._taken_again(self._lease.epoch)
         self._reconciling += 1
         self._on.spawn(self._go_on(), "recovery from the venue")
+
+    async def _written_back(self) -> bool:
+        """Return whether all is written back; not, after a pause, if Redis lost it meanwhile."""
+        await self._have_functions()
+        try:
+            await self._lease.take_again()
+            # First: what is written back counts as told. Should we end halfway, our successor tells
+            # none of it again, and nobody would miss it.
+            await self._skip_results()
+            await self._write_back()
+            return True
+        except (_LostAgain, redis.exceptions.ResponseError) as error:
+            if not isinstance(error, _LostAgain) and not functions.is_missing(error):
+                raise
+            log.error("%s: writing back once more: %s", self._on.account, error)
+        await asyncio.sleep(_AGAIN_S)
+        return False
 
     async def _have_functions(self) -> None:
         while True:
@@ -225,8 +247,20 @@ class Recovery:
             halted=self.halted(),
         )
         reply = await persistently(lambda: self._client.fcall(*call.fcall()))
-        if reply[0] == "fenced":
+        self._check_fence(reply)
+
+    def _check_fence(self, reply: Any) -> None:
+        """Return if the write was taken.
+
+        Raises:
+            LeaseLost: If another worker owned the account since.
+            _LostAgain: If the server knows only an epoch before ours.
+        """
+        if reply[0] != "fenced":
+            return
+        if int(reply[1]) >= self._lease.epoch:
             raise LeaseLost(self._on.account, self._lease.epoch, int(reply[1]))
+        raise _LostAgain(f"Redis knows epoch {reply[1]}, ours is {self._lease.epoch}")
 
     async def _write_back(self) -> None:
         records = sorted(self._on.registry.all(), key=lambda one: ids.made_ms(one.oid))
@@ -249,13 +283,13 @@ class Recovery:
         return replies
 
     def _take(self, oid: str, reply: Any) -> None:
-        if isinstance(reply, redis.exceptions.ResponseError):
+        if isinstance(reply, Exception):
+            if not isinstance(reply, redis.exceptions.ResponseError) or functions.is_missing(reply):
+                raise reply
             log.error("%s: %s could not be written back: %s", self._on.account, oid, reply)
-        elif isinstance(reply, Exception):
-            raise reply
-        elif reply[0] == "fenced":
-            raise LeaseLost(self._on.account, self._lease.epoch, int(reply[1]))
-        elif reply[1]:
+            return
+        self._check_fence(reply)
+        if reply[1]:
             self.on_repeat(reply[1], oid)
 
     def _call(self, record: OrderRecord, *, holds: bool) -> functions.Call:

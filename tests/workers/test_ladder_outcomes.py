@@ -13,12 +13,14 @@ from dataclasses import dataclass, replace
 import pytest
 
 from router.enums import WsOrderResultType as Result
+from router.evidence import VenueState
 from router.outcomes import Verdict
 from router.settings import OrderSettings
 from router.state import State
 from tests.workers.ladder_world import LATE_SHOWS, Ended, Says, World, create_in_doubt
+from tests.workers.samples import report
 from tests.workers.virtual_time import VirtualLoop
-from workers.venue import Proof
+from workers.venue import Answer, Proof
 
 RUNGS = ("by_id", "open", "history", "fills")
 NO_ANSWER = (Says.ERROR, Says.REFUSED)
@@ -207,6 +209,26 @@ def test_an_order_is_told_unknown_in_time_however_many_are_in_doubt_beside_it(
         return await one.resolve(PASSES.ack_timeout_ms / 1_000 + 0.05)
 
     assert runner.run(crowded()) == UNKNOWN
+
+
+def _ack(one: World) -> None:
+    one.desk._conclude(one.flight, Answer("r1", Verdict(Proof.DONE, "0"), "c-o1", "v-o1"))
+
+
+def test_an_ack_behind_the_venues_refusal_does_not_revive_the_order(
+    runner: "asyncio.Runner",
+) -> None:
+    """A venue may push that it refused the order before it acknowledges the request (C6)."""
+
+    async def told() -> tuple[list[str], Ended]:
+        one = world(Case(NOTHING, expiry_passes=True, fallback=True, valid=True))
+        refused = report(state=VenueState.REJECTED, reason="EC_RiskLimit")
+        one.statements.take(one.flight.record, refused)
+        _ack(one)
+        one.statements.take(one.flight.record, refused)  # a minute later, by the audit
+        return one.notes.told, await one.resolve()
+
+    assert runner.run(told()) == (["FAILED"], Ended((), State.FAILED, copies=0, handed=False))
 
 
 def test_a_halted_account_sends_no_second_copy(runner: "asyncio.Runner") -> None:

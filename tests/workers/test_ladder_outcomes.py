@@ -231,6 +231,19 @@ def test_an_ack_behind_the_venues_refusal_does_not_revive_the_order(
     assert runner.run(told()) == (["FAILED"], Ended((), State.FAILED, copies=0, handed=False))
 
 
+def test_an_ack_during_the_ladders_last_question_is_a_plain_success(
+    runner: "asyncio.Runner",
+) -> None:
+    async def acknowledged() -> Ended:
+        shown = (Says.FILLED, Says.NOTHING, Says.FILLED, Says.FILLED)
+        one = world(Case(shown, expiry_passes=True, fallback=True, valid=True))
+        # Found after 5 ms; its fills are asked for then, which takes as long.
+        asyncio.get_running_loop().call_later(0.008, _ack, one)
+        return await one.resolve()
+
+    assert runner.run(acknowledged()) == Ended((), State.FILLED, copies=0, handed=False)
+
+
 def test_a_halted_account_sends_no_second_copy(runner: "asyncio.Runner") -> None:
     async def halted() -> Ended:
         one = world(Case(NOTHING, expiry_passes=True, fallback=True, valid=True))

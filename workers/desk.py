@@ -388,11 +388,15 @@ class Desk:
     # --- ends -----------------------------------------------------------------------------------
 
     def not_sent(self, flight: Flight, reason: str) -> None:
-        """Tell that the request provably never left us."""
+        """Tell that the request provably never left us, unless an earlier copy of it did."""
         if flight.done:
             return
         if flight.kind is not RequestKind.CREATE:
-            self.cancel_failed(flight, WsOrderResultType.REQUEST_NOT_SENT, reason)
+            if flight.sends:
+                why = f"{reason}; an earlier copy was sent and may act"
+                self.cancel_failed(flight, WsOrderResultType.ACK_TIMEOUT, why)
+            else:
+                self.cancel_failed(flight, WsOrderResultType.REQUEST_NOT_SENT, reason)
             return
         record = flight.record
         if flight.sends:

@@ -258,9 +258,12 @@ def step(record: OrderRecord, event: Event) -> None:
 def acked(record: OrderRecord, venue_id: str, now_ms: int) -> list[Told]:
     """Return what to tell after the venue took the create request: PENDING, unless more is known.
 
-    A late ack after an unknown or failed outcome revives the order (evidence is always taken).
+    A late ack after an unknown or failed outcome revives the order (evidence is always taken). Not
+    if the venue has refused that very order since: to take its request came before that.
     """
-    first = not record.acked_ms and record.state in (*UNSEEN, State.FAILED)
+    if _is_refused(record) and venue_id in ("", record.venue_id or venue_id):
+        return []
+    first = record.state is State.FAILED or (not record.acked_ms and record.state in UNSEEN)
     record.venue_id = venue_id or record.venue_id
     record.acked_ms = record.acked_ms or now_ms
     step(record, Event.ACKED)
@@ -268,6 +271,11 @@ def acked(record: OrderRecord, venue_id: str, now_ms: int) -> list[Told]:
         record.ended_ms = 0
         record.reason = ""
     return [Told(OrderStatus.PENDING)] if first else []
+
+
+def _is_refused(record: OrderRecord) -> bool:
+    """Whether the order failed after the venue had taken it; one proven absent was never taken."""
+    return record.state is State.FAILED and bool(record.acked_ms)
 
 
 def failed(record: OrderRecord, event: Event, reason: str, now_ms: int) -> list[Told]:
@@ -289,6 +297,9 @@ def failed(record: OrderRecord, event: Event, reason: str, now_ms: int) -> list[
 def fold(record: OrderRecord, report: OrderReport) -> list[Told]:
     """Return what to tell after the venue's statement, and change the record accordingly."""
     if report.state is VenueState.REJECTED and record.state in (*UNSEEN, State.FAILED):
+        # Whoever has a state for the order has taken its request, though the ack may come later.
+        record.acked_ms = record.acked_ms or report.ts_ms
+        record.venue_id = record.venue_id or report.venue_id
         return failed(record, Event.REJECTED, report.reason or "rejected", report.ts_ms)
     told = _first_sight(record, report.venue_id, report.ts_ms)
     record.venue_id = record.venue_id or report.venue_id

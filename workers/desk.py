@@ -139,11 +139,10 @@ class Desk:
 
     def _shown_meanwhile(self, flight: Flight) -> bool:
         """Whether a create need not go out: an ack or a push has shown the order after all."""
-        record = flight.record
-        seen = bool(record.acked_ms) or record.state not in UNSEEN
-        if flight.kind is RequestKind.CREATE and seen and not flight.done:
+        shown = _is_shown(flight)
+        if shown and not flight.done:
             self.begin_doubt(flight, "the venue has shown the order")
-        return flight.done or (flight.kind is RequestKind.CREATE and seen)
+        return flight.done or shown
 
     def _cancel_of_ended(self, flight: Flight) -> None:
         record = flight.record
@@ -247,12 +246,22 @@ class Desk:
         for held in self._changes.back_from_rest(flight):
             self._dispatch(held)
 
+    def _may_leave(self, flight: Flight) -> bool:
+        """Whether a request that was let go by REST may still leave.
+
+        Asked in the thread as well, which it may have waited for: nothing is changed here.
+        """
+        if flight.done or flight.doubted or _is_shown(flight):
+            return False
+        halted = self.halted and flight.kind is not RequestKind.CANCEL
+        return self.departures.may_send() and not halted and not self._is_late(flight)
+
     async def _call(self, flight: Flight) -> None:
-        if self._shown_meanwhile(flight):
-            return
-        if not self.departures.may_send() or (not flight.sends and self._is_late(flight)):
-            # We stood still since it was let go: its expiry would begin only now, while the next
-            # owner may be proving its absence already. All is asked anew.
+        if self._shown_meanwhile(flight) or flight.doubted:
+            return  # its climb alone decides about another copy
+        if not self._may_leave(flight):
+            # Halted; or we stood still since it was let go: its expiry would begin only now, while
+            # the next owner may be proving its absence already. All is asked anew.
             self._dispatch(flight)
             return
         try:
@@ -263,13 +272,9 @@ class Desk:
             return
         self.sent(flight, Via.REST)
         try:
-            reply = await self._on.rest.call(request, self.departures.may_send)
+            reply = await self._on.rest.call(request, lambda: self._may_leave(flight))
         except HeldBack:
-            # The lease is over: if it comes back the request goes on; if not, the next owner finds
-            # the intent pending. Newer modifies that wait for this one follow it.
-            self.unsent(flight)
-            self.departures.add(flight)
-            self.departures.look_again()
+            self._held_back(flight)
             return
         except NotSent as error:
             self.unsent(flight)
@@ -284,6 +289,17 @@ class Desk:
         self._on.metrics.sends.add(str(flight.kind), str(Via.REST))
         answer = self._on.venue.read_command(reply, command)
         self._conclude(flight, answer)
+
+    def _held_back(self, flight: Flight) -> None:
+        """Ask anew about a request that might not leave any more when a thread was free for it.
+
+        If it is the lease that was over and comes back, the request goes on; if it does not, the
+        next owner finds the intent pending. Newer modifies that wait for this one follow it.
+        """
+        self.unsent(flight)
+        if not flight.doubted:  # else its climb alone decides about another copy
+            self.departures.add(flight)
+            self.departures.look_again()
 
     # --- back: answers --------------------------------------------------------------------------
 
@@ -388,11 +404,15 @@ class Desk:
     # --- ends -----------------------------------------------------------------------------------
 
     def not_sent(self, flight: Flight, reason: str) -> None:
-        """Tell that the request provably never left us."""
+        """Tell that the request provably never left us, unless an earlier copy of it did."""
         if flight.done:
             return
         if flight.kind is not RequestKind.CREATE:
-            self.cancel_failed(flight, WsOrderResultType.REQUEST_NOT_SENT, reason)
+            if flight.sends:
+                why = f"{reason}; an earlier copy was sent and may act"
+                self.cancel_failed(flight, WsOrderResultType.ACK_TIMEOUT, why)
+            else:
+                self.cancel_failed(flight, WsOrderResultType.REQUEST_NOT_SENT, reason)
             return
         record = flight.record
         if flight.sends:
@@ -503,6 +523,13 @@ class Desk:
 
 def _key(record: OrderRecord) -> tuple[str, str]:
     return record.strategy, record.oid
+
+
+def _is_shown(flight: Flight) -> bool:
+    """Whether it is a create of which the venue has acknowledged or shown the order."""
+    record = flight.record
+    seen = bool(record.acked_ms) or record.state not in UNSEEN
+    return flight.kind is RequestKind.CREATE and seen
 
 
 def _said(verdict: Verdict) -> str:

@@ -111,7 +111,10 @@ class Doubts:
                     self._checks.later(flight.record)
             case Finding.FOUND:
                 await self._take(flight.record, findings)
-                self._confirmed(flight, why)
+                if flight.done:
+                    self._checks.after_doubt(flight.record)  # acknowledged while we asked for fills
+                else:
+                    self._confirmed(flight, why)
             case Finding.ABSENT:
                 await self._absent(flight, why)
             case Finding.UNKNOWN:

@@ -319,6 +319,27 @@ def test_a_venue_that_states_a_refusal_ends_the_order_with_its_reason() -> None:
     assert fold(record, report(VenueState.REJECTED)) == [], "told once"
 
 
+@pytest.mark.parametrize("venue_id", ["v1", ""])
+def test_an_ack_behind_the_refusal_of_its_order_does_not_revive_it(venue_id: str) -> None:
+    """Told FAILED, then PENDING, it would stay so for ever: nothing more comes."""
+    record = sent_order()
+    fold(record, report(VenueState.REJECTED, reason="EC_RiskLimit", ts_ms=8))
+    again = OrderRecord.from_hash("alpha", {**record.intent().fields(), **record.hash_fields()})
+    for one in (record, again):
+        assert acked(one, venue_id, 9) == []
+        assert (one.state, one.exists, one.venue_id) == (State.FAILED, Exists.FALSE, "v1")
+        assert (one.reason, one.ended_ms, one.acked_ms) == ("EC_RiskLimit", 8, 8)
+
+
+def test_an_ack_of_another_copy_revives_an_order_whose_first_was_refused() -> None:
+    """Proven absent and sent again: the refusal of the first copy says nothing about the second."""
+    record = sent_order()
+    fold(record, report(VenueState.REJECTED, reason="EC_RiskLimit", ts_ms=8))
+    assert statuses(acked(record, "v2", 9)) == [OrderStatus.PENDING]
+    assert (record.state, record.exists, record.venue_id) == (State.PENDING, Exists.TRUE, "v2")
+    assert (record.reason, record.ended_ms) == ("", 0)
+
+
 @pytest.mark.parametrize("traded", [0, 1])
 def test_an_order_refused_after_it_was_shown_is_off_the_book(traded: int) -> None:
     """It existed, so it has not failed; left open, it would be asked about for ever."""

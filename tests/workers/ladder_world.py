@@ -223,6 +223,7 @@ class World:
     desk: Desk
     flight: Flight
     checks: Checks
+    statements: Statements
     wiring: Wiring
     notes: Notes
     doubts: Doubts
@@ -312,4 +313,4 @@ def create_in_doubt(
         sent_ms=now_ms,
         first_sent_ms=now_ms,
     )
-    return World(rules, venue, desk, flight, checks, wiring, notes, doubts)
+    return World(rules, venue, desk, flight, checks, statements, wiring, notes, doubts)

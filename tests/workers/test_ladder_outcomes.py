@@ -14,14 +14,15 @@ from decimal import Decimal
 import pytest
 
 from router.enums import WsOrderResultType as Result
+from router.evidence import VenueState
 from router.orders import OrderRecord
 from router.outcomes import Verdict
 from router.settings import OrderSettings
 from router.state import State
 from tests.workers.ladder_world import LATE_SHOWS, Ended, Says, World, create_in_doubt
-from tests.workers.samples import record
+from tests.workers.samples import record, report
 from tests.workers.virtual_time import VirtualLoop
-from workers.venue import Proof
+from workers.venue import Answer, Proof
 
 RUNGS = ("by_id", "open", "history", "fills")
 NO_ANSWER = (Says.ERROR, Says.REFUSED)
@@ -210,6 +211,39 @@ def test_an_order_is_told_unknown_in_time_however_many_are_in_doubt_beside_it(
         return await one.resolve(PASSES.ack_timeout_ms / 1_000 + 0.05)
 
     assert runner.run(crowded()) == UNKNOWN
+
+
+def _ack(one: World) -> None:
+    one.desk._conclude(one.flight, Answer("r1", Verdict(Proof.DONE, "0"), "c-o1", "v-o1"))
+
+
+def test_an_ack_behind_the_venues_refusal_does_not_revive_the_order(
+    runner: "asyncio.Runner",
+) -> None:
+    """A venue may push that it refused the order before it acknowledges the request (C6)."""
+
+    async def told() -> tuple[list[str], Ended]:
+        one = world(Case(NOTHING, expiry_passes=True, fallback=True, valid=True))
+        refused = report(state=VenueState.REJECTED, reason="EC_RiskLimit")
+        one.statements.take(one.flight.record, refused)
+        _ack(one)
+        one.statements.take(one.flight.record, refused)  # a minute later, by the audit
+        return one.notes.told, await one.resolve()
+
+    assert runner.run(told()) == (["FAILED"], Ended((), State.FAILED, copies=0, handed=False))
+
+
+def test_an_ack_during_the_ladders_last_question_is_a_plain_success(
+    runner: "asyncio.Runner",
+) -> None:
+    async def acknowledged() -> Ended:
+        shown = (Says.FILLED, Says.NOTHING, Says.FILLED, Says.FILLED)
+        one = world(Case(shown, expiry_passes=True, fallback=True, valid=True))
+        # Found after 5 ms; its fills are asked for then, which takes as long.
+        asyncio.get_running_loop().call_later(0.008, _ack, one)
+        return await one.resolve()
+
+    assert runner.run(acknowledged()) == Ended((), State.FILLED, copies=0, handed=False)
 
 
 def test_a_halted_account_sends_no_second_copy(runner: "asyncio.Runner") -> None:

@@ -11,13 +11,17 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from router.enums import ExchangeType, OrderStatus
+from router.enums import ExchangeType, OrderStatus, RequestKind
 from strategy_sdk.accounts import Accounts
 from strategy_sdk.schema import AccountBalance, Balance, BookL1, Order, Position
 
 MAX_ENDED = 10_000
 MAX_KEYS = 50_000
 _NOT_YET_LIVE = frozenset({OrderStatus.INITIALIZED, OrderStatus.PENDING})
+#: Told of an order that a modify may still be on its way to: they speak of a fill or a cancel.
+_NO_WORD_OF_A_MODIFY = frozenset(
+    {OrderStatus.PARTIALLY_FILLED, OrderStatus.CANCELING, OrderStatus.CANCEL_FAILED}
+)
 
 
 class Cache:
@@ -204,11 +208,13 @@ class Cache:
             if oid in self._open:
                 self._modifying.add(oid)
 
-    def request_ended(self, oid: str) -> None:
-        """Note that the last cancel or modify came to a result."""
+    def request_ended(self, oid: str, request: str) -> None:
+        """Note that a request, one of ``RequestKind``, came to a result; others go on."""
         with self._lock:
-            self._canceling.discard(oid)
-            self._modifying.discard(oid)
+            if request == RequestKind.CANCEL:
+                self._canceling.discard(oid)
+            elif request == RequestKind.MODIFY:
+                self._modifying.discard(oid)
 
     def set_position(self, account: str, position: Position) -> None:
         """Take a position; a flat one is forgotten."""
@@ -240,7 +246,7 @@ class Cache:
     def _settle_marks(self, order: Order) -> None:
         if order.is_closed or order.status is OrderStatus.CANCEL_FAILED:
             self._canceling.discard(order.oid)
-        if order.status is not OrderStatus.PARTIALLY_FILLED:
+        if order.is_closed or order.status not in _NO_WORD_OF_A_MODIFY:
             self._modifying.discard(order.oid)
 
     def _put(self, order: Order) -> None:

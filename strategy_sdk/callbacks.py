@@ -42,9 +42,11 @@ class Callbacks:
             )
 
     def end(self) -> None:
-        """Let nothing run any more; a function under way ends first."""
-        with self.lock:
-            self._ended = True
+        """Let nothing begin any more, not what waits for the lock either.
+
+        Who holds the lock knows that nothing is under way; without it, a function may be.
+        """
+        self._ended = True
 
 
 def _name(function: Callable[..., object]) -> str:

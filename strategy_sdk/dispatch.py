@@ -109,8 +109,8 @@ class Dispatcher:
 
     def _request(self, fields: Mapping[str, str], account: Account, history: bool) -> None:
         result = decode.request_dict(fields, account)
-        if result["request"] != "create" and not history:
-            self._cache.request_ended(result["oid"])
+        if not history:
+            self._cache.request_ended(result["oid"], result["request"])
         self._tell(self._strategy.on_ws_order_request_result, result)
 
     def _status(self, fields: Mapping[str, str], account: Account, history: bool) -> None:

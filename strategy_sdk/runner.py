@@ -83,7 +83,7 @@ class Runner:
         self.cache = Cache(accounts)
         self.callbacks = Callbacks(log)
         self._instruments = Instruments(self.gateway, accounts)
-        self._schedule = Schedule(self.callbacks)
+        self._schedule = Schedule(self.callbacks, self._stopping)
         places = self._places()
         self.books = Books(
             *(self.gateway, accounts, self._instruments, self.cache, timing, self._stopping),
@@ -207,8 +207,7 @@ class Runner:
                 loaded = self._load(account)
                 self._reader_of(account).start(account, registered, loaded)
             self._alive.start()
-            with self.callbacks.lock:
-                self._strategy.on_start()
+            self._run_on_start()
         except BaseException:  # an interrupt, too, must leave no thread and connection behind
             self._release()
             raise
@@ -229,8 +228,7 @@ class Runner:
             for reading in self._readings:
                 reading.join()
             self._schedule.stop()
-            self.callbacks.run(self._strategy.on_stop)
-            self.callbacks.end()
+            self._run_on_stop()
             for reading in self._readings:
                 reading.reader.store()
         except RouterError as error:
@@ -240,8 +238,24 @@ class Runner:
 
     # --- how
 
+    def _run_on_start(self) -> None:
+        with self.callbacks.lock:
+            try:
+                self._strategy.on_start()
+            except BaseException:
+                self.callbacks.end()  # what it scheduled waits for the lock already
+                raise
+
+    def _run_on_stop(self) -> None:
+        with self.callbacks.lock:  # over both, so that nothing waiting runs in between
+            try:
+                self.callbacks.run(self._strategy.on_stop)
+            finally:
+                self.callbacks.end()
+
     def _release(self) -> None:
         self._stopping.set()
+        self.callbacks.end()  # an interrupt may have come before on_stop
         self._schedule.stop()
         self._link.close()  # first, so that no call under way is repeated any more
         self._alive.stop()

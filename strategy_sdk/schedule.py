@@ -13,14 +13,16 @@ from router.errors import InvalidArgument
 from strategy_sdk.callbacks import Callbacks
 
 TRIGGERS = ("interval", "cron", "date")
+THREADS = 4
 UNITS = ("weeks", "days", "hours", "minutes", "seconds")
 
 
 class Schedule:
     """The strategy's timed functions; its thread starts with the first of them."""
 
-    def __init__(self, callbacks: Callbacks) -> None:
+    def __init__(self, callbacks: Callbacks, stopping: threading.Event) -> None:
         self._callbacks = callbacks
+        self._stopping = stopping
         self._scheduler: Any = None
         self._lock = threading.Lock()
         self._ended = False
@@ -44,7 +46,7 @@ class Schedule:
                 return
             if self._scheduler is None:
                 self._scheduler = BackgroundScheduler(
-                    executors={"default": ThreadPoolExecutor(4)},
+                    executors={"default": ThreadPoolExecutor(THREADS)},
                     job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
                     timezone=UTC,
                 )
@@ -53,19 +55,29 @@ class Schedule:
             try:
                 if trigger == "interval":
                     _check_interval(arguments)
-                self._scheduler.add_job(
-                    self._callbacks.run, trigger, (_bound(function, args, kwargs),), **arguments
-                )
+                bound = self._bound(function, args, kwargs)
+                self._scheduler.add_job(self._callbacks.run, trigger, (bound,), **arguments)
             except (TypeError, ValueError, LookupError, OverflowError) as error:
                 raise InvalidArgument("schedule", f"{error}") from error
 
     def stop(self) -> None:
-        """Start nothing more; what waits for the lock finds the callbacks ended."""
+        """Start nothing more; what waits, for a thread or the lock, returns without running."""
         with self._lock:
             self._ended = True
             if self._scheduler is not None:
                 self._scheduler.shutdown(wait=False)
                 self._scheduler = None
+
+    def _bound(
+        self, function: Callable[..., object], args: Any, kwargs: Any
+    ) -> Callable[[], object]:
+        def scheduled() -> object:
+            if self._stopping.is_set():  # since it came due
+                return None
+            return function(*args, **kwargs)
+
+        scheduled.__qualname__ = getattr(function, "__qualname__", repr(function))
+        return scheduled
 
 
 def _check_interval(arguments: Mapping[str, Any]) -> None:
@@ -73,11 +85,3 @@ def _check_interval(arguments: Mapping[str, Any]) -> None:
     given = {unit: arguments[unit] for unit in UNITS if unit in arguments}
     if given and timedelta(**given) <= timedelta(0):
         raise ValueError(f"an interval of {given} is not above 0")
-
-
-def _bound(function: Callable[..., object], args: Any, kwargs: Any) -> Callable[[], object]:
-    def scheduled() -> object:
-        return function(*args, **kwargs)
-
-    scheduled.__qualname__ = getattr(function, "__qualname__", repr(function))
-    return scheduled

@@ -71,8 +71,23 @@ def test_a_modify_on_its_way_is_in_flight(cache: Cache) -> None:
     cache.told(at(_S.ACCEPTED), history=False)
     cache.mark_modifying("a")
     assert cache.get_inflight_orders(SYMBOL) == {"a"}
-    cache.request_ended("a")
+    cache.request_ended("a", "modify")
     assert cache.get_inflight_orders(SYMBOL) == set()
+
+
+def test_a_request_that_ends_says_nothing_of_another(cache: Cache) -> None:
+    cache.told(at(_S.ACCEPTED), history=False)
+    cache.mark_canceling("a")
+    cache.mark_modifying("a")
+    cache.request_ended("a", "create")
+    cache.request_ended("a", "modify")
+    assert cache.get_open_orders() == set(), "it is being canceled"
+    cache.mark_modifying("a")
+    cache.told(at(_S.CANCELING), history=False)
+    cache.told(at(_S.ACCEPTED, event=_S.CANCEL_FAILED), history=False)
+    cache.request_ended("a", "cancel")
+    assert cache.get_open_orders() == {"a"}
+    assert cache.get_inflight_orders(SYMBOL) == {"a"}, "it is being modified"
 
 
 def test_history_changes_no_loaded_order_and_opens_none(cache: Cache) -> None:

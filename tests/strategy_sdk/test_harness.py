@@ -243,6 +243,22 @@ def test_a_refused_modify_changes_nothing(harness: StrategyHarness) -> None:
     assert buyer.cache.get_inflight_orders(SYMBOL) == set()
 
 
+def test_of_a_cancel_and_a_modify_the_refused_one_leaves_the_other_under_way(
+    harness: StrategyHarness,
+) -> None:
+    buyer: Any = harness.strategy
+    oid = buyer.buy()
+    harness.accept(oid)
+    buyer.modify_order_ws(SYMBOL, oid, price=Decimal(89_000))
+    buyer.cancel_order_ws(SYMBOL, oid)
+    harness.refuse_modify(oid)
+    assert buyer.cache.get_open_orders(SYMBOL) == set()
+    buyer.modify_order_ws(SYMBOL, oid, price=Decimal(89_000))
+    harness.refuse_cancel(oid)
+    assert buyer.cache.get_open_orders(SYMBOL) == {oid}
+    assert buyer.cache.get_inflight_orders(SYMBOL) == {oid}
+
+
 def test_no_more_is_filled_than_an_order_has_left(harness: StrategyHarness) -> None:
     buyer: Any = harness.strategy
     oid = buyer.buy(amount="0.01")

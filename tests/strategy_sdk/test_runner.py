@@ -6,6 +6,8 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +20,7 @@ from router.contracts import Registration
 from router.errors import ConfigError, InvalidArgument, RedisUnavailable
 from router.keyspace import AccountKeys, VenueKeys
 from router.settings import Settings
-from strategy_sdk import Runner, Timing, run, run_file
+from strategy_sdk import Runner, Timing, run, run_file, schedule
 from strategy_sdk.loader import make_strategy
 from strategy_sdk.schema import Order
 from strategy_sdk.scripted_worker import ScriptedWorker
@@ -317,6 +319,90 @@ def test_nothing_scheduled_runs_after_on_stop(start: Start) -> None:
     alpha.runner.stop()
     alpha.runner.join(DEADLINE_S)
     assert alpha.names()[-1] == "stop"
+
+
+def pool_threads() -> int:
+    """Return how many threads have been given scheduled functions."""
+    return sum("PoolExecutor" in one.name for one in threading.enumerate())
+
+
+def await_threads_gone(but: set[threading.Thread]) -> None:
+    """Return when all that was scheduled has run or been left out: its threads end after that."""
+    wait_for(lambda: set(threading.enumerate()) <= but)
+
+
+def test_what_waited_when_a_scheduled_function_stopped_the_run_does_not_run(
+    settings: Settings, worker: ScriptedWorker
+) -> None:
+    class Timed(Recorder):
+        def on_start(self) -> None:
+            for _ in range(3 * schedule.THREADS):
+                self.schedule(self.last, "interval", seconds=0.005)
+            wait_for(lambda: pool_threads() >= schedule.THREADS)
+
+        def last(self) -> None:
+            self.note("last", self.buy())
+            self.stop()
+
+    before, timed = set(threading.enumerate()), Timed()
+    run(timed, "alpha", ACCOUNTS, settings=settings, timing=QUICK)
+    await_threads_gone(before)
+    assert timed.names() == ["last", "stop"]
+    assert len(worker.intents()) == 1
+
+
+def test_nothing_gets_in_between_on_stop_and_the_end(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alpha = start()
+    callbacks, end = alpha.runner.callbacks, alpha.runner.callbacks.end
+    waiting: list[Future[None]] = []
+
+    def late_end() -> None:
+        waiting.append(threads.submit(callbacks.run, alpha.note, "late"))
+        wait(waiting, timeout=0.05)  # without the lock it runs at once
+        end()
+
+    monkeypatch.setattr(callbacks, "end", late_end)
+    with ThreadPoolExecutor() as threads:
+        alpha.runner.stop()
+        alpha.runner.join(DEADLINE_S)
+    assert alpha.names() == ["start", "stop"]
+
+
+def test_an_interrupt_in_on_stop_lets_nothing_run_after_it(start: Start) -> None:
+    class Interrupted(Recorder):
+        def on_stop(self) -> None:
+            raise KeyboardInterrupt
+
+    alpha = start(Interrupted())
+    alpha.runner.stop()
+    with pytest.raises(KeyboardInterrupt):
+        alpha.runner.join(DEADLINE_S)
+    alpha.runner.error = None  # seen; the fixture joins, too
+    alpha.runner.callbacks.run(alpha.note, "late")
+    assert alpha.names() == ["start"]
+
+
+def test_nothing_scheduled_runs_after_a_failed_on_start(
+    settings: Settings, worker: ScriptedWorker
+) -> None:
+    class Broken(Recorder):
+        def on_start(self) -> None:
+            self.schedule(self.tick, "interval", seconds=0.005)
+            wait_for(pool_threads)
+            raise RuntimeError("mine")
+
+        def tick(self) -> None:
+            self.note("tick")
+            self.buy()
+
+    before, broken = set(threading.enumerate()), Broken()
+    with pytest.raises(RuntimeError, match="mine"):
+        run(broken, "alpha", ACCOUNTS, settings=settings, timing=QUICK)
+    await_threads_gone(before)
+    assert broken.names() == []
+    assert worker.intents() == []
 
 
 SCRIPT = """

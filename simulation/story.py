@@ -23,8 +23,6 @@ from simulation.trouble import Scenery, Trouble
 BUSY_S = 8.0
 _READY_S = 1.5
 _LOOK_S = 0.25
-#: A push that the venue never sent, and a list older than it promises, asked for instead of pushes.
-_SHOWN_LATER = ("lose_push", "stale_snapshot")
 _QUIET_S = 90.0
 _STILL_S = 1.5
 _SUPERVISED_S = 0.5
@@ -201,9 +199,9 @@ class Story:
             process.fuse = None
             scene.loop.resume(process)
             self.revive(process)
-        if any(one.name in _SHOWN_LATER and one.hits for one in self.trouble.venue_faults):
-            # It shows at the next reconnect or audit, which comes sooner or later. Where neither
-            # happened, all must be known without one.
+        if any(one.name == "lose_push" and one.hits for one in self.trouble.venue_faults):
+            # A push that the venue never sent shows at the next reconnect, which comes sooner or
+            # later. Where each was sent, all must be known without one.
             for socket in list(scene.venue_link.sockets):
                 socket.cut(arrives=True)
         scene.venue.frozen = True

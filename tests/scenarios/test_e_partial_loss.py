@@ -59,8 +59,9 @@ class Hearer(Recorder):
 
 def noted(stack: Stack) -> bool:
     """Whether the owner has noted that this server has all that it knows."""
-    run_id = stack.redis.info("server")["run_id"]
-    return bool(stack.redis.hget(stack.keys.status, "server") == run_id)
+    info = stack.redis.info("everything")
+    server = info["run_id"] + info["master_replid"]
+    return bool(stack.redis.hget(stack.keys.status, "server") == server)
 
 
 def lose_reply_of(text: bytes, told: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 
 import uvloop
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from simulator import control
 from simulator.binance.spot.dialect import SpotDialect
@@ -64,6 +65,17 @@ class Dialect(control.Dialect, Protocol):
 
     def sweep(self, now_s: float) -> None:
         """Do what is due as time goes by."""
+
+
+@web.middleware
+async def _arrived_whole(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Serve a request once its body is there; one that was cut off on its way never came."""
+    try:
+        await request.read()
+    except ConnectionResetError:
+        _log.info("a request to %s was cut off on its way", request.path)
+        return web.Response(status=400)  # which nobody will read
+    return await handler(request)
 
 
 class Address(NamedTuple):
@@ -136,7 +148,7 @@ class Simulator:
         await self.stop()
 
     async def _listen(self, routes: list[web.RouteDef], port: int) -> int:
-        app = web.Application()
+        app = web.Application(middlewares=[_arrived_whole])
         app.add_routes(routes)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()

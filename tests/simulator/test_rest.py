@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -20,6 +22,18 @@ from tests.simulator.okx_client import (
     swap,
     wait_until,
 )
+
+
+def test_a_request_that_is_cut_off_on_its_way_is_no_defect(
+    sim: RunningSimulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    port = urlsplit(sim.url).port
+    assert port is not None
+    with socket.create_connection(("127.0.0.1", port)) as cut:
+        cut.sendall(b"POST /api/v5/trade/order HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{")
+    wait_until(lambda: "was cut off on its way" in caplog.text)
+    assert [one.message for one in caplog.records if one.levelname == "ERROR"] == []
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,8 @@ def test_a_create_is_valid_from_the_call_and_a_cancel_from_its_arrival() -> None
     with StrategyHarness(Strategy(), [linear_perpetual(SYMBOL)]) as harness:
         account, now_s = harness.runner.accounts.all[0], monotonic()
         seconds, _ = harness.client.time()
-        # As if each call lay about five seconds on its way.
-        harness.runner.gateway._time_of(account).learn((seconds - 5) * 1_000, now_s, now_s)
+        # As if each call lay on its way for longer than a cancel is valid.
+        harness.runner.gateway._time_of(account).learn((seconds - 15) * 1_000, now_s, now_s)
         terms = (SYMBOL, OrderSide.BUY, OrderType.LIMIT, Decimal("0.001"), Decimal(89_000))
         oid = harness.strategy.create_order_ws(*terms, valid_for_ms=300)
         harness.strategy.cancel_order_ws(SYMBOL, oid)

@@ -218,4 +218,13 @@ class Story:
 
     def _is_quiet(self) -> bool:
         idle = all(one.is_idle for one in self._traders.values())
-        return idle and not verdict.unfinished(self)
+        return idle and not verdict.unfinished(self) and not self._awaits_audit()
+
+    def _awaits_audit(self) -> bool:
+        """Whether truth is left to the next audit: lists were older than the venue promises.
+
+        A resync and the audit soon after it may both have been given such a list. The audits that
+        follow come every minute, so a difference has that long to go away.
+        """
+        stale = any(one.name == "stale_snapshot" and one.hits for one in self.trouble.venue_faults)
+        return stale and bool(verdict.differences(self).found)

@@ -25,7 +25,7 @@ from benchmarks import (
 from benchmarks.children import BenchFailed, Child, Children
 from benchmarks.comparison import Comparison, Say, Sides
 from benchmarks.durability import Durability
-from benchmarks.floor.start import start_floor
+from benchmarks.floor.start import start_floor, start_floor_at_simulator
 from benchmarks.flow import Flow
 from benchmarks.memory import Memory
 from benchmarks.options import Options
@@ -197,12 +197,15 @@ def _comparison(ground: Ground, options: Options, say: Say) -> Comparison:
     with ExitStack() as stack:
         floors = stack.enter_context(ground.children("floor"))
         floor = start_floor(floors, ground.url, f"{ground.prefix}-floor", options.strategies)
+        floors = stack.enter_context(ground.children("floor-at-simulator"))
+        place = replace(ground.place("floor-at-simulator"), control_port=free_port())
+        at_venue = start_floor_at_simulator(floors, place)
         routers = {}
         for count in {1, options.strategies}:
             name = f"router{count}"
             children = stack.enter_context(ground.children(name))
             routers[count] = start_stack(children, ground.place(name), count)
-        sides = Sides(floor, routers)
+        sides = Sides(floor, at_venue, routers)
         for side in sides.all():
             side.others |= server_of(ground.url)
         return comparison.summarize(comparison.measure(sides, options, say), options)

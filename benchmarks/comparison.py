@@ -9,6 +9,7 @@ from benchmarks.options import Options
 from benchmarks.side import Run, Side
 
 SIDES = ("floor", "router")
+AT_VENUE = "floor at the simulator"
 Say = Callable[[str], None]
 
 
@@ -46,10 +47,11 @@ class Sides:
     account go to every strategy, so one that only looks on would cost time."""
 
     floor: Side
+    floor_at_venue: Side
     routers: Mapping[int, Side]
 
     def all(self) -> list[Side]:
-        return [self.floor, *self.routers.values()]
+        return [self.floor, self.floor_at_venue, *self.routers.values()]
 
 
 def measure(sides: Sides, options: Options, say: Say) -> Rounds:
@@ -70,7 +72,8 @@ def _warm_up(options: Options) -> Options:
 
 
 def _round(found: Rounds, sides: Sides, options: Options, *, floor_first: bool) -> None:
-    for side in _turn(sides.floor, sides.routers[1], floor_first=floor_first):
+    one_by_one = [sides.floor, sides.floor_at_venue, sides.routers[1]]
+    for side in one_by_one if floor_first else one_by_one[::-1]:
         found.add(side.name, None, side.one_by_one(options.latency_orders))
         side.clear()
     for shape in shapes(options):
@@ -96,6 +99,14 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
+class Ratios:
+    """The router's times by a floor's, round by round."""
+
+    p50: Spread
+    p99: Spread
+
+
+@dataclass(frozen=True, slots=True)
 class Throughput:
     """One shape on both sides. ``ratio``: floor's rate by the router's, round by round."""
 
@@ -114,19 +125,22 @@ class Comparison:
     """The figures of all rounds."""
 
     floor: Latency
+    floor_at_venue: Latency
     router: Latency
-    p50_ratio: Spread
+    to_floor: Ratios
+    to_floor_at_venue: Ratios
     throughputs: list[Throughput]
 
 
 def summarize(rounds: Rounds, options: Options) -> Comparison:
     """Return the figures: medians of rounds with their spread."""
-    floor, router = (rounds.runs[side, None] for side in SIDES)
-    medians = [[quantile(one.times_us, 0.5) for one in runs] for runs in (router, floor)]
+    floor, at_venue, router = (rounds.runs[side, None] for side in (SIDES[0], AT_VENUE, SIDES[1]))
     return Comparison(
         floor=_latency(floor),
+        floor_at_venue=_latency(at_venue),
         router=_latency(router),
-        p50_ratio=spread(ratios(*medians)),
+        to_floor=_ratios(router, floor),
+        to_floor_at_venue=_ratios(router, at_venue),
         throughputs=[_throughput(shape, rounds) for shape in shapes(options)],
     )
 
@@ -140,6 +154,15 @@ def _latency(runs: Sequence[Run]) -> Latency:
         p99_9_us=quantile(every, 0.999),
         cpu_us=_cpu(runs),
     )
+
+
+def _ratios(router: Sequence[Run], floor: Sequence[Run]) -> Ratios:
+    def by(share: float) -> Spread:
+        return spread(
+            ratios(*([quantile(one.times_us, share) for one in runs] for runs in (router, floor)))
+        )
+
+    return Ratios(p50=by(0.5), p99=by(0.99))
 
 
 def _throughput(shape: Shape, rounds: Rounds) -> Throughput:

@@ -8,7 +8,7 @@ from rich.table import Table
 from benchmarks import against
 from benchmarks.against import Against
 from benchmarks.bench import Report
-from benchmarks.comparison import Latency, Throughput
+from benchmarks.comparison import AT_VENUE, Latency, Ratios, Throughput
 from benchmarks.figures import Spread
 from benchmarks.flow import FULL, Flow, growth
 from benchmarks.outages import Outage
@@ -129,8 +129,10 @@ def _latency(report: Report) -> Sheet:
         ("", "p50", "p99", "p99.9 of all", "orders"),
         [
             _latency_row("floor", found.floor),
+            _latency_row(AT_VENUE, found.floor_at_venue),
             _latency_row("router", found.router),
-            ("router / floor", _range(found.p50_ratio, _ratio), "", "", ""),
+            _ratio_row("router / floor", found.to_floor),
+            _ratio_row(f"router / {AT_VENUE}", found.to_floor_at_venue),
         ],
     )
 
@@ -143,6 +145,10 @@ def _latency_row(side: str, one: Latency) -> tuple[str, ...]:
         _whole(one.p99_9_us),
         _whole(one.samples),
     )
+
+
+def _ratio_row(name: str, found: Ratios) -> tuple[str, ...]:
+    return name, _range(found.p50, _ratio), _range(found.p99, _ratio), "", ""
 
 
 def shape_words(one: Throughput) -> str:

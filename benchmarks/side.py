@@ -7,7 +7,7 @@ Questions to a strategy process, one JSON object a line, and their answers:
 - ``{"do": "clear"}``: end all open orders.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,8 @@ class Side:
     strategies: Sequence[Child]
     others: dict[str, int] = field(default_factory=dict)
     """Process ids of the other roles: worker, redis, venue."""
+    after: Callable[[], None] = lambda: None
+    """What else ends its open orders."""
 
     def one_by_one(self, orders: int) -> Run:
         """Return the times of ``orders`` orders of one strategy, each alone on its way."""
@@ -64,6 +66,7 @@ class Side:
             child.tell({"do": "clear"})
         for child in self.strategies:
             child.hear()
+        self.after()
 
     def _cpu_ns(self, strategies: Sequence[Child]) -> dict[str, int]:
         pids = {"strategies": [child.pid for child in strategies]}

@@ -1,20 +1,46 @@
-"""Starts the floor's processes."""
+"""Starts the floor's processes: with an echo for a venue, or with the router's venue."""
 
 import redis
 
-from benchmarks.children import Children
+from benchmarks.children import Child, Children
 from benchmarks.floor import keys
+from benchmarks.floor.worker import OKX_PATH
 from benchmarks.side import Side
+from benchmarks.stack.start import Place, start_simulator
+from simulator.client import ControlClient
 
 
 def start_floor(children: Children, url: str, prefix: str, strategies: int) -> Side:
     """Return the floor, ready: its venue, worker and strategies, on the Redis at ``url``."""
+    venue = children.start("floor-venue", ["benchmarks.floor.venue"])
+    ws_url = f"ws://127.0.0.1:{venue.hear()['port']}/"
+    return _start(children, url, prefix, strategies, venue, ws_url, "floor")
+
+
+def start_floor_at_simulator(children: Children, place: Place) -> Side:
+    """Return a floor of one strategy whose venue is a simulator like the router's, ready."""
+    venue = start_simulator(children, place)
+    at = venue.hear()
+    ws_url = f"ws://127.0.0.1:{at['port']}{OKX_PATH}"
+    side = _start(children, place.url, place.prefix, 1, venue, ws_url, "floor at the simulator")
+    # Its orders rest, and are canceled by nobody.
+    side.after = ControlClient(f"http://127.0.0.1:{at['control_port']}").reset
+    return side
+
+
+def _start(
+    children: Children,
+    url: str,
+    prefix: str,
+    strategies: int,
+    venue: Child,
+    ws_url: str,
+    side: str,
+) -> Side:
     client = redis.Redis.from_url(url)
     client.function_load(keys.SOURCE, replace=True)
     client.close()
     names = [f"flo{number}" for number in range(strategies)]
-    venue = children.start("floor-venue", ["benchmarks.floor.venue"])
-    ws_url = f"ws://127.0.0.1:{venue.hear()['port']}/"
     worker = children.start(
         "floor-worker", ["benchmarks.floor.worker", url, ws_url, prefix, *names]
     )
@@ -23,4 +49,4 @@ def start_floor(children: Children, url: str, prefix: str, strategies: int) -> S
         children.start(f"floor-{name}", ["benchmarks.floor.strategy", url, prefix, name])
         for name in names
     ]
-    return Side("floor", started, {"worker": worker.pid, "venue": venue.pid})
+    return Side(side, started, {"worker": worker.pid, "venue": venue.pid})

@@ -15,9 +15,10 @@ _BLOCK_MS = 1_000
 _PATIENCE_S = 60.0
 #: What an OKX order frame of ours holds, so that both sides carry as many bytes.
 _ORDER = (
-    '{"id":"1r1","op":"order","args":[{"instIdCode":10461,"tdMode":"cross","side":"buy",'
-    '"ordType":"limit","sz":"0.01","px":"85500","clOrdId":"%s"}],"expTime":"1700000000000"}'
+    '{"id":"%s","op":"order","args":[{"instIdCode":10461,"tdMode":"cross","side":"buy",'
+    '"ordType":"limit","sz":"0.01","px":"85500","clOrdId":"%s"}],"expTime":"%d"}'
 )
+_VALID_MS = 10_000
 
 
 class FloorStrategy:
@@ -72,10 +73,11 @@ class FloorStrategy:
 
     def _submit(self, client: Any) -> None:
         oid = f"{self._name}{next(self._numbers):028x}"
+        order = _ORDER % (oid, oid, time.time_ns() // 1_000_000 + _VALID_MS)
         fields = (
             *("oid", oid, "symbol", "BTCUSDT-PERP.OKX", "side", "BUY", "type", "LIMIT"),
             *("amount", "0.0001", "price", "85500", "tif", "GTC", "reduce_only", "0"),
-            *("via", "ws", "request", "create", "state", "INITIALIZED", "order", _ORDER % oid),
+            *("via", "ws", "request", "create", "state", "INITIALIZED", "order", order),
         )
         names = (keys.idem(self._prefix, oid), keys.order(self._prefix, oid), self._intents)
         client.fcall(keys.ADMIT, 3, *names, oid, *fields)

@@ -1,32 +1,91 @@
 """``python -m benchmarks.floor.worker URL WS_URL PREFIX STRATEGY…``: XREADGROUP, send, XADD, XACK.
 
-Three loops as in any worker that pipelines: read, hear, write; each takes all that is there.
+Three loops as in any worker that pipelines: read, hear, write; each takes all that is there. The
+venue is an echo, or, where WS_URL is the simulator's, OKX's: then a frame is the order as it is.
 """
 
 import asyncio
 import contextlib
 import sys
+import time
 from typing import Any
 
+import orjson
 import redis.asyncio
 import redis.exceptions
 import uvloop
 import websockets.asyncio.client as ws_client
 
 from benchmarks.floor import keys
+from benchmarks.stack.start import CREDENTIALS
+from workers.venues.okx.signing import login_frame
 
 _COUNT = 200
 _BLOCK_MS = 1_000
+OKX_PATH = "/ws/v5/private"
 Ack = tuple[str, str, str]  # strategy, entry id, oid
+
+
+class Echo:
+    """A venue that says again what it hears: an answer names its order by itself."""
+
+    async def enter(self, socket: ws_client.ClientConnection) -> None:
+        """Say nothing: whoever comes is in."""
+
+    def frame(self, ack: Ack, order: str) -> str:
+        """Return the order's frame."""
+        return f"{' '.join(ack)} {order}"
+
+    def heard(self, frame: str) -> Ack:
+        """Return whose answer this is."""
+        strategy, entry_id, oid, _ = frame.split(" ", 3)
+        return strategy, entry_id, oid
+
+
+class Okx:
+    """The simulator's OKX: an order's frame is numbered by its oid."""
+
+    def __init__(self) -> None:
+        self._sent: dict[str, Ack] = {}
+
+    async def enter(self, socket: ws_client.ClientConnection) -> None:
+        """Log in.
+
+        Raises:
+            RuntimeError: If the venue refuses.
+        """
+        await socket.send(login_frame(CREDENTIALS, time.time_ns() // 1_000_000))
+        answer = orjson.loads(await socket.recv())
+        if answer.get("event") != "login":
+            raise RuntimeError(f"the simulator refused the floor's login: {answer}")
+
+    def frame(self, ack: Ack, order: str) -> str:
+        """Return the order's frame."""
+        self._sent[ack[2]] = ack
+        return order
+
+    def heard(self, frame: str) -> Ack:
+        """Return whose answer this is.
+
+        Raises:
+            RuntimeError: If the venue refused the order.
+        """
+        answer = orjson.loads(frame)
+        if answer["code"] != "0":
+            raise RuntimeError(f"the simulator refused an order of the floor: {frame}")
+        return self._sent.pop(answer["id"])
 
 
 class FloorWorker:
     """Carries entries to the venue and its answers back."""
 
-    def __init__(self, client: Any, socket: ws_client.ClientConnection, prefix: str) -> None:
+    def __init__(
+        self, client: Any, socket: ws_client.ClientConnection, prefix: str, venue: Echo | Okx
+    ) -> None:
         self._client = client
         self._socket = socket
         self._prefix = prefix
+        self._venue = venue
         self._acks: list[Ack] = []
         self._came = asyncio.Event()
 
@@ -41,14 +100,13 @@ class FloorWorker:
             for stream, entries in reply or ():
                 name = by_stream[stream]
                 for entry_id, fields in entries:
-                    frame = f"{name} {entry_id.decode()} {fields[b'oid'].decode()} "
-                    await self._socket.send(frame + fields[b"order"].decode())
+                    ack = name, entry_id.decode(), fields[b"oid"].decode()
+                    await self._socket.send(self._venue.frame(ack, fields[b"order"].decode()))
 
     async def hear(self) -> None:
         """Take the venue's answers."""
         async for frame in self._socket:
-            strategy, entry_id, oid, _ = str(frame).split(" ", 3)
-            self._acks.append((strategy, entry_id, oid))
+            self._acks.append(self._venue.heard(str(frame)))
             self._came.set()
 
     async def write(self) -> None:
@@ -74,7 +132,9 @@ async def main(url: str, ws_url: str, prefix: str, strategies: list[str]) -> Non
     async with ws_client.connect(
         ws_url, compression=None, ping_interval=None, proxy=None
     ) as socket:
-        worker = FloorWorker(client, socket, prefix)
+        venue = Okx() if ws_url.endswith(OKX_PATH) else Echo()
+        await venue.enter(socket)
+        worker = FloorWorker(client, socket, prefix, venue)
         sys.stdout.write("{}\n")
         sys.stdout.flush()
         await asyncio.gather(worker.read(strategies), worker.hear(), worker.write())

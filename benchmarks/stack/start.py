@@ -11,14 +11,16 @@ from benchmarks.children import BenchFailed, Child, Children
 from benchmarks.side import Side
 from demo.redis_server import free_port
 from router.keyspace import AccountKeys
+from workers.venue import Credentials
 
 ACCOUNT = "okx-bench"
 _READY_S = 90.0
 
+CREDENTIALS = Credentials("bench-key", "bench-secret", "bench-pass")
 ENVIRONMENT = {
-    "BENCH_KEY": "bench-key",
-    "BENCH_SECRET": "bench-secret",
-    "BENCH_PASS": "bench-pass",
+    "BENCH_KEY": CREDENTIALS.key,
+    "BENCH_SECRET": CREDENTIALS.secret,
+    "BENCH_PASS": CREDENTIALS.passphrase,
     "ORDER_ROUTER_LOG_LEVEL": "WARNING",
     "ORDER_ROUTER_WORKER__PACING": "false",
     # Caps are not what is measured here.

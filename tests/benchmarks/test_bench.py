@@ -52,8 +52,10 @@ def test_a_tiny_run_measures_everything(tmp_path: Path) -> None:
 
 def check_both_sides(tiny: Report) -> None:
     found = tiny.comparison
-    assert found.floor.samples == found.router.samples == TINY.rounds * TINY.latency_orders
-    assert found.p50_ratio.low <= found.p50_ratio.median <= found.p50_ratio.high
+    sides = found.floor, found.floor_at_venue, found.router
+    assert {one.samples for one in sides} == {TINY.rounds * TINY.latency_orders}
+    for ratio in (found.to_floor.p50, found.to_floor_at_venue.p99):
+        assert 0 < ratio.low <= ratio.median <= ratio.high
     shapes = [(one.strategies, one.batch) for one in found.throughputs]
     assert shapes == [(1, 1), (1, 4), (2, 1), (2, 4)]
     assert all(one.router_per_s.low > 0 < one.floor_per_s.low for one in found.throughputs)

@@ -22,6 +22,7 @@ from simulator.client import ControlClient, ControlError, OrderRow
 log = logging.getLogger(__name__)
 
 _OPEN = ("live", "partially_filled")
+_MOST_BY_HAND = 50
 #: A handshake names no account, and the clock is everybody's.
 _OF_ALL_VENUES = ("refuse_connections", "clock_skew")
 
@@ -115,8 +116,10 @@ class Conductor:
 
     def _by_hand(self, at: DemoVenue, fills: int, cancels: int) -> str:
         account = at.venue_account
-        rows = [row for row in self._control.ledger(account).orders if _is_ours(row)]
+        resting = [row for row in self._control.ledger(account).orders if row["state"] in _OPEN]
+        rows = [row for row in resting if not row["external"]]
         chosen = self._random.sample(rows, min(len(rows), fills + cancels))
+        self._cancel_oldest([row for row in resting if row["external"]])
         filled = sum(self._fill(row) for row in chosen[:fills])
         cancelled = sum(self._cancel(row) for row in chosen[fills:])
         self._control.place_order(
@@ -124,6 +127,12 @@ class Conductor:
         )
         where = f"{at.name}: " if len(self._venues) > 1 else ""
         return f"{where}{filled} filled, {cancelled} cancelled, 1 external order"
+
+    def _cancel_oldest(self, by_hand: list[OrderRow]) -> None:
+        """Cancel what was placed by hand long ago: a venue lets only so many orders rest."""
+        by_hand.sort(key=lambda row: row["created_ms"])
+        for row in by_hand[:-_MOST_BY_HAND]:
+            self._cancel(row)
 
     def _fill(self, row: OrderRow) -> bool:
         try:
@@ -140,7 +149,3 @@ class Conductor:
             log.info("%s was not cancelled by hand: %s", row["venue_id"], problem)
             return False
         return True
-
-
-def _is_ours(row: OrderRow) -> bool:
-    return row["state"] in _OPEN and not row["external"]

@@ -3,6 +3,7 @@
 import random
 import time
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,6 +19,8 @@ from strategy_sdk.schema import BookL1, Order
 SIGNAL_SYMBOL = "ETHUSDT-PERP.OKX"
 _MOST_A_TURN = 4
 _ENDING_S = 2.0
+#: A venue lets only so many orders rest (OKX: 500 of an instrument).
+_MOST_LEFT = 200
 #: So many of its last signals does a strategy fire once more when it is started again.
 _ONCE_MORE = 5
 _KEY = "order:"
@@ -158,6 +161,10 @@ def _last_placed(record: Path) -> int:
 class Maker(Trader):
     """Quotes near the book; cancels, moves or leaves its orders, and lets some fill."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._left: deque[tuple[str, str]] = deque()
+
     def trade(self, market: Market, book: BookL1) -> None:
         draw, symbol = self._random.random(), market.symbol
         side = self.side()
@@ -179,8 +186,19 @@ class Maker(Trader):
         )
         if 0.30 <= draw < 0.80:
             self.cancel_later(symbol, oid, self._random.uniform(0.0, 2.5))
-        elif draw >= 0.80 and oid is not None and market.modifies:
+            return
+        self._leave(symbol, oid)
+        if draw >= 0.80 and oid is not None and market.modifies:
             self._move(market, oid, self.price(symbol, book, side, away_bps + 1))
+
+    def _leave(self, symbol: str, oid: str | None) -> None:
+        """Leave an order on the book; of very many, the oldest goes."""
+        if oid is not None:
+            self._left.append((symbol, oid))
+        if len(self._left) > _MOST_LEFT:
+            symbol, oid = self._left.popleft()
+            if oid in self.cache.get_open_orders(symbol):
+                self.cancel(symbol, oid)
 
     def _move(self, market: Market, oid: str, price: Decimal) -> None:
         try:

@@ -95,7 +95,8 @@ class AccountKeys:
 
     @property
     def epoch(self) -> str:
-        """String. The fence: grows with each new owner, never expires."""
+        """String. The fence: the second in which the owner took the account, or later; grows with
+        each new owner, never expires."""
         return self._key("epoch")
 
     @property

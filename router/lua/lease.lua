@@ -2,6 +2,11 @@
 -- the fence that apply checks; it never expires, the lease does. Whoever waits for the lease blocks on
 -- the handover list, so that one given up is taken at once.
 --
+-- A new epoch is the server's time in seconds, or one above the highest that the server or the worker
+-- knows of where that is more. A server that lost its epochs cannot count on; but owners change less
+-- than once a second, so its clock is past all that were given, those of owners cut off elsewhere too.
+-- Where the clock stands back, epochs grow one by one.
+--
 -- KEYS[1]  lease     hash    {a}:lease
 -- KEYS[2]  epoch     string  {a}:epoch
 -- KEYS[3]  status    hash    {a}:status     (fields lease_until_ms: when the last lease ended or will,
@@ -11,7 +16,7 @@
 -- ARGV[1]  "acquire" | "renew" | "release"
 -- ARGV[2]  owner
 -- ARGV[3]  epoch held; when acquiring the highest that the worker knows of, 0 if none: a server that
---          lost its data must not give an epoch out twice
+--          lost its data, and whose clock stands back, must not give an epoch out twice
 -- ARGV[4]  ttl_ms   ARGV[5]  host   ARGV[6]  pid
 -- ARGV[7]  "1" to leave an account whose data the server lost to its last owner, who knows it
 -- ARGV[8]  what an acquisition and its repeats have in common and no other has; "" repeats none
@@ -53,6 +58,10 @@ local function answered(keys, args, current)
   end
 end
 
+local function new_epoch(found, known, now_ms)
+  return string.format('%.0f', math.max(found + 1, known + 1, math.floor(now_ms / 1000)))
+end
+
 local function acquire(keys, args, now_ms)
   local current = redis.call('GET', keys[2])
   local holder = redis.call('HGET', keys[1], 'owner')
@@ -70,7 +79,7 @@ local function acquire(keys, args, now_ms)
     if forgotten and args[7] == '1' then
       return {'forgotten', current or '0'}
     end
-    epoch = string.format('%.0f', math.max(found, known) + 1)
+    epoch = new_epoch(found, known, now_ms)
     ended_ms, before = noted[1] or '', forgotten and '' or tostring(found)
     redis.call('SET', keys[2], epoch)
     redis.pcall('HSET', keys[3], 'acquired', cjson.encode({args[8] or '', epoch, ended_ms, before}))

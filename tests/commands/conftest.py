@@ -68,7 +68,7 @@ class Scene:
     def __init__(self, client: Any) -> None:
         self.client = client
         self.keys = AccountKeys("okx-main")
-        self._epoch, self._number = 0, 0
+        self.epoch, self._number = 0, 0
         client.sadd(index(), "okx-main")
 
     def call(self, call: Call) -> Any:
@@ -82,7 +82,7 @@ class Scene:
         reply = self.call(
             functions.lease(self.keys, "acquire", owner="host-7", epoch=0, ttl_ms=ttl_ms, host="h")
         )
-        self._epoch = int(reply[1])
+        self.epoch = int(reply[1])
         now = str(time.time_ns() // 1_000_000)
         status = {"worker": "serving", "trade": "connected", "trade_since_ms": now}
         self.write(lambda batch: batch.hash(self.keys.status, status))
@@ -91,7 +91,7 @@ class Scene:
         batch = Batch()
         fill(batch)
         self._number += 1
-        assert self.call(batch.call(self.keys, self._epoch, self._number))[0] == "applied"
+        assert self.call(batch.call(self.keys, self.epoch, self._number))[0] == "applied"
 
     def admit(self, strategy: str, key: str = "") -> OrderRecord:
         oid = ids.new_oid(ids.strategy_tag(strategy))

@@ -1,5 +1,6 @@
 """The Redis functions against a real server: whole or absent, fenced, idempotent."""
 
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -170,49 +171,148 @@ def acquire(client: Any, owner: str = "w1", ttl_ms: int = 3000) -> Any:
     )
 
 
+def held(client: Any) -> int:
+    """Return the epoch of the last acquisition that the server knows."""
+    return int(client.get(KEYS.epoch))
+
+
+def seconds(client: Any) -> int:
+    """Return the server's time."""
+    return int(client.time()[0])
+
+
+def second_after(client: Any, epoch: int) -> None:
+    """Return once the server's clock has passed the second in which this epoch was given."""
+    until_s = time.monotonic() + 60
+    while seconds(client) <= epoch:
+        assert time.monotonic() < until_s, "the server's clock stands still"
+
+
 def test_the_lease_has_one_owner_and_a_growing_epoch(client: Any) -> None:
-    assert acquire(client)[:2] == ["owner", "1"]
+    word, first = acquire(client)[:2]
+    assert word == "owner"
     assert acquire(client, "w2")[:2] == ["held", "w1"]
     client.delete(KEYS.lease)  # it expired
-    assert acquire(client, "w2")[:2] == ["owner", "2"]
-    renewed = call(client, functions.lease(KEYS, "renew", owner="w1", epoch=1, ttl_ms=3000))
-    assert renewed[:2] == ["lost", "2"]
+    word, second = acquire(client, "w2")[:2]
+    assert (word, int(second) > int(first)) == ("owner", True)
+    renewed = call(client, functions.lease(KEYS, "renew", owner="w1", epoch=int(first), ttl_ms=1))
+    assert renewed[:2] == ["lost", second]
+
+
+@pytest.mark.parametrize("known", [0, 1])
+@pytest.mark.parametrize("found", [None, "1"])
+def test_a_new_epoch_is_the_servers_second(client: Any, found: str | None, known: int) -> None:
+    if found:
+        client.set(KEYS.epoch, found)
+    before_s = seconds(client)
+    one = functions.lease(KEYS, "acquire", owner="w1", epoch=known, ttl_ms=3000)
+    answer = call(client, one)
+    assert before_s <= int(answer[1]) <= seconds(client)
+    assert answer[1] == client.get(KEYS.epoch) == client.hget(KEYS.lease, "epoch")
+
+
+@pytest.mark.parametrize(("found_ahead", "known_ahead"), [(60, 0), (0, 60), (60, 60), (90, 60)])
+def test_epochs_grow_where_the_servers_clock_stands_back(
+    client: Any, found_ahead: int, known_ahead: int
+) -> None:
+    """One by one then, until the clock has passed them."""
+    now_s = seconds(client)
+    client.set(KEYS.epoch, now_s + found_ahead)
+    known = now_s + known_ahead
+    for number in range(1, 4):
+        one = functions.lease(KEYS, "acquire", owner=f"w{number}", epoch=known, ttl_ms=3000)
+        word, epoch = call(client, one)[:2]
+        assert (word, int(epoch)) == ("owner", now_s + max(found_ahead, known_ahead) + number)
+        client.delete(KEYS.lease)
 
 
 def test_a_server_that_lost_its_data_gives_no_epoch_out_twice(client: Any) -> None:
+    known = seconds(client) + 7_000  # given by a server whose clock was ahead of this one's
+
     def ask(**more: Any) -> Any:
-        call_ = functions.lease(KEYS, "acquire", owner="w2", epoch=7, ttl_ms=3000, **more)
+        call_ = functions.lease(KEYS, "acquire", owner="w2", epoch=known, ttl_ms=3000, **more)
         return call(client, call_)
 
     assert ask(patient=True)[0] == "forgotten"
     assert not client.exists(KEYS.lease, KEYS.epoch)
     answer = ask()
-    assert (answer[:2], answer[4]) == (["owner", "8"], "")
+    assert (answer[:2], answer[4]) == (["owner", str(known + 1)], "")
     client.delete(KEYS.lease)
     answer = call(client, functions.lease(KEYS, "acquire", owner="w1", epoch=3, ttl_ms=3000))
-    assert (answer[:2], answer[4]) == (["owner", "9"], "8")
+    assert (answer[:2], answer[4]) == (["owner", str(known + 2)], str(known + 1))
+
+
+def lose_the_epoch(client: Any, how: str) -> None:
+    """Let the server forget who owned the account last, and the functions stay."""
+    if how == "emptied":
+        client.flushall()
+        return
+    lost = client.pipeline(transaction=True)
+    lost.delete(KEYS.lease, KEYS.applied, KEYS.status)
+    if how == "an epoch of before":
+        lost.set(KEYS.epoch, 41)
+    else:
+        lost.decr(KEYS.epoch)  # only the last takeover is lost
+    lost.execute()
+
+
+@pytest.mark.parametrize("how", ["emptied", "an epoch of before", "the epoch before"])
+def test_whoever_starts_on_a_server_that_lost_the_epoch_keeps_its_last_owner_out(
+    client: Any, how: str
+) -> None:
+    """The last owner lives and is cut off; who starts knows of no epoch, and asks first."""
+    old = int(acquire(client, "last")[1])
+    assert apply_result(client, old, 1) == ["applied", "1"]
+    lose_the_epoch(client, how)
+    second_after(client, old)
+    word, new = acquire(client, "fresh")[:2]
+    assert (word, int(new) > old) == ("owner", True)
+
+    for number in (1, 2):  # one of them is the number that the new owner's batch has, too
+        assert apply_result(client, old, number) == ["fenced", new]
+    assert restore(client, intent(idem="k"), epoch=old) == ["fenced", new]
+    gap = functions.gap(KEYS, old, ["alpha"], skipped=100, halted="by the last owner")
+    assert call(client, gap) == ["fenced", new]
+    for action in ("renew", "release"):
+        one = functions.lease(KEYS, action, owner="last", epoch=old, ttl_ms=3000)
+        assert call(client, one)[:2] == ["lost", new]
+    again = functions.lease(KEYS, "acquire", owner="last", epoch=old, ttl_ms=3000)
+    assert call(client, again)[:2] == ["held", "fresh"]
+    client.delete(KEYS.lease)  # nobody renews it: the epoch alone still keeps the last owner out
+    one = functions.lease(KEYS, "renew", owner="last", epoch=old, ttl_ms=3000)
+    assert call(client, one)[:2] == ["lost", new]
+
+    untouched = [KEYS.halt, KEYS.idem("alpha", "k"), KEYS.applied, KEYS.handover]
+    assert not client.exists(*untouched)
+    assert client.get(KEYS.epoch) == new
+    assert apply_result(client, int(new), 1) == ["applied", "1"]
 
 
 @pytest.mark.parametrize("emptied", [False, True])
 def test_an_acquisition_whose_reply_was_lost_is_answered_again(client: Any, emptied: bool) -> None:
     def ask(once: str, owner: str = "w1", **more: Any) -> Any:
         one = functions.lease(
-            *(KEYS, "acquire"), owner=owner, epoch=1, ttl_ms=3000, once=once, **more
+            *(KEYS, "acquire"), owner=owner, epoch=known, ttl_ms=3000, once=once, **more
         )
         return call(client, one)
 
-    if not emptied:
-        acquire(client)
+    known = int(acquire(client)[1])
+    if emptied:
+        client.flushall()
     first = ask("w1/2")
     client.delete(KEYS.lease)  # it expired meanwhile, and nobody took it
     again = ask("w1/2", patient=True)
     assert [again[:2], again[3:]] == [first[:2], first[3:]]
-    assert (first[1], first[4]) == ("2", "" if emptied else "1")
+    assert int(first[1]) > known
+    assert first[4] == ("" if emptied else str(known))
     assert client.hget(KEYS.lease, "owner") == "w1"
     client.delete(KEYS.lease)
-    assert ask("w2/1", "w2")[1::3] == ["3", "2"]
+    other = ask("w2/1", "w2")
+    assert (int(other[1]) > int(first[1]), other[4]) == (True, first[1])
     client.delete(KEYS.lease)
-    assert ask("w1/2")[1::3] == ["4", "3"], "somebody owned the account since"
+    last = ask("w1/2")
+    assert int(last[1]) > int(other[1]), "somebody owned the account since"
+    assert last[4] == other[1]
 
 
 def test_a_repeated_acquisition_is_never_answered_below_what_its_taker_knows(client: Any) -> None:
@@ -222,14 +322,21 @@ def test_a_repeated_acquisition_is_never_answered_below_what_its_taker_knows(cli
         one = functions.lease(KEYS, "acquire", owner="w", epoch=known, ttl_ms=3000, once="w/1")
         return call(client, one)
 
-    assert ask(0)[1] == "1"
-    assert ask(2)[1] == "3"
+    first = ask(0)[1]
+    newer = int(first) + 1_000
+    assert ask(0)[1] == first
+    assert ask(newer)[1] == str(newer + 1)
 
 
 def restore(
-    client: Any, fields: dict[str, str], epoch: int = 1, ended_ms: int | None = None
+    client: Any,
+    fields: dict[str, str],
+    epoch: int | None = None,
+    ended_ms: int | None = None,
 ) -> Any:
+    """Write an order back, as the owner unless another epoch is given."""
     oid, key = fields["oid"], ("alpha", fields.get("idem", ""))
+    epoch = held(client) if epoch is None else epoch
     ends: dict[str, Any] = {"ended_ms": ended_ms, "keep_ms": 60_000, "now_ms": 100_000}
     one = functions.restore(
         KEYS, epoch, "alpha", oid, fields.get("client_id", oid), fields, key=key, **ends
@@ -238,11 +345,11 @@ def restore(
 
 
 def test_restore_writes_an_order_back_and_tells_who_took_its_key(client: Any) -> None:
-    acquire(client)
+    current = acquire(client)[1]
     taken, lives, ended = intent(idem="k"), intent(idem="k"), intent(idem="old")
     assert admit(client, taken) == ["admitted", taken["oid"]]
 
-    assert restore(client, lives, epoch=0) == ["fenced", "1"]
+    assert restore(client, lives, epoch=int(current) - 1) == ["fenced", current]
     assert restore(client, lives) == ["restored", taken["oid"]]
     assert restore(client, lives) == ["restored", ""]
     assert client.get(KEYS.idem("alpha", "k")) == lives["oid"]
@@ -292,18 +399,18 @@ def test_restore_writes_an_order_of_thousands_of_fills(client: Any) -> None:
 def test_a_gap_is_left_for_the_strategies_named_and_a_halt_kept_though_memory_is_full(
     client: Any,
 ) -> None:
-    acquire(client)
-    apply_result(client, 1, 1)
+    epoch = int(acquire(client)[1])
+    apply_result(client, epoch, 1)
 
-    def leave(epoch: int, halted: str) -> Any:
+    def leave(held: int, halted: str) -> Any:
         names = ["alpha", "beta"]
-        return call(client, functions.gap(KEYS, epoch, names, skipped=100, halted=halted))
+        return call(client, functions.gap(KEYS, held, names, skipped=100, halted=halted))
 
     client.config_set("maxmemory", 1)
     try:
-        assert leave(0, "by hand") == ["fenced", "1"]
+        assert leave(epoch - 1, "by hand") == ["fenced", str(epoch)]
         assert not client.exists(KEYS.halt)
-        assert leave(1, "by hand") == leave(1, "") == ["skipped", "2"]
+        assert leave(epoch, "by hand") == leave(epoch, "") == ["skipped", "2"]
     finally:
         client.config_set("maxmemory", 0)
     assert client.get(KEYS.halt) == "by hand"
@@ -347,25 +454,26 @@ def apply_result(client: Any, epoch: int, number: int) -> Any:
 
 
 def test_apply_refuses_an_older_epoch_and_drops_a_repeated_batch(client: Any) -> None:
-    acquire(client)
-    assert apply_result(client, 1, 1) == ["applied", "1"]
-    assert apply_result(client, 1, 1) == ["repeat", "1"]
-    assert apply_result(client, 0, 9) == ["fenced", "1"]
+    epoch = int(acquire(client)[1])
+    assert apply_result(client, epoch, 1) == ["applied", "1"]
+    assert apply_result(client, epoch, 1) == ["repeat", "1"]
+    assert apply_result(client, epoch - 1, 9) == ["fenced", str(epoch)]
     assert [fields["seq"] for _, fields in client.xrange(KEYS.results("alpha"))] == ["1"]
 
 
 def test_apply_takes_no_batch_whose_predecessor_the_server_lost(client: Any) -> None:
-    acquire(client)
-    assert apply_result(client, 1, 2) == ["behind", "0"]
-    assert apply_result(client, 1, 1) == ["applied", "1"]
-    assert apply_result(client, 1, 3) == ["behind", "1"]
+    epoch = int(acquire(client)[1])
+    assert apply_result(client, epoch, 2) == ["behind", "0"]
+    assert apply_result(client, epoch, 1) == ["applied", "1"]
+    assert apply_result(client, epoch, 3) == ["behind", "1"]
     assert client.xlen(KEYS.results("alpha")) == 1
 
 
 def test_the_lease_tells_which_server_it_is(client: Any) -> None:
     told = client.info("server")["run_id"] + client.info("replication")["master_replid"]
-    assert acquire(client)[5:] == [told, ""]
-    renew = functions.lease(KEYS, "renew", owner="w1", epoch=1, ttl_ms=3000)
+    answer = acquire(client)
+    assert answer[5:] == [told, ""]
+    renew = functions.lease(KEYS, "renew", owner="w1", epoch=int(answer[1]), ttl_ms=3000)
     assert call(client, renew)[3] == told
     client.hset(KEYS.status, "server", "another")
     assert acquire(client)[5:] == [told, "another"]
@@ -386,7 +494,7 @@ def test_apply_writes_order_result_and_settlement_together(client: Any) -> None:
     batch.idem(KEYS.idem("alpha", "k"), oid, 60_000)
     batch.hash(KEYS.status, {"private": "connected"})
     batch.reply(KEYS.reply("q"), "{}")
-    assert call(client, batch.call(KEYS, 1, 1)) == ["applied", "8"]
+    assert call(client, batch.call(KEYS, held(client), 1)) == ["applied", "8"]
     assert client.scard(KEYS.open("alpha")) == 0
     assert client.zscore(KEYS.ended("alpha"), oid) == 5
     assert client.xlen(KEYS.intents("alpha")) == 0
@@ -400,7 +508,7 @@ def test_one_key_of_a_wrong_type_does_not_take_the_others_with_it(client: Any) -
     batch = functions.Batch()
     batch.order(KEYS, "alpha", "bad", {"state": "FILLED"})
     batch.result(KEYS, "alpha", {"type": "order", "oid": "good"})
-    answer = call(client, batch.call(KEYS, 1, 1))
+    answer = call(client, batch.call(KEYS, held(client), 1))
     assert answer[:2] == ["applied", "2"]
     assert "WRONGTYPE" in answer[2]
     assert client.xlen(KEYS.results("alpha")) == 1
@@ -452,8 +560,7 @@ def test_a_request_repeated_behind_newer_ones_is_not_queued_again(client: Any) -
 
 
 def test_a_new_instance_starts_at_the_end_and_a_known_one_at_its_cursor(client: Any) -> None:
-    acquire(client)
-    apply_result(client, 1, 1)
+    apply_result(client, int(acquire(client)[1]), 1)
     registration = Registration(tag=TAG).json_text()
 
     def register(instance: str) -> Any:
@@ -479,5 +586,5 @@ def test_malformed_calls_are_refused_whole(client: Any, operations: str) -> None
     good = '["result",4,"alpha","type","order"]'
     text = operations.replace("[[", f"[{good},[") if operations.startswith("[[") else operations
     with pytest.raises(redis.ResponseError, match="INVALID apply"):
-        call(client, functions.Call("or1_apply", keys, (1, 1, text)))
+        call(client, functions.Call("or1_apply", keys, (held(client), 1, text)))
     assert client.xlen(KEYS.results("alpha")) == 0

@@ -132,9 +132,9 @@ def lively(client: Any) -> dict[str, str]:
         "reason": "",
         "venue_filled": "0.0004",
     }
-    acquire(client)
+    epoch = int(acquire(client)[1])
     batch.order(KEYS, "alpha", fields["oid"], changed)
-    call(client, batch.call(KEYS, 1, 1))
+    assert call(client, batch.call(KEYS, epoch, 1)) == ["applied", "1"]
     client.delete(KEYS.lease)
     return fields
 

@@ -26,7 +26,7 @@ from tests.scenarios.stack import (
     running_stack,
     until,
 )
-from tests.workers.killable import killable_worker, lease_of, redis_ms, standby
+from tests.workers.killable import epoch_of, killable_worker, lease_of, redis_ms, standby
 from tests.workers.poison import create, poisons
 
 LEASE_MS = 3_000  # a busy machine must not take it from a worker that lives
@@ -34,9 +34,10 @@ LEASE_MS = 3_000  # a busy machine must not take it from a worker that lives
 TAKEOVER_MS = 20_000
 
 
-def claim(stack: Stack, strategy: str, epoch: int) -> int:
-    """Take the strategy's waiting intents as a worker of this epoch would; return how many."""
-    reply = stack.redis.xreadgroup(GROUP, f"epoch-{epoch}", {stack.keys.intents(strategy): ">"})
+def claim(stack: Stack, strategy: str) -> int:
+    """Take the strategy's waiting intents as the last owner would; return how many."""
+    reader = f"epoch-{epoch_of(stack)}"
+    reply = stack.redis.xreadgroup(GROUP, reader, {stack.keys.intents(strategy): ">"})
     return sum(len(entries) for _, entries in reply)
 
 
@@ -117,6 +118,7 @@ def test_e2_a_worker_paused_past_its_lease_sends_and_writes_nothing_more(
         running_stack(redis_url, simulator, lease_ttl_ms=LEASE_MS) as stack,
         killable_worker(stack, tmp_path) as first,
     ):
+        epoch = epoch_of(stack)
         strategy, second = stack.start_strategy(), standby(stack)
         resting = strategy.buy()
         strategy.wait_for(resting, "accepted")
@@ -137,7 +139,8 @@ def test_e2_a_worker_paused_past_its_lease_sends_and_writes_nothing_more(
         late = stack.ledger().requests[before:]
         assert [row for row in late if row["processed"] or row["code"] == "0"] == []
         assert {row["client_id"] for row in late} <= set(oids), "nothing that came after it"
-        assert stack.redis.hget(stack.keys.applied, "epoch") == "2"
+        assert lease_of(second, stack).epoch > epoch
+        assert stack.redis.hget(stack.keys.applied, "epoch") == str(lease_of(second, stack).epoch)
         assert stack.redis.hget(stack.keys.lease, "owner") == lease_of(second, stack).owner
         assert len(strategy.fills(resting)) == 1
         for oid in (*oids, new):
@@ -147,8 +150,13 @@ def test_e2_a_worker_paused_past_its_lease_sends_and_writes_nothing_more(
         stack.check(strategy)
 
 
+#: Whose read it was → how many epochs before the owner's.
+READERS = {"a superseded worker": 1, "the owner itself": 0}
+
+
 def given_to(reader: str, stack: Stack) -> str:
     """Return a fresh order of alpha whose intent Redis gave to a read that nobody awaits."""
+    consumer = f"epoch-{epoch_of(stack) - READERS[reader]}"
     stream, oid = stack.keys.intents("alpha"), ids.new_oid(ids.strategy_tag("alpha"))
     fields = create(oid=oid, client_id=oid)
     pipeline = stack.redis.pipeline(transaction=True)
@@ -158,12 +166,12 @@ def given_to(reader: str, stack: Stack) -> str:
     pipeline.xgroup_setid(stream, GROUP, "$")  # delivered, as far as the owner can see
     pipeline.execute()
     [(entry, _)] = stack.redis.xrevrange(stream, count=1)
-    stack.redis.xclaim(stream, GROUP, reader, 0, [entry], force=True)
+    stack.redis.xclaim(stream, GROUP, consumer, 0, [entry], force=True)
     return oid
 
 
 @pytest.mark.rules(ack_timeout_ms=PATIENT_MS)
-@pytest.mark.parametrize("reader", ["epoch-0", "epoch-1"])
+@pytest.mark.parametrize("reader", READERS)
 def test_e2_an_intent_taken_by_an_old_reader_is_found_by_the_owner(
     stack: Stack, reader: str
 ) -> None:
@@ -180,7 +188,7 @@ def test_e2_an_intent_taken_by_an_old_reader_is_found_by_the_owner(
 
 
 @pytest.mark.rules(ack_timeout_ms=PATIENT_MS)
-@pytest.mark.parametrize("reader", ["epoch-0", "epoch-1"])
+@pytest.mark.parametrize("reader", READERS)
 def test_e2_a_cancel_does_not_overtake_a_create_that_an_old_reader_has(
     stack: Stack, reader: str
 ) -> None:
@@ -207,7 +215,7 @@ def test_e3_a_claimed_intent_is_asked_for_before_it_is_sent(stack: Stack, at_ven
     strategy = stack.start_strategy()
     stack.workers[0].stop()
     oid = strategy.buy()
-    assert claim(stack, "alpha", epoch=1) == 1
+    assert claim(stack, "alpha") == 1
     if at_venue:
         stack.control.place_order(
             stack.account, "BTC-USDT-SWAP", "buy", "0.001", price=FAR_PRICE, client_id=oid
@@ -232,7 +240,7 @@ def test_e3_a_claimed_cancel_may_have_been_sent_however_old_it_is(stack: Stack) 
     stack.workers.pop().stop()
     oid = strategy.buy()
     strategy.cancel_order_ws(SYMBOL, oid)
-    assert claim(stack, "alpha", epoch=1) == 2
+    assert claim(stack, "alpha") == 2
     at_venue = stack.control.place_order(
         stack.account, "BTC-USDT-SWAP", "buy", "0.001", price=FAR_PRICE, client_id=oid
     )
@@ -254,7 +262,7 @@ def test_e3_without_the_venues_history_nothing_is_proven_and_nothing_sent(stack:
     strategy = stack.start_strategy()
     stack.workers[0].stop()
     oid = strategy.buy()
-    assert claim(stack, "alpha", epoch=1) == 1
+    assert claim(stack, "alpha") == 1
     history = {"op": ["orders-history", "orders-history-archive", "fills"], "transport": "rest"}
     with stack.control.fault("rest_5xx", match=stack.here | history, status=503, processed=False):
         stack.start_worker()
@@ -407,9 +415,10 @@ def test_e10_of_two_workers_one_owns_and_the_other_stands_by(
     holder = stack.redis.hget(stack.keys.lease, "owner")
     assert holder in (None, lease_of(second, stack).owner), "it was given up, not left to expire"
     second.wait_serving()
-    assert lease_of(second, stack).epoch == lease_of(first, stack).epoch + 1
+    assert lease_of(second, stack).epoch > lease_of(first, stack).epoch
     lease = stack.redis.hgetall(stack.keys.lease)
-    assert (lease["owner"], lease["epoch"]) == (lease_of(second, stack).owner, "2")
+    assert lease["owner"] == lease_of(second, stack).owner
+    assert lease["epoch"] == str(lease_of(second, stack).epoch) == str(epoch_of(stack))
     strategy.cancel_order_ws(SYMBOL, before)
     strategy.wait_for(before, "canceled")
     after = strategy.buy()

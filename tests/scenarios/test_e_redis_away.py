@@ -36,7 +36,7 @@ from tests.scenarios.stack import (
 )
 from tests.scenarios.test_unknown import deaf_venue, unknown_order
 from tests.workers.cut_proxy import cut_proxy
-from tests.workers.killable import lease_of, standby, write_config
+from tests.workers.killable import epoch_of, lease_of, standby, write_config
 
 LEASE_MS = 3_000
 AWAY_S = 10.0  # longer than a lease, and than any call to Redis may take
@@ -100,6 +100,7 @@ def test_e4_a_restart_in_mid_stream_loses_and_doubles_nothing(
 ) -> None:
     with running_stack(server.url, simulator) as stack:
         worker, strategy = stack.start_worker(), stack.start_strategy()
+        epoch = epoch_of(stack)
         oids: list[str] = []
         submitting = threading.Thread(
             target=lambda: oids.extend(insist(strategy, f"k{number}") for number in range(60))
@@ -123,7 +124,9 @@ def test_e4_a_restart_in_mid_stream_loses_and_doubles_nothing(
         for oid in oids:
             assert all(strategy.of(oid).count(name) == 1 for name in set(strategy.of(oid))), oid
         assert gap_free(stack)
-        assert stack.redis.hget(stack.keys.lease, "epoch") == "1", "the owner stayed the owner"
+        assert stack.redis.hget(stack.keys.lease, "epoch") == str(epoch), (
+            "the owner stayed the owner"
+        )
         assert worker.serving
 
 
@@ -175,6 +178,7 @@ def test_e5_while_redis_is_away_nothing_is_sent_and_what_comes_is_kept(
     ):
         worker, strategy = stack.start_worker(), stack.start_strategy()
         assert server.process is not None
+        epoch = epoch_of(stack)
         resting = strategy.buy()
         strategy.wait_for(resting, "accepted")
         late = {"match": stack.here | {"op": "order"}, "count": 1}
@@ -211,7 +215,7 @@ def test_e5_while_redis_is_away_nothing_is_sent_and_what_comes_is_kept(
         for oid in (resting, acked_late, away, *waiting):
             assert all(strategy.of(oid).count(name) == 1 for name in set(strategy.of(oid))), oid
         assert gap_free(stack)
-        assert stack.redis.hget(stack.keys.lease, "epoch") == "1", (
+        assert stack.redis.hget(stack.keys.lease, "epoch") == str(epoch), (
             "an unclaimed lease is ours still"
         )
 
@@ -231,6 +235,7 @@ def test_e5_a_worker_cut_off_keeps_what_it_learns_or_leaves_it_to_the_next(
         worker = WorkerThread(behind, stack.account).start().wait_serving()
         stack.workers.append(worker)
         stack.wait_connected()
+        epoch = epoch_of(stack)
         strategy = stack.start_strategy()
         if taken_over:
             second = standby(stack)
@@ -265,4 +270,5 @@ def test_e5_a_worker_cut_off_keeps_what_it_learns_or_leaves_it_to_the_next(
         assert len(strategy.fills(filled)) == 2
         assert len(strategy.fills(partly)) == 1
         assert gap_free(stack)
-        assert stack.redis.hget(stack.keys.lease, "epoch") == ("2" if taken_over else "1")
+        assert (epoch_of(stack) > epoch) is taken_over
+        assert stack.redis.hget(stack.keys.lease, "epoch") == str(epoch_of(stack))

@@ -13,6 +13,7 @@ from router.keyspace import GROUP
 from strategy_sdk.schema import Order
 from tests.scenarios.stack import FAR_PRICE, PATIENT_MS, SYMBOL, Recorder, Stack, until
 from tests.scenarios.venues import every_venue
+from tests.workers.killable import epoch_of
 
 AMOUNT = Decimal("0.001")
 WHOLE = 3 * AMOUNT
@@ -196,7 +197,8 @@ def test_f4_a_halt_outlives_the_worker_that_read_it(stack: Stack) -> None:
     strategy = stack.start_strategy()
     stack.workers[0].stop()
     oid = strategy.buy()
-    claimed = stack.redis.xreadgroup(GROUP, "epoch-1", {stack.keys.intents("alpha"): ">"}, count=10)
+    reader, stream = f"epoch-{epoch_of(stack)}", stack.keys.intents("alpha")
+    claimed = stack.redis.xreadgroup(GROUP, reader, {stream: ">"}, count=10)
     assert len(claimed) == 1
     stack.redis.set(stack.keys.halt, "read by a worker that is gone")
     stack.start_worker()

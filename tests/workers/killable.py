@@ -76,6 +76,11 @@ def lease_of(thread: WorkerThread, stack: Stack) -> Any:
     return thread.process.workers[stack.account].lease
 
 
+def epoch_of(stack: Stack) -> int:
+    """Return the owner's epoch, or the last owner's; 0 if Redis knows of none."""
+    return int(stack.redis.get(stack.keys.epoch) or 0)
+
+
 def redis_ms(stack: Stack) -> int:
     seconds, micros = stack.redis.time()
     return int(seconds) * 1_000 + int(micros) // 1_000

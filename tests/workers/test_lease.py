@@ -12,6 +12,7 @@ import redis.exceptions
 from router.errors import LeaseLost
 from router.keyspace import AccountKeys
 from router.servers import Servers
+from tests.router.test_functions import second_after
 from workers.clients import connect
 from workers.clock import Clock
 from workers.lease import Lease
@@ -282,9 +283,34 @@ async def test_an_owner_that_takes_the_account_again_with_a_lost_reply_is_not_su
     losing: Any = LosingReplies(client)
     one = Lease(losing, KEYS, Clock(), ttl_ms=60_000)
     await one.acquire()
-    assert (one.epoch, one.forgotten) == (1, True)
+    first = one.epoch
+    assert (str(first), one.forgotten) == (redis_client.get(KEYS.epoch), True)
     redis_client.delete(KEYS.lease, KEYS.epoch, KEYS.status)
     await one.take_again()
-    assert one.epoch == 2
-    assert redis_client.get(KEYS.epoch) == "2"
+    assert one.epoch > first
+    assert redis_client.get(KEYS.epoch) == str(one.epoch)
+    await client.aclose()
+
+
+@pytest.mark.parametrize("lost", ["everything", "the last takeover"])
+async def test_an_owner_that_was_cut_off_ends_where_a_fresh_worker_began_on_what_a_server_kept(
+    redis_client: Any, redis_url: str, lost: str
+) -> None:
+    """The fresh one knows of no epoch; were it given the last owner's, both would write."""
+    client = connect(Servers(redis_url), "")
+    last, fresh = (Lease(client, KEYS, Clock(), ttl_ms=60_000) for _ in range(2))
+    forgotten: list[int] = []
+    last.on_forgotten = forgotten.append
+    await last.acquire()
+    redis_client.flushall()
+    if lost == "the last takeover":
+        redis_client.set(KEYS.epoch, last.epoch - 1)
+    second_after(redis_client, last.epoch)
+    await fresh.acquire()
+    assert fresh.epoch > last.epoch
+    with pytest.raises(LeaseLost, match=f"superseded by {fresh.epoch}"):
+        await last.renew()
+    assert (last.may_send(), forgotten) == (False, []), "it writes nothing back over the new owner"
+    await fresh.renew()
+    assert fresh.may_send()
     await client.aclose()

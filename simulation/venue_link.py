@@ -53,11 +53,15 @@ class ClientSocket:
     # --- the client's side -----------------------------------------------------------------------
 
     async def send(self, text: str) -> None:
+        self.send_at_once(text)
+
+    def send_at_once(self, text: str) -> bool:
         if self.state is not State.OPEN:
             raise ws_errors.ConnectionClosedError(None, None)
         self.on_send(self, text)
         self._network.trace(self._sends, text.encode())
         self._up.send(self._arrived, text.encode())
+        return True
 
     def __aiter__(self) -> "ClientSocket":
         return self

@@ -15,6 +15,7 @@ import contextlib
 import logging
 import random
 from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 import websockets.asyncio.client as ws_client
 import websockets.exceptions as ws_errors
@@ -44,16 +45,13 @@ from workers.venue import (
     Venue,
     VenueEvent,
 )
+from workers.venue_socket import HIGH_WATER, LOW_WATER, VenueSocket
 
 log = logging.getLogger(__name__)
 
 _SETTLE_S = 5.0  # a replaced session may still deliver answers this long
 _ROTATE_AGAIN_S = 15.0  # the venue has said that it closes, and no replacement would open
 MOST_BYTES = 4 * 1024 * 1024
-#: A write waits above the high-water mark of what is still to leave, until that is below the low
-#: one. 8 KiB are some 30 orders; the marks are those that ``websockets`` has by itself.
-_LOW_WATER, _HIGH_WATER = 8 * 1024, 32 * 1024
-_WIDEST = 4  # bytes that a character of a frame may take
 #: What cannot leave for so long was lost more than once on its way, or the peer reads no more: a
 #: resent packet takes well under 1 s. All later requests, cancels too, stand behind it.
 _MOST_WRITE_S = 2.0
@@ -153,10 +151,7 @@ class Connection:
         session = self._session
         if session is None or not self.ready:
             raise NotReady(self.name)
-        unsent = session.socket.transport.get_write_buffer_size()
-        if unsent < _LOW_WATER and len(text) * _WIDEST <= _HIGH_WATER - _LOW_WATER:
-            await session.socket.send(text)  # it does not wait: what bounds a wait costs too much
-        else:
+        if not session.socket.send_at_once(text):  # what bounds a wait costs too much
             await self._send_in_time(session, text)
         return session.number
 
@@ -291,11 +286,12 @@ class Connection:
             ping_interval=None,
             compression=None,
             max_size=MOST_BYTES,
-            write_limit=(_HIGH_WATER, _LOW_WATER),
+            write_limit=(HIGH_WATER, LOW_WATER),
             proxy=None,
+            create_connection=VenueSocket,
         )
         self._count += 1
-        session = Session(self._count, socket, self._clock.monotonic_s(), ticket)
+        session = Session(self._count, cast(VenueSocket, socket), self._clock.monotonic_s(), ticket)
         reading = asyncio.create_task(self._read(session))
         try:
             async with asyncio.timeout(self._open_timeout_s):

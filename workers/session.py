@@ -7,11 +7,11 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-import websockets.asyncio.client as ws_client
 import websockets.exceptions as ws_errors
 
 from workers.clock import Clock
 from workers.venue import RestReply, RestRequest, SocketPlan, Ticket, UnexpectedReply
+from workers.venue_socket import VenueSocket
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ class Session:
     """One WebSocket connection from login to close."""
 
     number: int
-    socket: ws_client.ClientConnection
+    socket: VenueSocket
     heard_s: float
     ticket: str = ""
     waiting: set[str] = field(default_factory=set)

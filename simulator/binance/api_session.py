@@ -103,7 +103,7 @@ class ApiSession:
         connection = self.socket.connection
         try:
             self.venue.limits.spend(self.address, operation.cost(given), call.received_ms)
-            call.account = self._authenticate(operation, given)
+            call.account = self._authenticate(operation, given, call.received_ms)
             calls.check_login(call, socket="trade+private", path=self.socket.path)
         except Problem as problem:
             calls.write_down(call, connection)
@@ -119,7 +119,9 @@ class ApiSession:
         else:
             self._passage.answer(request, request.process())
 
-    def _authenticate(self, operation: Operation, given: dict[str, str]) -> Account | None:
+    def _authenticate(
+        self, operation: Operation, given: dict[str, str], now_ms: int
+    ) -> Account | None:
         if operation.security == "public":
             return None
         rests_on_logon = self.account is not None and "apiKey" not in given
@@ -128,7 +130,7 @@ class ApiSession:
         else:
             account = calls.account_of(self.venue, given.get("apiKey", ""))
         if operation.security == "signed" and account is not None:
-            check_time(given, self.venue.now_ms())
+            check_time(given, now_ms)
             if not rests_on_logon:
                 check_words(account, given)
         if account is not None and not self.socket.account:

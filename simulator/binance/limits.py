@@ -121,8 +121,10 @@ class Limits:
         return Problem(-1003, message=message, status=BANNED, retry_after_s=wait_s)
 
     def _add(self, limit: RateLimit, owner: str, count: int, now_ms: int) -> int:
-        used = self._used(limit, owner, now_ms) + count
-        self._counts[limit, owner] = (now_ms // limit.span_ms, used)
+        place, now = (limit, owner), now_ms // limit.span_ms
+        window, used = self._counts.get(place, (now, 0))
+        used = used + count if window == now else count
+        self._counts[place] = (now, used)
         return used
 
     def _used(self, limit: RateLimit, owner: str, now_ms: int) -> int:

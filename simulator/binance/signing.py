@@ -77,8 +77,9 @@ def check_query(account: Account, query: str, body: str) -> None:
 def _is_signed(account: Account, text: str, signature: str) -> bool:
     if account.public_key:
         return _is_ed25519(account.public_key, text, signature)
-    expected = hmac.digest(account.secret.encode(), text.encode(), "sha256").hex()
-    return hmac.compare_digest(signature.lower().encode(), expected.encode())
+    expected = _keyed(account.secret).copy()
+    expected.update(text.encode())
+    return hmac.compare_digest(signature.lower().encode(), expected.hexdigest().encode())
 
 
 def _is_ed25519(public_key: str, text: str, signature: str) -> bool:
@@ -87,6 +88,11 @@ def _is_ed25519(public_key: str, text: str, signature: str) -> bool:
     except (InvalidSignature, binascii.Error):
         return False
     return True
+
+
+@lru_cache(maxsize=64)
+def _keyed(secret: str) -> hmac.HMAC:
+    return hmac.new(secret.encode(), digestmod="sha256")
 
 
 @lru_cache(maxsize=64)

@@ -110,9 +110,7 @@ class PrivateChannels:
     ) -> None:
         for subscription in subscribers:
             if subscription.topic == topic:
-                push = self._push(subscription, [item])
-                push = push._replace(symbol=order.instrument.symbol, client_id=order.client_id)
-                self.pushes.add(push)
+                self.pushes.add(self._push(subscription, [item], order))
 
     def _changed(self, account: Account) -> _Changes:
         changes = self._changes.get(account.name)
@@ -134,12 +132,21 @@ class PrivateChannels:
     def _positions(self, account: Account, held: list[Position]) -> list[dict[str, Any]]:
         return [pushed_position(account, position, self._listing) for position in held]
 
-    def _push(self, to: Subscription, items: list[dict[str, Any]]) -> Push:
+    def _push(
+        self, to: Subscription, items: list[dict[str, Any]], order: Order | None = None
+    ) -> Push:
         frame = {
             "action": "snapshot",
             "arg": to.arg,
             "data": items,
             "ts": self._clock.now_ms(),
         }
-        op = CHANNELS[to.topic]
-        return Push(to.socket, orjson.dumps(frame), op, to.account.name, word=to.topic)
+        return Push(
+            to.socket,
+            orjson.dumps(frame),
+            CHANNELS[to.topic],
+            to.account.name,
+            order.instrument.symbol if order is not None else "",
+            order.client_id if order is not None else "",
+            to.topic,
+        )

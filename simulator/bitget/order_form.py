@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from simulator.bitget.codes import Problem
@@ -128,9 +129,10 @@ def number(item: Item, name: str) -> Decimal:
     value = item.get(name)
     if value in (None, ""):
         raise Problem("40019", name)
-    if not isinstance(value, str) or not _NUMBER.fullmatch(value) or not Decimal(value):
+    found = _positive(value) if isinstance(value, str) else None
+    if found is None:
         raise Problem("41101", f"{name}={value}")
-    return Decimal(value)
+    return found
 
 
 def flag(item: Item, name: str) -> bool:
@@ -160,6 +162,12 @@ def _kind(item: Item) -> OrderKind:
         name = "orderType" if order_type != "limit" else "timeInForce"
         raise Problem("41101", f"{name}={item.get(name)}")
     return kind
+
+
+@lru_cache(maxsize=8192)
+def _positive(value: str) -> Decimal | None:
+    """Return plain digits as a number; None for anything else and for 0."""
+    return (Decimal(value) or None) if _NUMBER.fullmatch(value) else None
 
 
 def _check_value(order: Order) -> None:

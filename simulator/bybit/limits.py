@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from simulator.config import BybitConfig
 
 _SECOND_MS = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
+class Spent(NamedTuple):
     """What became of a demand on a limit."""
 
     limit: int
@@ -79,11 +78,12 @@ class Limits:
         return bool(self._spend(("connect", address), limit, 1, now_ms, 300_000).granted)
 
     def _spend(self, key: Hashable, limit: int, count: int, now_ms: int, span_ms: int) -> Spent:
-        window = self._windows.setdefault(key, deque())
+        window = self._windows.get(key)
+        if window is None:
+            window = self._windows[key] = deque()
         while window and window[0] <= now_ms - span_ms:
             window.popleft()
-        free = max(0, limit - len(window))
-        granted = min(count, free) if self._enforced else count
+        granted = min(count, max(0, limit - len(window))) if self._enforced else count
         window.extend([now_ms] * granted)
         reset_ms = window[0] + span_ms if granted < count and window else now_ms
         return Spent(limit, granted, max(0, limit - len(window)), reset_ms)

@@ -79,7 +79,7 @@ def status(order: Order) -> str:
 
 def reject_reason(order: Order) -> str:
     """Return why an order ended; EC_NoError if it lives or filled."""
-    if status(order) == "PartiallyFilledCanceled" and order.state == "filled":
+    if order.state == "filled" and status(order) == "PartiallyFilledCanceled":
         return "EC_CancelForNoFullFill"
     if order.state != "canceled":
         return NO_ERROR

@@ -5,7 +5,7 @@ Its frames are in camel case; those of the private and public connections are no
 
 from __future__ import annotations
 
-import secrets
+import random
 from typing import Any
 
 import orjson
@@ -181,7 +181,10 @@ class _Request:
         call, batch = self._call, isinstance(result, Batch)
         spent = call.spent
         header = {} if spent is None else spent.headers()
-        header |= {"Traceid": secrets.token_hex(16), "Timenow": str(call.venue.now_ms())}
+        header |= {
+            "Traceid": f"{random.getrandbits(128):032x}",
+            "Timenow": str(call.venue.now_ms()),
+        }
         frame = {
             **_echo(self._request_id),
             "retCode": 0 if problem is None else problem.code,

@@ -22,6 +22,7 @@ from tests.workers.fake_venue import (
 )
 from workers import connection as connection_module
 from workers.connection import Connection
+from workers.venue_socket import HIGH_WATER
 
 
 @pytest.fixture
@@ -171,7 +172,7 @@ def test_b5_a_half_open_session_is_cut_though_no_ping_can_be_written(
             assert session is not None
             with reading_no_more(server):
                 filling = asyncio.create_task(fill(connection))
-                await until(lambda: unsent(connection) > connection_module._HIGH_WATER)
+                await until(lambda: unsent(connection) > HIGH_WATER)
                 clock.turn(_SILENCE_S)
                 await until(lambda: session.pinged)
                 clock.turn(DEAD_S)

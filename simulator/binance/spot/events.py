@@ -28,6 +28,7 @@ from simulator.exchange.orders import AmendNote, Fill, Order
 from simulator.exchange.positions import Position
 
 _NO_TRADE = -1
+_NOTHING = amount(ZERO)
 
 
 class SpotEvents(UserStreams):
@@ -63,11 +64,10 @@ class SpotEvents(UserStreams):
             self.tell(account, self._position(account, list(currencies)))
 
     def _report(self, order: Order, fill: Fill | None) -> dict[str, Any]:
-        client_id, original = order.client_id, ""
-        if status(order) == "CANCELED":
+        client_id, original, state = order.client_id, "", status(order)
+        if state == "CANCELED":
             client_id, original = self.cancel_id or fresh_client_id(), order.client_id
         self._execution += 1
-        last = fill.size * fill.price if fill is not None else ZERO
         report: dict[str, Any] = {
             "e": "executionReport",
             "E": self.clock.now_ms(),
@@ -78,17 +78,17 @@ class SpotEvents(UserStreams):
             "f": time_in_force(order),
             "q": amount(order.size),
             "p": amount(order.price or ZERO),
-            "P": amount(ZERO),
-            "F": amount(ZERO),
+            "P": _NOTHING,
+            "F": _NOTHING,
             "g": -1,
             "C": original,
-            "x": _execution(order, fill),
-            "X": status(order),
+            "x": _execution(state, fill),
+            "X": state,
             "r": "NONE",
             "i": int(order.venue_id),
-            "l": amount(fill.size if fill is not None else ZERO),
+            "l": amount(fill.size) if fill is not None else _NOTHING,
             "z": amount(order.filled),
-            "L": amount(fill.price if fill is not None else ZERO),
+            "L": amount(fill.price) if fill is not None else _NOTHING,
             "n": amount(fill.fee) if fill is not None else "0",
             "N": order.fee_currency if fill is not None else None,
             "T": order.updated_ms,
@@ -99,14 +99,13 @@ class SpotEvents(UserStreams):
             "M": False,
             "O": order.created_ms,
             "Z": amount(order.turnover),
-            "Y": amount(last),
-            "Q": amount(quote_quantity(order)),
+            "Y": amount(fill.size * fill.price) if fill is not None else _NOTHING,
+            "Q": amount(quote_quantity(order)) if order.target_word else _NOTHING,
             "W": order.created_ms,
             "V": STP_WORDS[order.stp],
         }
-        reason = expiry_reason(order)
-        if reason:
-            report["eR"] = reason
+        if state == "EXPIRED":
+            report["eR"] = expiry_reason(order)
         return report
 
     def _position(self, account: Account, currencies: list[str]) -> dict[str, Any]:
@@ -119,8 +118,7 @@ class SpotEvents(UserStreams):
         return {"e": "outboundAccountPosition", "E": now_ms, "u": now_ms, "B": rows}
 
 
-def _execution(order: Order, fill: Fill | None) -> str:
+def _execution(state: str, fill: Fill | None) -> str:
     if fill is not None:
         return "TRADE"
-    ended = status(order)
-    return "TRADE_PREVENTION" if ended == "EXPIRED_IN_MATCH" else ended
+    return "TRADE_PREVENTION" if state == "EXPIRED_IN_MATCH" else state

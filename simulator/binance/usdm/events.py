@@ -142,13 +142,13 @@ class FuturesEvents(UserStreams):
         return before != now
 
     def _update(self, order: Order, fill: Fill | None, note: AmendNote | None) -> dict[str, Any]:
-        state, instrument = status(order), order.instrument
+        state, kind, instrument = status(order), order_type(order), order.instrument
         bids, asks = self._resting.beside(order)
         shown: dict[str, Any] = {
             "s": instrument.symbol,
             "c": order.client_id,
             "S": side(order),
-            "o": order_type(order),
+            "o": kind,
             "f": time_in_force(order),
             "q": plain(order.size),
             "p": plain(order.price or ZERO),
@@ -169,7 +169,7 @@ class FuturesEvents(UserStreams):
             "m": fill is not None and fill.role == "maker",
             "R": order.reduce_only,
             "wt": "CONTRACT_PRICE",
-            "ot": order_type(order),
+            "ot": kind,
             "ps": "BOTH",
             "cp": False,
             "rp": money(fill.profit) if fill is not None else "0",

@@ -47,6 +47,7 @@ CODES = Codes(
 )
 CLOCK_CODES = frozenset({"-1021", "-5028"})
 _UNAVAILABLE = "Service Unavailable."  # the face of 503 that failed for sure and has no code
+_DONE = Verdict(Proof.DONE)
 _DUPLICATE = "Duplicate order sent."  # spot's -4116; its -2010 stands for other refusals too
 
 
@@ -86,15 +87,14 @@ def read_reply(frame: Item, frame_text: str, instruments: Instruments) -> list[V
 
 def _done(request_id: str, result: object, instruments: Instruments) -> Answer:
     """Return that the request was taken, with the order as far as the reply shows it."""
-    done = Verdict(Proof.DONE)
     if type(result) is not dict:
-        return Answer(request_id, done)
+        return Answer(request_id, _DONE)
     try:
         report = order(result, listed(instruments, text(result, "symbol")))
     except (Malformed, ArithmeticError):
         venue_id = result.get("orderId")
-        return Answer(request_id, done, venue_id=str(venue_id) if type(venue_id) is int else "")
-    return Answer(request_id, done, report.client_id, report.venue_id, report=report)
+        return Answer(request_id, _DONE, venue_id=str(venue_id) if type(venue_id) is int else "")
+    return Answer(request_id, _DONE, report.client_id, report.venue_id, 0, report)
 
 
 def read_command(reply: RestReply, command: Command) -> Answer:

@@ -29,6 +29,9 @@ from workers.venues.fields import Item, json_object, said
 OK = "00000"  # REST's; frames say "0"
 
 
+_DONE = Verdict(Proof.DONE, "0")
+
+
 def code_of(item: Item) -> str:
     """Return the code as text, which is a number in some frames; "" if there is none."""
     code = item.get("code")
@@ -53,7 +56,7 @@ def read_operation(frame: Item, text: str) -> list[VenueEvent]:
     [item, *_] = items  # a frame of ours asks for one thing
     if code_of(item) not in ("", "0") or code_of(frame) != "0":
         return _refused(request_id, item if code_of(item) not in ("", "0") else frame)
-    return [replace(_taken(item), request_id=request_id)]
+    return [_taken(request_id, item)]
 
 
 def read_refusal(frame: Item) -> list[VenueEvent]:
@@ -67,8 +70,8 @@ def _refused(request_id: str, item: Item) -> list[VenueEvent]:
     return [answer, ClockOff(found.reason)] if found.code in CLOCK_CODES else [answer]
 
 
-def _taken(item: Item) -> Answer:
-    return Answer("", Verdict(Proof.DONE, "0"), said(item, "clientOid"), said(item, "orderId"))
+def _taken(request_id: str, item: Item, client_id: str = "") -> Answer:
+    return Answer(request_id, _DONE, client_id or said(item, "clientOid"), said(item, "orderId"))
 
 
 def read_command(reply: RestReply, command: Command) -> Answer:
@@ -76,7 +79,7 @@ def read_command(reply: RestReply, command: Command) -> Answer:
     body, kind = json_object(reply.text), kind_of(command)
     ids = body.get("data") if body is not None else None
     if body is not None and code_of(body) == OK and reply.status == 200 and type(ids) is dict:
-        return replace(_taken(ids), client_id=command.client_id)
+        return _taken("", ids, command.client_id)
     if body is None or reply.status >= 500 or not code_of(body):
         found = http_verdict(reply, "code", "msg", kind)
     else:

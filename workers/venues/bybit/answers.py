@@ -7,8 +7,6 @@ Rules, beside those of ``workers/venues/codes.py``:
    that nor a code: it proves nothing, and the request's own deadline passes.
 """
 
-from dataclasses import replace
-
 from router.enums import RequestKind
 from workers.venue import (
     Answer,
@@ -24,6 +22,8 @@ from workers.venues.bybit.words import CLOCK_CODE, CODES, KIND_OF_OP, RESTARTING
 from workers.venues.codes import http_verdict, refusal, status_proof
 from workers.venues.commands import kind_of
 from workers.venues.fields import Item, json_object, said
+
+_DONE = Verdict(Proof.DONE, "0")
 
 
 def code_of(body: Item) -> str:
@@ -44,7 +44,7 @@ def read_operation(frame: Item) -> list[VenueEvent]:
     """Return the answer to an order request, and what else its code says."""
     request_id = said(frame, "reqId")
     if code_of(frame) == "0":
-        return [replace(_taken(frame.get("data")), request_id=request_id)]
+        return [_taken(request_id, frame.get("data"))]
     # A create is told no more than that it is to be asked for, so it is the safest guess.
     kind = KIND_OF_OP.get(said(frame, "op"), RequestKind.CREATE)
     found = verdict(frame, kind, Proof.UNKNOWN)
@@ -56,9 +56,9 @@ def read_operation(frame: Item) -> list[VenueEvent]:
     return [answer]
 
 
-def _taken(ids: object) -> Answer:
+def _taken(request_id: str, ids: object, client_id: str = "") -> Answer:
     item: Item = ids if type(ids) is dict else {}
-    return Answer("", Verdict(Proof.DONE, "0"), said(item, "orderLinkId"), said(item, "orderId"))
+    return Answer(request_id, _DONE, client_id or said(item, "orderLinkId"), said(item, "orderId"))
 
 
 def read_command(reply: RestReply, command: Command) -> Answer:
@@ -67,6 +67,6 @@ def read_command(reply: RestReply, command: Command) -> Answer:
     if body is None or reply.status >= 500 or not code_of(body):
         return Answer("", http_verdict(reply, "retCode", "retMsg", kind), command.client_id)
     if code_of(body) == "0" and reply.status == 200:
-        return replace(_taken(body.get("result")), client_id=command.client_id)
+        return _taken("", body.get("result"), command.client_id)
     found = verdict(body, kind, status_proof(reply.status, kind))
     return Answer("", found, command.client_id)

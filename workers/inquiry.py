@@ -30,8 +30,13 @@ from workers.venue import (
 OLDER_ORDER_MS = 5_000
 #: History and fills are asked from a little before the order, since clocks differ.
 LOOK_BACK_MS = 60_000
-#: Lists for orders that were made so close together begin at the same time, so as to be shared.
-TOGETHER_MS = 30_000
+#: The lists that prove absence are of orders made from so much before the order to so much after
+#: its last moment: it left before that, the venue was asked to refuse it 30 s later at most
+#: (``orders.expiry_ms``), and clocks differ. All since would be more pages than can be read where
+#: others trade on, and an order in doubt would stay so.
+LIST_BEFORE_MS, LIST_AFTER_MS = 10_000, 45_000
+#: Lists for orders that were made so close together begin and end at the same times, to be shared.
+TOGETHER_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +154,8 @@ class Inquiry:
         instrument = self._instruments().symbol(record.symbol)
         if instrument is None:
             return Findings(Rung.NO_ANSWER, problem=f"{record.symbol} is not listed any more")
-        since_ms = self._since_together_ms(record)
-        return await self._among(record, self._venue.query_history(instrument, since_ms))
+        times = self._times_together_ms(record)
+        return await self._among(record, self._venue.query_history(instrument, *times))
 
     async def _among(self, record: OrderRecord, requests: Iterable[RestRequest]) -> Findings:
         """Return what lists of orders say together: one that fails hides nothing of the others."""
@@ -171,9 +176,9 @@ class Inquiry:
         if instrument is None:
             return Findings(Rung.NO_ANSWER, problem=f"{record.symbol} is not listed any more")
         try:
-            since_ms = self._since_together_ms(record)
+            times = self._times_together_ms(record)
             fills = await self._fills.ask(
-                (record.symbol, since_ms), partial(self._fills_since, instrument, "", since_ms)
+                (record.symbol, *times), partial(self._fills_since, instrument, "", *times)
             )
         except UnexpectedReply as error:
             return Findings(Rung.NO_ANSWER, problem=str(error))
@@ -218,11 +223,11 @@ class Inquiry:
         return list((await self._pages(request)).orders)
 
     async def _fills_since(
-        self, instrument: Instrument, venue_id: str, since_ms: int
+        self, instrument: Instrument, venue_id: str, since_ms: int, until_ms: int = 0
     ) -> list[Fill]:
         found: list[Fill] = []
         for request in self._venue.query_fills(
-            instrument, venue_id, since_ms, self._clock.venue_ms()
+            instrument, venue_id, since_ms, self._clock.venue_ms(), until_ms
         ):
             found += (await self._pages(request)).fills
         return found
@@ -251,10 +256,19 @@ class Inquiry:
     def _since_ms(self, record: OrderRecord) -> int:
         return self._in_venue_time(record.created_ms or self._clock.redis_ms()) - LOOK_BACK_MS
 
-    def _since_together_ms(self, record: OrderRecord) -> int:
-        """Return a time not after ``_since_ms`` that is the same for orders of about one age."""
-        since_ms = self._since_ms(record)
-        return since_ms - since_ms % TOGETHER_MS
+    def _times_together_ms(self, record: OrderRecord) -> tuple[int, int]:
+        """Return between which times the venue made the order if it did; 0: until now.
+
+        The same for orders of about one age; of the venue's clock.
+        """
+        if not record.created_ms or not record.expires_ms:
+            since_ms = self._since_ms(record)
+            return since_ms - since_ms % TOGETHER_MS, 0
+        since_ms = self._in_venue_time(record.created_ms) - LIST_BEFORE_MS
+        until_ms = self._in_venue_time(record.expires_ms) + LIST_AFTER_MS
+        until_ms += -until_ms % TOGETHER_MS
+        over = until_ms < self._clock.venue_ms()
+        return since_ms - since_ms % TOGETHER_MS, until_ms if over else 0
 
     def is_ours(self, record: OrderRecord, what: OrderReport | Fill) -> bool:
         """Whether it speaks of this order, not of an earlier one with the same client id.

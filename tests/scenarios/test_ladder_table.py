@@ -91,7 +91,7 @@ class FakeVenue:
     def query_open_orders(self, instrument: Instrument | None = None) -> list[RestRequest]:
         return [RestRequest("GET", "open/1")]
 
-    def query_history(self, instrument: object, since_ms: int) -> list[RestRequest]:
+    def query_history(self, *terms: object) -> list[RestRequest]:
         return [RestRequest("GET", "history/recent"), RestRequest("GET", "history/older")]
 
     def query_fills(self, *terms: object) -> list[RestRequest]:

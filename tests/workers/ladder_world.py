@@ -113,7 +113,7 @@ class LadderVenue:
     def query_open_orders(self, instrument: Instrument | None = None) -> list[RestRequest]:
         return [RestRequest("GET", "open")]
 
-    def query_history(self, instrument: object, since_ms: int) -> list[RestRequest]:
+    def query_history(self, *terms: object) -> list[RestRequest]:
         return [RestRequest("GET", "history")]
 
     def query_fills(self, *terms: object) -> list[RestRequest]:

@@ -19,6 +19,7 @@ class ListingVenue:
     def __init__(self, shown: set[str] | None = None) -> None:
         self.shown = shown or set()
         self.asked: Counter[str] = Counter()
+        self.paths: list[str] = []
         self.times_s: list[tuple[float, str]] = []
         self.silent: asyncio.Event | None = None
         self.hangs = asyncio.Event()
@@ -35,13 +36,15 @@ class ListingVenue:
     def query_open_orders(self, instrument: Instrument | None = None) -> list[RestRequest]:
         return [RestRequest("GET", "/open")]
 
-    def query_history(self, instrument: Instrument, since_ms: int) -> list[RestRequest]:
-        return [RestRequest("GET", f"/history?{since_ms}")]
+    def query_history(
+        self, instrument: Instrument, since_ms: int, until_ms: int = 0
+    ) -> list[RestRequest]:
+        return [RestRequest("GET", f"/history?{since_ms}-{until_ms}")]
 
     def query_fills(
-        self, instrument: Instrument, venue_id: str, since_ms: int, now_ms: int
+        self, instrument: Instrument, venue_id: str, since_ms: int, now_ms: int, until_ms: int = 0
     ) -> list[RestRequest]:
-        return [RestRequest("GET", f"/fills?{since_ms}")]
+        return [RestRequest("GET", f"/fills?{since_ms}-{until_ms}")]
 
     def read_page(self, request: RestRequest, reply: RestReply, instruments: Instruments) -> Page:
         return Page()
@@ -49,6 +52,7 @@ class ListingVenue:
     async def ask(self, request: RestRequest, *, signed: bool = True) -> RestReply:
         kind = request.path.partition("?")[0]
         self.asked[kind] += 1
+        self.paths.append(request.path)
         self.times_s.append((asyncio.get_running_loop().time(), kind))
         await asyncio.sleep(0)
         if self.silent is not None:

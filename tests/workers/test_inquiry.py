@@ -13,7 +13,7 @@ from strategy_sdk.testing import linear_perpetual
 from tests.workers.listing_venue import ListingVenue
 from tests.workers.samples import SYMBOL, record, report
 from workers.clock import Clock
-from workers.inquiry import Asking, Inquiry
+from workers.inquiry import TOGETHER_MS, Asking, Inquiry
 from workers.registry import Registry
 from workers.venue import (
     Instruments,
@@ -159,3 +159,17 @@ async def test_orders_asked_together_share_each_list_once() -> None:
     assert venue.asked == {"/order": 10, "/open": 1, "/history": 1, "/fills": 1}
     await one.together([Asking(one_of, whole=False) for one_of in records])
     assert venue.asked == {"/order": 20, "/open": 1, "/history": 1, "/fills": 1}
+
+
+@pytest.mark.parametrize(("age_ms", "ends"), [(3_600_000, True), (30_000, False)])
+async def test_lists_end_where_the_order_can_no_more_have_been_made(
+    age_ms: int, ends: bool
+) -> None:
+    """An hour of others' trading is more pages than can be read, and a doubt would never end."""
+    venue, clock = ListingVenue(), Clock()
+    one = Inquiry(cast(Any, venue), cast(Any, venue), clock, lambda: LISTED)
+    made_ms = (clock.redis_ms() - age_ms) // TOGETHER_MS * TOGETHER_MS
+    made = record("o1", venue_id="", created_ms=made_ms, expires_ms=made_ms + 10_000)
+    assert (await one.whole(made)).rung is Rung.NOT_FOUND
+    times = f"{made_ms - 10_000}-{made_ms + 60_000 if ends else 0}"
+    assert {f"/history?{times}", f"/fills?{times}"} <= set(venue.paths)

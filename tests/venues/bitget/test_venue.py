@@ -90,6 +90,7 @@ def test_how_lists_are_asked_for() -> None:
     assert "category=SPOT&symbol=BTCUSDT&" in of_one.path
     [history] = VENUE.query_history(BTC, 1_000)
     assert "startTime=1000&endTime=2592000999&" in history.path
+    assert "endTime=5000&" in VENUE.query_history(BTC, 1_000, 5_000)[0].path
     [all_of_it] = VENUE.query_history(BTC, 0)
     assert "Time" not in all_of_it.path
     fills = VENUE.query_fills(BTC, "77", NOW_MS - 100 * DAY_MS, NOW_MS)

@@ -154,6 +154,8 @@ def test_history_is_asked_for_a_week_at_a_time() -> None:
     path, terms = query(history)
     assert path == "/v5/order/history"
     assert (terms["startTime"], terms["endTime"]) == ("1000", str(1_000 + WEEK_MS - 1))
+    [until] = VENUE.query_history(BTC, 1_000, 5_000)
+    assert query(until)[1]["endTime"] == "5000"
     weeks = [query(one)[1] for one in VENUE.query_fills(BTC, "77", 0, 2 * WEEK_MS)]
     assert [int(one["startTime"]) for one in weeks] == [0, WEEK_MS - 1, 2 * WEEK_MS - 2]
     for one in weeks:

@@ -130,6 +130,8 @@ def test_history_asks_seven_days_then_three_months() -> None:
     assert recent.path == f"/api/v5/trade/orders-history{query}"
     assert archive.path == f"/api/v5/trade/orders-history-archive{query}"
     assert "begin" not in VENUE.query_history(SPOT, 0)[0].path
+    for one in (*VENUE.query_history(SPOT, 5, 9), *VENUE.query_fills(SPOT, "", 5, 99, 9)):
+        assert "&begin=5&end=9&" in one.path
     ended = order(1, state="canceled") | {"cancelSource": "20"}
     [found] = VENUE.read_page(archive, page([ended]), INSTRUMENTS).orders
     assert (found.state, found.source) == (VenueState.CANCELED, Source.HISTORY)

@@ -122,8 +122,8 @@ class Binance:
         """Return the query of the open orders: weight 40 for all, 1 for a symbol (spot 80, 6)."""
         return [self._get("openOrders", symbol=instrument and instrument.venue_symbol)]
 
-    def query_history(self, instrument: Instrument, since_ms: int) -> Queries:
-        """Return the query of the orders created in the days after ``since_ms``.
+    def query_history(self, instrument: Instrument, since_ms: int, until_ms: int = 0) -> Queries:
+        """Return the query of all orders created since then: pages go by id, with no end.
 
         One canceled or expired without a fill is kept 3 days (futures) or 90 (spot), others 90.
         """
@@ -131,7 +131,7 @@ class Binance:
         return [self._get("allOrders", **query)]
 
     def query_fills(
-        self, instrument: Instrument, venue_id: str, since_ms: int, now_ms: int
+        self, instrument: Instrument, venue_id: str, since_ms: int, now_ms: int, *_: object
     ) -> Queries:
         """Return the query of an order's trades; none while its id is unknown.
 
@@ -168,7 +168,7 @@ class Futures(Binance):
         return replace(self._plan(self._settings.streams, "/private/ws/{ticket}"), ticket=ticket)
 
     def query_fills(
-        self, instrument: Instrument, venue_id: str, since_ms: int, now_ms: int
+        self, instrument: Instrument, venue_id: str, since_ms: int, now_ms: int, *_: object
     ) -> Queries:
         """Return the query by the order's id, or of each week in which it may have traded."""
         weeks = spans(since_ms, now_ms, _WEEK_MS, _MOST_WEEKS)

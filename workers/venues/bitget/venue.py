@@ -119,14 +119,15 @@ class Bitget:
             for one in self._settings.categories
         ]
 
-    def query_history(self, instrument: Instrument, since_ms: int) -> Queries:
-        """Return the query of the orders of the 30 days after ``since_ms``."""
-        times = {"startTime": since_ms, "endTime": since_ms + _SPAN_MS} if since_ms > 0 else {}
+    def query_history(self, instrument: Instrument, since_ms: int, until_ms: int = 0) -> Queries:
+        """Return the query of the orders of the 30 days after ``since_ms``, or until then."""
+        end_ms = min(since_ms + _SPAN_MS, until_ms or since_ms + _SPAN_MS)
+        times = {"startTime": since_ms, "endTime": end_ms} if since_ms > 0 else {}
         query = {**_of(instrument), **times, "limit": queries.PAGE}
         return [self._get("v3/trade/history-orders", **query)]
 
     def query_fills(
-        self, instrument: Instrument, venue_id: str, since_ms: int, now_ms: int
+        self, instrument: Instrument, venue_id: str, since_ms: int, now_ms: int, until_ms: int = 0
     ) -> Queries:
         """Return the queries of trades since then, of one order if it is known.
 
@@ -136,7 +137,7 @@ class Bitget:
         terms = {"category": category, "orderId": venue_id, "limit": queries.PAGE}
         return [
             self._get("v3/trade/fills", **terms, startTime=first, endTime=last)
-            for first, last in spans(since_ms, now_ms, _SPAN_MS, _MOST_SPANS)
+            for first, last in spans(since_ms, until_ms or now_ms, _SPAN_MS, _MOST_SPANS)
         ]
 
     def query_balances(self) -> RestRequest:

@@ -126,24 +126,25 @@ class Bybit:
             return [_get("order/realtime", **_scope(instrument), **more)]
         return [_get("order/realtime", **scope, **more) for scope in self._scopes()]
 
-    def query_history(self, instrument: Instrument, since_ms: int) -> Queries:
-        """Return the query of the orders created in the week after ``since_ms``.
+    def query_history(self, instrument: Instrument, since_ms: int, until_ms: int = 0) -> Queries:
+        """Return the query of the orders created in the week after ``since_ms``, or until then.
 
         One that ended without a trade is kept 24 hours, others 7 days, or 2 years with trades.
         """
-        times = {"startTime": since_ms, "endTime": since_ms + _WEEK_MS}
+        end_ms = min(since_ms + _WEEK_MS, until_ms or since_ms + _WEEK_MS)
+        times = {"startTime": since_ms, "endTime": end_ms}
         return [
             _get("order/history", **_scope(instrument), **times, limit=queries.ORDERS_PAGE),
         ]
 
     def query_fills(
-        self, instrument: Instrument, venue_id: str, since_ms: int, now_ms: int
+        self, instrument: Instrument, venue_id: str, since_ms: int, now_ms: int, until_ms: int = 0
     ) -> Queries:
         """Return the queries of trades in each week since then, of one order if it is known."""
         terms = {**_scope(instrument), "orderId": venue_id, "limit": queries.TRADES_PAGE}
         return [
             _get("execution/list", **terms, startTime=first, endTime=last)
-            for first, last in spans(since_ms, now_ms, _WEEK_MS, _MOST_WEEKS)
+            for first, last in spans(since_ms, until_ms or now_ms, _WEEK_MS, _MOST_WEEKS)
         ]
 
     def query_balances(self) -> RestRequest:

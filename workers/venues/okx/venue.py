@@ -109,21 +109,21 @@ class Okx:
         name = instrument and instrument.venue_symbol
         return [self._get("trade/orders-pending", limit=queries.PAGE, instId=name)]
 
-    def query_history(self, instrument: Instrument, since_ms: int) -> Queries:
-        """Return the queries of ended orders created since then: 7 days, then 3 months.
+    def query_history(self, instrument: Instrument, since_ms: int, until_ms: int = 0) -> Queries:
+        """Return the queries of ended orders created in these times: 7 days, then 3 months.
 
         A canceled order without a fill stays 2 hours: "Get order history", read 2025-03.
         """
-        query = _since(instrument, since_ms)
+        query = _within(instrument, since_ms, until_ms)
         paths = ("trade/orders-history", "trade/orders-history-archive")
         types = self._types(instrument)
         return [self._get(path, instType=one, **query) for path in paths for one in types]
 
     def query_fills(
-        self, instrument: Instrument, venue_id: str, since_ms: int, now_ms: int
+        self, instrument: Instrument, venue_id: str, since_ms: int, now_ms: int, until_ms: int = 0
     ) -> Queries:
         """Return the queries of trades since then: the last 3 days, and 3 months if need be."""
-        query = _since(instrument, since_ms, ordId=venue_id)
+        query = _within(instrument, since_ms, until_ms, ordId=venue_id)
         recent = self._get("trade/fills", **query)  # "instType" is optional here alone
         types = self._types(instrument) if since_ms <= now_ms - _RECENT_FILLS_MS else ()
         return [recent, *(self._get("trade/fills-history", instType=one, **query) for one in types)]
@@ -156,6 +156,6 @@ class Okx:
         return get(f"/api/v5/{path}", self._headers, query)
 
 
-def _since(instrument: Instrument, since_ms: int, **more: object) -> dict[str, object]:
-    begin = max(0, since_ms) or ""
-    return {"instId": instrument.venue_symbol, **more, "begin": begin, "limit": queries.PAGE}
+def _within(of: Instrument, since_ms: int, until_ms: int, **more: object) -> dict[str, object]:
+    times = {"begin": max(0, since_ms) or "", "end": until_ms or ""}
+    return {"instId": of.venue_symbol, **more, **times, "limit": queries.PAGE}

@@ -73,7 +73,9 @@ def test_e6_a_living_owner_writes_back_what_it_knows(
         for oid, name in ((partly, "partially_filled"), (filled, "filled"), (canceled, "canceled")):
             strategy.wait_for(oid, name)
         stack.all_told()
+        # Told before the server is emptied, it would be among what the gap stands for.
         stack.control.arm("delay_ack", match=stack.here | {"op": "order"}, count=1, delay_ms=500)
+        stack.control.arm("delay_push", match=stack.here, count=1, delay_ms=500)
         under_way = buy(idempotency_key="u")
         until(lambda: stack.ledger().requests_of(under_way), "it was sent")
         epoch = epoch_of(stack)

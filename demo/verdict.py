@@ -8,13 +8,15 @@ Rules (P1 to P3 of the design):
 5. Every admitted order and every cancel has an outcome.
 6. REQUEST_NOT_SENT: the venue never had the order. ACK_REJECTED: it has none alive.
 7. exists=false: the venue never had it. exists=unknown: the truth was told later.
-8. The results' ``seq`` has no gap, and each strategy's recording is sound.
+8. The results' ``seq`` has no gap after those that the jobs have cut, and each strategy's
+   recording is sound.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 
 from demo.told import OrderTold, RequestTold, Told
 from router.enums import Exists, OrderStatus, RequestKind, WsOrderResultType
@@ -141,9 +143,7 @@ def _soundness(told: Sequence[Told]) -> Iterator[Difference]:
             yield Difference(8, one.strategy, "", "", problem)
         for account, seqs in one.seqs.items():
             breaks = [
-                f"{before} -> {after}"
-                for before, after in zip([0, *seqs], seqs, strict=False)
-                if after != before + 1
+                f"{before} -> {after}" for before, after in pairwise(seqs) if after != before + 1
             ]
             if breaks:
                 text = f"{account}: seq has gaps: {', '.join(breaks[:5])}"

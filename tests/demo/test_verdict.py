@@ -119,6 +119,11 @@ def test_the_truth_has_no_difference(ledger: Ledger, told: Told) -> None:
     assert compare(ledger, [told]) == []
 
 
+def test_results_that_the_jobs_have_cut_are_no_gap(ledger: Ledger, told: Told) -> None:
+    told.seqs["okx-main"] = [7, 8, 9]
+    assert compare(ledger, [told]) == []
+
+
 def test_an_external_order_need_not_be_told(ledger: Ledger, told: Told) -> None:
     ledger.orders.append(order_row("byhand", "live", external=True))
     assert compare(ledger, [told]) == []

@@ -218,7 +218,19 @@ class Story:
 
     def _is_quiet(self) -> bool:
         idle = all(one.is_idle for one in self._traders.values())
-        return idle and not verdict.unfinished(self) and not self._awaits_audit()
+        waits = self._awaits_resync() or verdict.unfinished(self) or self._awaits_audit()
+        return idle and not waits
+
+    def _awaits_resync(self) -> bool:
+        """Whether the owner is still to learn what happened while nobody listened.
+
+        A venue that answers no query makes its pauses grow to seconds, in which all else is still.
+        """
+        [status] = self.scene.store.ask_all(
+            [["HMGET", self.keys.status, "private", "private_since_ms", "resynced_ms"]]
+        )
+        private, since_ms, resynced_ms = status
+        return private != "connected" or int(resynced_ms or 0) < int(since_ms or 0)
 
     def _awaits_audit(self) -> bool:
         """Whether truth is left to the next audit: lists were older than the venue promises.

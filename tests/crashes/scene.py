@@ -244,6 +244,9 @@ def _cancel_unheard(scene: Scene) -> None:
 def _reconnect(scene: Scene, worker: Forked) -> None:
     if scene.trouble != HAPPY:
         scene.beside = scene.strategy.buy()
+    if scene.trouble == ACK_LOST:
+        # Its push and the cut would race each other.
+        until(lambda: worker.ended_by is not None or "accepted" in scene.strategy.of(scene.beside))
     scene.stack.cut("private")
 
 

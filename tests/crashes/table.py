@@ -30,6 +30,7 @@ RESYNCED = _worker(
     "resync_begun resync_pulled resync_taken resync_confirmed before_diff diff_written"
 )
 RENEWED = _worker("before_renewal renewed")
+AUDITED = _worker("resync_begun resync_pulled resync_taken resync_confirmed")
 
 _REQUEST = TAKEN | SENT | WRITTEN | SETTLED
 _DOUBTFUL = _REQUEST | DOUBTED | ASKED
@@ -64,10 +65,10 @@ WORKER_PASSES: dict[Cell, frozenset[str]] = {
     ("takeover", SOCKET_LOST): _SENT_AGAIN,
     ("takeover", ACK_LOST): _RECOVERED,
 }
-#: What is passed when the moment is right for it: a renewal that falls due, a request that left
-#: before the signal to stop was seen.
+#: What is passed when the moment is right for it: a renewal or an audit that falls due, a request
+#: that left before the signal to stop was seen.
 WORKER_MAY_PASS: dict[str, frozenset[str]] = {
-    "create": RENEWED | ASKED,
+    "create": RENEWED | AUDITED | ASKED,
     "stop": frozenset(WORKER) - _worker("lease_taken prepared"),
     "takeover": RENEWED | ASKED | PUSHED,
 }

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
+from typing import Literal
 
 import pytest
 
@@ -74,6 +75,51 @@ def test_requests_refused_for_a_restart_go_on_a_new_connection(stack: Stack) -> 
     assert stack.ledger().requests_of(oids[0])[0]["code"] == "10019"
     until(lambda: before not in stack.sockets("trade"), "the old connection is gone")
     stack.check(strategy)
+
+
+@contracts
+@pytest.mark.parametrize(
+    "code", ["110072", *(pytest.param(one, marks=pytest.mark.long) for one in ("20006", "10016"))]
+)
+def test_an_order_made_in_spite_of_the_answer_is_found(stack: Stack, code: str) -> None:
+    """A duplicate id, of the order or of the request, says that an earlier copy came in."""
+    strategy = stack.start_strategy()
+    match = stack.here | {"op": "place"}
+    with (
+        stack.control.fault("lose_push", match=stack.here),
+        stack.control.fault("ws_unknown", count=1, match=match, code=code, processed=True),
+    ):
+        oid = strategy.buy()
+        strategy.wait_for(oid, "accepted")
+    assert len(stack.ledger().orders_of(oid)) == 1
+    stack.check(strategy)
+
+
+@pytest.mark.parametrize("first", ["order_first", "execution_first"])
+def test_either_topic_may_come_first(
+    redis_url: str, first: Literal["order_first", "execution_first"]
+) -> None:
+    config = SimulatorConfig(
+        market=MarketConfig(tick_ms=0), venues=("bybit",), bybit=BybitConfig(event_order=first)
+    )
+    with (
+        run_in_thread(config) as simulator,
+        running_stack(redis_url, simulator, venue=BYBIT) as stack,
+    ):
+        stack.start_worker()
+        stack.wait_connected()
+        strategy = stack.start_strategy()
+        oid = strategy.buy(amount=Decimal("0.003"))
+        strategy.wait_for(oid, "accepted")
+        stack.control.fill_order(oid, account=stack.account, amount=Decimal("0.001"))
+        strategy.wait_for(oid, "partially_filled")
+        strategy.cancel_order_ws(stack.symbol, oid)
+        assert strategy.wait_for(oid, "canceled").filled == Decimal("0.001")
+        whole = strategy.buy()
+        strategy.wait_for(whole, "accepted")
+        stack.control.fill_order(whole, account=stack.account)
+        strategy.wait_for(whole, "filled")
+        stack.check(strategy)
 
 
 def test_where_there_is_no_trade_socket_all_goes_by_rest(

@@ -11,7 +11,7 @@ from router.enums import WsOrderResultType as Result
 from router.errors import InvalidArgument
 from simulator.server import RunningSimulator
 from tests.scenarios.stack import Recorder, Stack, running_stack, until
-from tests.scenarios.venues import OKX, SPOT, USDM, VenueUnderTest
+from tests.scenarios.venues import BITGET, BYBIT, OKX, SPOT, USDM, VenueUnderTest
 
 #: The guide's two lines.
 GRACE_MS = {OKX.name: 1_500, USDM.name: 1_000}
@@ -82,7 +82,15 @@ def test_two_venues_each_keep_the_grace_that_was_set_for_them(two: Stack) -> Non
 
 
 @pytest.mark.parametrize(
-    ("venue", "beside"), [(OKX.name, OKX), (USDM.name, USDM), (USDM.name, SPOT)], indirect=True
+    ("venue", "beside"),
+    [
+        (OKX.key, OKX),
+        (USDM.key, USDM),
+        (USDM.key, SPOT),
+        (BYBIT.key, BYBIT),
+        pytest.param(BITGET.key, BITGET, marks=pytest.mark.long),
+    ],
+    indirect=True,
 )
 def test_two_accounts_of_one_venue_are_apart(two: Stack) -> None:
     strategy = two.start_strategy()
@@ -111,6 +119,30 @@ def test_two_accounts_of_one_venue_are_apart(two: Stack) -> None:
     two.control.fill_order(oids[second], account=second)
     strategy.wait_for(oids[second], "filled")
     assert [row["state"] for row in two.ledger(first).orders_of(oids[first])] == ["live"]
+    two.check(strategy)
+
+
+def owners(stack: Stack) -> dict[str, str | None]:
+    """Return who holds each account's lease."""
+    return {at: stack.redis.hget(stack.keys_of(at).lease, "owner") for at in stack.accounts}
+
+
+@pytest.mark.parametrize("beside", [USDM], indirect=True)
+def test_workers_share_two_accounts_and_the_one_that_stays_serves_both(two: Stack) -> None:
+    strategy = two.start_strategy()
+    first = owners(two)
+    two.start_worker(wait=False)
+    kept = accepted(two, strategy)
+    assert owners(two) == first, "the second worker stands by"
+    two.workers[0].stop()
+    two.workers[1].wait_serving()
+    two.wait_connected()
+    assert not {*owners(two).values()} & {None, *first.values()}
+    more = accepted(two, strategy)
+    for account, oid in kept.items():
+        strategy.cancel_order_ws(two.accounts[account].symbol, oid, account_type=account)
+        strategy.wait_for(oid, "canceled")
+        assert [row["client_id"] for row in two.ledger(account).orders] == [oid, more[account]]
     two.check(strategy)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from router.errors import ConfigError
+from tests.scenarios.venues import VENUES
 from tests.venues.conformance.sample import samples
 from workers import venues
 from workers.venues import load, names
@@ -28,3 +29,7 @@ def test_every_venue_has_samples_and_transcripts() -> None:
     sampled = {sample.venue_name for sample in samples()}
     assert sampled == set(names())
     assert all(sample.transcripts for sample in samples())
+
+
+def test_every_venue_is_met_by_the_scenarios() -> None:
+    assert {one.exchange for one in VENUES.values()} == set(names())

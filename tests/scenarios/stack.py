@@ -569,19 +569,20 @@ def running_stack(
     options: Mapping[str, Any] | None = None,
     others: Mapping[str, Any] | None = None,
     names: Sequence[str] = (),
+    public_key: str = "",
     **worker: Any,
 ) -> Iterator[Stack]:
     """Yield a stack with an account of its own at ``venue`` and no process started yet.
 
     It has one account more for each venue in ``beside``; ``names``: of the accounts, if it matters.
     ``options`` are those of all accounts at their venues, such as ``dead_after_s``; ``others`` are
-    settings such as ``durability``.
+    settings such as ``durability``. ``public_key``: Ed25519, of keys that have no secret.
     """
     accounts, settings = {}, {}
     for number, one in enumerate((venue, *beside)):
         fresh = f"{one.name}-t{next(_numbers)}-{os.getpid()}"
         account = names[number] if number < len(names) else fresh
-        simulator.control.create_account(account, venue=one.name)
+        simulator.control.create_account(account, venue=one.name, public_key=public_key)
         accounts[account] = one
         settings[account] = account_settings(account, simulator, one, options)
     client: Any = (

@@ -1,13 +1,20 @@
-"""What Binance does alone: answers that leave the outcome open, and the four faces of its 503."""
+"""What Binance does alone: answers that leave the outcome open, the four faces of its 503, keys
+that log on, and a listen key that ends."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from router.enums import OrderSide, OrderType
-from tests.scenarios.stack import FAR_PRICE, Stack
-from tests.scenarios.venues import SPOT, USDM
+from simulator.config import BinanceConfig, MarketConfig, SimulatorConfig
+from simulator.server import RunningSimulator, run_in_thread
+from tests.scenarios.stack import FAR_PRICE, Stack, running_stack, until
+from tests.scenarios.venues import SPOT, USDM, VenueUnderTest
+from tests.simulator.binance_client import ed25519_pair
 
 both = pytest.mark.venues(USDM.key, SPOT.key)
 LONG = pytest.mark.long
@@ -59,3 +66,70 @@ def test_whichever_face_a_503_shows_there_is_one_order(
         strategy.wait_for(oid, "accepted")
     assert len(stack.ledger().orders_of(oid)) == 1
     stack.check(strategy)
+
+
+def another(stack: Stack, before: set[str]) -> bool:
+    """Whether the account has a trading socket that is none of those before."""
+    now = {*stack.sockets("trade")}
+    return bool(now) and not now & before
+
+
+@pytest.mark.parametrize("at", [USDM, SPOT], ids=str)
+def test_an_ed25519_key_logs_on_again_on_each_connection(
+    redis_url: str,
+    simulator: RunningSimulator,
+    at: VenueUnderTest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    key, public = ed25519_pair()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    with running_stack(redis_url, simulator, venue=at, public_key=public) as stack:
+        secret = stack.settings.accounts[stack.account].api_secret.removeprefix("env:")
+        monkeypatch.setenv(secret, pem)
+        stack.start_worker()
+        stack.wait_connected()
+        strategy = stack.start_strategy()
+        for _ in range(2):
+            oid = strategy.buy()
+            strategy.wait_for(oid, "accepted")
+            assert [row["transport"] for row in stack.ledger().requests_of(oid)] == ["ws"]
+            before = {*stack.sockets("trade")}
+            stack.cut("trade")
+            until(partial(another, stack, before), "another has logged on")
+            stack.wait_connected()
+        strategy.cancel_order_ws(stack.symbol, oid)
+        strategy.wait_for(oid, "canceled")
+        stack.check(strategy)
+
+
+def test_a_listen_key_is_kept_alive(redis_url: str) -> None:
+    """Beyond its life pushes still come, by the connection that it was made for."""
+    life_s, renew_s = 4.0, 0.5
+    config = SimulatorConfig(
+        market=MarketConfig(tick_ms=0),
+        venues=("binance-usdm",),
+        binance=BinanceConfig(listen_key_s=life_s),
+    )
+    venue = replace(USDM, options={**USDM.options, "renew_listen_key_s": renew_s})
+    with (
+        run_in_thread(config) as simulator,
+        running_stack(redis_url, simulator, venue=venue) as stack,
+    ):
+        stack.start_worker()
+        stack.wait_connected()
+        [socket] = stack.sockets("private")
+        strategy = stack.start_strategy()
+        begun_ms = int(stack.redis.hget(stack.keys.status, "private_since_ms"))
+
+        def is_over() -> bool:
+            seconds, micros = stack.redis.time()
+            return bool(seconds * 1000 + micros // 1000 - begun_ms > (life_s + renew_s) * 1000)
+
+        until(is_over, "the life of a key that nobody renews is over")
+        oid = strategy.buy()
+        strategy.wait_for(oid, "accepted")
+        stack.control.fill_order(oid, account=stack.account)
+        strategy.wait_for(oid, "filled")
+        assert stack.sockets("private") == [socket]
+        assert "disconnected" not in strategy.events()
+        stack.check(strategy)

@@ -122,6 +122,29 @@ def test_either_topic_may_come_first(
         stack.check(strategy)
 
 
+def test_an_inverse_contract_is_traded_in_base_units(
+    redis_url: str, simulator: RunningSimulator
+) -> None:
+    options = {**BYBIT.options, "categories": "linear,inverse"}
+    inverse = replace(BYBIT, symbol="BTCUSD-PERP.BYBIT", venue_symbol="BTCUSD", options=options)
+    with running_stack(redis_url, simulator, venue=inverse) as stack:
+        stack.start_worker()
+        stack.wait_connected()
+        strategy = stack.start_strategy()
+        # 171 contracts of a dollar: at any other price the amount would not be whole ones.
+        terms = {"amount": Decimal("0.002"), "price": Decimal("85500")}
+        canceled, filled = (strategy.buy(**terms) for _ in range(2))
+        for oid in (canceled, filled):
+            strategy.wait_for(oid, "accepted")
+            [row] = stack.ledger().orders_of(oid)
+            assert (row["symbol"], Decimal(row["amount"])) == ("BTCUSD", terms["amount"])
+        strategy.cancel_order_ws(stack.symbol, canceled)
+        strategy.wait_for(canceled, "canceled")
+        stack.control.fill_order(filled, account=stack.account)
+        assert strategy.wait_for(filled, "filled").filled == terms["amount"]
+        stack.check(strategy)
+
+
 def test_where_there_is_no_trade_socket_all_goes_by_rest(
     redis_url: str, simulator: RunningSimulator
 ) -> None:

@@ -12,7 +12,7 @@ RUN mkdir router && touch router/__init__.py \
 COPY . .
 RUN pip install --no-deps . \
     && useradd --system --uid 10001 --home-dir /app router \
-    && mkdir -p /data/archive && chown -R router /data
+    && mkdir -p /data/archive /data/spool && chown -R router /data
 USER router
 
 ENTRYPOINT ["order-router"]

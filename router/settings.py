@@ -54,7 +54,8 @@ class WorkerSettings(BaseModel):
     """How a worker holds its connections and its lease.
 
     ``audit_every_s``: how often the venue is asked what is open and held, beside its pushes; 0 for
-    once after each resync only.
+    once after each resync only. ``spool_dir``: a folder on this host for outcomes that Redis cannot
+    take for now; "" keeps them in memory alone.
     """
 
     model_config = _STRICT
@@ -69,6 +70,7 @@ class WorkerSettings(BaseModel):
     open_timeout_s: float = Field(5.0, gt=0)
     audit_every_s: float = Field(60.0, ge=0)
     pacing: bool = True
+    spool_dir: str = ""
 
 
 class JobSettings(BaseModel):

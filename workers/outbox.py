@@ -1,5 +1,7 @@
 """What the worker writes to Redis: collected, then one fenced ``apply`` a turn.
 
+What Redis does not take for now waits in memory, and in a spool if there is one (``spool.py``).
+
 While one batch is on its way the next one grows, so the faster orders come the larger batches get.
 A batch whose reply was lost is sent again with its number; ``apply`` takes each number once, and
 each after the one before it, so that a server that lost an answered batch is found out.
@@ -9,7 +11,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import redis.asyncio
@@ -21,6 +23,7 @@ from router.keyspace import AccountKeys
 from router.outcomes import backoff_s
 from workers.line import ANSWER_WITHIN_S, Line, pack
 from workers.metrics import AccountMetrics
+from workers.spool import Kept, Spool
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +42,10 @@ class Outbox:
         metrics: AccountMetrics | None = None,
         *,
         replicated: bool = False,
+        spool: Spool | None = None,
     ) -> None:
+        self._spool = spool or Spool("", keys.account)
+        self._writing_first = False
         self._line = Line(client)
         self._wait = pack(functions.WAIT) if replicated else b""
         self._metrics = metrics or AccountMetrics()
@@ -87,6 +93,24 @@ class Outbox:
             self._idle.clear()
         return self._batches[-1]
 
+    async def write_first(self, kept: Sequence[Kept]) -> None:
+        """Write what an earlier owner could not; before ``run``, and before anything is added.
+
+        Raises:
+            LeaseLost: If another worker owns the account.
+        """
+        calls = [one.call(self._keys, self._epoch, 1 + at) for at, one in enumerate(kept)]
+        await self._spool.keep(self._epoch, 1, calls)  # from here on it is ours
+        self._spool.remove_others()
+        self._writing_first = True
+        try:
+            for one in kept:
+                await self._write(one)
+        finally:
+            self._writing_first = False
+            await self._line.close()
+        self._spool.clear()
+
     async def run(self) -> None:
         """Write batches until cancelled.
 
@@ -103,9 +127,13 @@ class Outbox:
                     await self._write(batch)
                     self._metrics.applied.observe(time.monotonic() - begun_s)
                     self._metrics.apply_operations.observe(batch.count)
+                self._spool.clear()
                 self._filled.clear()
                 self._idle.set()
                 self._begun_s = 0.0
+        except LeaseLost:
+            self._spool.clear()  # whoever owns the account now asks the venue
+            raise
         finally:
             await self._line.close()
 
@@ -124,7 +152,7 @@ class Outbox:
         """Return when everything added so far is written."""
         await self._idle.wait()
 
-    async def _write(self, batch: functions.Batch) -> None:
+    async def _write(self, batch: functions.Batch | Kept) -> None:
         while (reply := await self._try(batch, self.epoch)) is None:
             pass  # Redis had forgotten us; it knows us again
         self.answered += 1
@@ -132,10 +160,13 @@ class Outbox:
             self._metrics.refused_writes.add()
             log.error("%s: Redis refused a write: %s", self._keys.account, problem)
 
-    async def _try(self, batch: functions.Batch, epoch: int) -> Any:
-        packed = pack(("FCALL", *batch.call(self._keys, epoch, self.answered + 1).fcall()))
+    async def _try(self, batch: functions.Batch | Kept, epoch: int) -> Any:
+        call = batch.call(self._keys, epoch, self.answered + 1)
+        packed = pack(("FCALL", *call.fcall()))
         try:
-            reply = await until_answered(lambda: self._ask(packed))
+            reply = await until_answered(
+                lambda: self._ask(packed), lambda: self._keep(epoch, self.answered + 1, call)
+            )
         except redis.exceptions.ResponseError as error:
             if not functions.is_missing(error):
                 raise
@@ -147,6 +178,14 @@ class Outbox:
             raise LeaseLost(self._keys.account, epoch, int(reply[1]))
         await self.forgotten(epoch)
         return None
+
+    async def _keep(self, epoch: int, number: int, call: functions.Call) -> None:
+        """Put what Redis did not take, and all that waits behind it, into the spool."""
+        if self._writing_first:
+            return  # the spool has it
+        waiting = [one for one in self._batches if one]
+        later = [one.call(self._keys, epoch, number + 1 + at) for at, one in enumerate(waiting)]
+        await self._spool.keep(epoch, number, [call, *later])
 
     async def _ask(self, packed: bytes) -> Any:
         """Return an apply's answer, once a replica has it where that is promised."""
@@ -191,8 +230,17 @@ async def persistently(act: Callable[[], Awaitable[Any]]) -> Any:
     return await until_answered(lambda: answer_in_time(act()))
 
 
-async def until_answered(ask: Callable[[], Awaitable[Any]]) -> Any:
-    """Return what ``ask`` returns, which ends by itself; repeat it as ``persistently`` does."""
+async def _nothing() -> None:
+    """Do nothing between two tries."""
+
+
+async def until_answered(
+    ask: Callable[[], Awaitable[Any]], meanwhile: Callable[[], Awaitable[None]] = _nothing
+) -> Any:
+    """Return what ``ask`` returns, which ends by itself; repeat it as ``persistently`` does.
+
+    ``meanwhile`` is done after each try without an answer.
+    """
     delays = backoff_s(0.02, 1.0, lambda: random.uniform(0.7, 1.3))
     while True:
         try:
@@ -200,4 +248,5 @@ async def until_answered(ask: Callable[[], Awaitable[Any]]) -> Any:
         except NO_ANSWER as error:
             delay_s = next(delays)
             log.warning("Redis does not answer (%r); again in %.2f s", error, delay_s)
+            await meanwhile()
             await asyncio.sleep(delay_s)

@@ -25,7 +25,7 @@ from workers.lease import Lease
 from workers.market_data import MarketData
 from workers.metrics import AccountMetrics, Standing
 from workers.notes import Notes
-from workers.outbox import Outbox
+from workers.outbox import Outbox, persistently
 from workers.pacing import Pacer
 from workers.presence import Presence
 from workers.publisher import Publisher
@@ -34,6 +34,7 @@ from workers.registry import Registry
 from workers.rest import RestClient
 from workers.resync import Resync
 from workers.setup import AccountSetup
+from workers.spool import Spool
 from workers.startup import Startup
 from workers.statements import Statements
 from workers.teller import Teller
@@ -87,7 +88,9 @@ class Owner:
         self._outbox = Outbox(
             *(clients.account, keys, lease.epoch, metrics),
             replicated=settings.durability is Durability.REPLICATED,
+            spool=(spool := Spool(settings.worker.spool_dir, setup.name)),
         )
+        self._spool = spool
         self._teller = Teller(
             keys=keys,
             outbox=self._outbox,
@@ -277,6 +280,7 @@ class Owner:
     async def serve(self, serving: asyncio.Event) -> None:
         """Prepare, then run everything until cancelled or something fails."""
         self._on.failure = asyncio.get_running_loop().create_future()
+        await self._write_what_was_kept()
         outbox = asyncio.create_task(self._outbox.run(), name="outbox")
         prepare = asyncio.create_task(self._prepare(), name="prepare")
         tasks = [prepare, asyncio.create_task(self._lease.keep(), name="lease")]
@@ -310,6 +314,25 @@ class Owner:
                 async with asyncio.timeout(1):
                     await self._outbox.drained()
         await end_tasks([outbox])
+
+    async def _write_what_was_kept(self) -> None:
+        """Write what earlier owners on this host could not, if nobody wrote since."""
+        for one in self._spool.left() if not self._lease.forgotten else ():
+            kept = one.after(*await self._applied())
+            if kept:
+                log.warning(
+                    "%s: writing %d batches of outcomes that epoch %d could not write",
+                    *(self._setup.name, len(kept), one.epoch),
+                )
+                await self._outbox.write_first(kept)
+                return
+        self._spool.remove_others()
+
+    async def _applied(self) -> tuple[int, int]:
+        """Return the epoch that wrote last, and its last batch."""
+        ask = partial(self._client.hmget, self._keys.applied, ["epoch", "batch"])
+        epoch, batch = await persistently(ask)
+        return int(epoch or 0), int(batch or 0)
 
     async def _prepare(self) -> None:
         await self._startup.prepare()

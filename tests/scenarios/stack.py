@@ -66,7 +66,6 @@ FAST = OrderSettings(
 )
 #: For absence that is proven and then acted on: however long the proof takes, it is in time.
 PATIENT_MS = 60_000
-
 #: For tests whose every order is to be unknown: nothing answers, so nobody misses an answer.
 IN_VAIN = {"ack_timeout_ms": 1_000, "ladder_budget_ms": 300}
 
@@ -575,8 +574,8 @@ def running_stack(
     """Yield a stack with an account of its own at ``venue`` and no process started yet.
 
     It has one account more for each venue in ``beside``; ``names``: of the accounts, if it matters.
-    ``options`` are those of all accounts at their venues, such as ``dead_after_s``; ``others`` are
-    settings such as ``durability``. ``public_key``: Ed25519, of keys that have no secret.
+    ``options``: of all accounts at their venues, as ``dead_after_s``; ``others``: settings, as
+    ``durability``. ``public_key``: Ed25519, of keys that have no secret.
     """
     accounts, settings = {}, {}
     for number, one in enumerate((venue, *beside)):

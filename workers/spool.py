@@ -36,11 +36,6 @@ class Kept:
         own = (keys.epoch, keys.applied, keys.seq, *self.keys)
         return Call("or1_apply", own, (epoch, number, self.operations))
 
-    @property
-    def count(self) -> int:
-        """How many operations it holds."""
-        return len(orjson.loads(self.operations))
-
 
 @dataclass(frozen=True, slots=True)
 class Unwritten:

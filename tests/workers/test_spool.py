@@ -38,7 +38,6 @@ async def test_what_is_kept_is_left_to_whoever_follows(tmp_path: Path) -> None:
     assert second.left() == [Unwritten(7, 3, (kept(3), kept(4)))]
     assert second.left()[0].batches[1].call(KEYS, 9, 1).args[:2] == (9, 1)
     assert second.left()[0].batches[1].call(KEYS, 9, 1).keys == call(4).keys
-    assert kept(3).count == 1
     assert modes(tmp_path / "new") == [0o600]
     assert Spool(str(tmp_path / "new"), "okx").left() == [], "another account's"
     first.clear()

@@ -73,7 +73,7 @@ class WorkerConnection(redis.asyncio.connection.UnixDomainSocketConnection):
             return
         server = self.server
         await asyncio.sleep(server.network.delay_s() * 2)
-        if server.network.refuses():
+        if server.refuses():
             raise Lost("the simulated server cannot be reached")
         link = self._link = server.open(server.loop.current, _PROTOCOL)
         link.on_reply, link.on_cut = self._came, self._stir
@@ -211,7 +211,7 @@ class StrategyWire:
     def connect(self) -> None:
         server = self._server
         running(server.loop).wait(server.network.delay_s() * 2)
-        if server.network.refuses():
+        if server.refuses():
             raise Lost("the simulated server cannot be reached")
         link = self._link = server.open(server.loop.current, self._protocol, _BUSY_S)
         link.on_reply, link.on_cut = self._came, self._stir

@@ -17,6 +17,7 @@ from workers.desk import Desk
 from workers.doubt import Doubts
 from workers.flights import Flight
 from workers.resync import Resync
+from workers.spool import Kept, Unwritten
 from workers.venue import Command
 from workers.venue import Place as PlaceOrder
 
@@ -103,6 +104,13 @@ def _unaudited() -> Places:
     return [(Resync, "_audit", audit)]
 
 
+def _spool_of_anybody() -> Places:
+    def after(self: Unwritten, epoch: int, batch: int) -> tuple[Kept, ...]:
+        return self.batches
+
+    return [(Unwritten, "after", after)]
+
+
 MUTANTS = {
     one.name: one
     for one in (
@@ -132,5 +140,6 @@ MUTANTS = {
         Mutant("no-expiry", _unexpiring),
         Mutant("cursor-before-callback", _cursor_first),
         Mutant("no-audit", _unaudited),
+        Mutant("spool-written-whatever-happened", _spool_of_anybody),
     )
 }

@@ -35,6 +35,8 @@ class Server:
         self.store = store
         self.process = self.loop.process("redis")
         self.links: list[Link] = []
+        self.cut_off: set[Process] = set()
+        """Whom no connect reaches it from."""
         self._blocked: list[_Blocked] = []
         self._news: set[str] = set()
         self.on_reply: Callable[[Process, Command, Any], None] = lambda process, command, reply: (
@@ -45,6 +47,10 @@ class Server:
 
     def __repr__(self) -> str:
         return f"Server({len(self.links)} links, {len(self._blocked)} blocked)"
+
+    def refuses(self) -> bool:
+        """Whether the connect that the running process makes fails."""
+        return self.loop.current in self.cut_off or self.network.refuses()
 
     def open(self, process: Process, protocol: int, busy_s: float = 0.0) -> "Link":
         """Return a new connection; ``busy_s``: how late the process looks at what it waited for."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
+import tempfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -80,8 +81,13 @@ def settings() -> Settings:
     )
 
 
+def _with_spool(usual: Settings, folder: str) -> Settings:
+    worker = usual.worker.model_copy(update={"spool_dir": folder})
+    return usual.model_copy(update={"worker": worker})
+
+
 class Scene:
-    """All that exists in one seed."""
+    """All that exists in one seed; all its workers are on one host, with one spool."""
 
     def __init__(self, seed: str, store: Store) -> None:
         self.loop = VirtualLoop(seed)
@@ -93,7 +99,8 @@ class Scene:
         self.redis = Server(self.network, store)
         self.venue = Venue(self.network, ACCOUNT)
         self.venue_link = VenueLink(self.venue)
-        self.settings = settings()
+        self._spools = tempfile.TemporaryDirectory(prefix="simulated-spool-")
+        self.settings = _with_spool(settings(), self._spools.name)
         self.trace = 0
         self.log: list[str] | None = None
 

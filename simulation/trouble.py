@@ -97,6 +97,7 @@ class Trouble:
             "strategy killed": (4, self._kill_strategy),
             "strategy paused": (2, self._pause_strategy),
             "redis link cut": (2, self._cut_redis),
+            "worker without redis": (2, self._cut_worker_off),
             "redis lossy": (2, self._lossy_redis),
             "redis stalled": (1, self._stall_redis),
             "network slow": (2, self._slow_network),
@@ -135,6 +136,7 @@ class Trouble:
         weather = self._on.weather
         weather.slow_share = weather.redis_lost_share = weather.refused_share = 0.0
         weather.redis_stalled_until_s = 0.0
+        self._on.redis.cut_off.clear()
         self._on.venue.world.forget_faults()
         if self.halts and self.halts[-1][1] == 0.0:
             self._resume()
@@ -206,6 +208,27 @@ class Trouble:
             if link.process is process:
                 self._count("redis link cut")
                 link.cut(arrives=self._luck.random() < 0.5)
+
+    def _cut_worker_off(self) -> None:
+        """Nothing of the worker reaches Redis for a while, at whose end it may be killed."""
+        process, redis = self._one(self._cast.workers()), self._on.redis
+        if process is None or process in redis.cut_off:
+            return
+        self._count("worker without redis")
+        redis.cut_off.add(process)
+        for link in list(redis.links):
+            if link.process is process:
+                link.cut(arrives=self._luck.random() < 0.5)
+        dies = self._luck.random() < 0.5
+
+        def undo() -> None:
+            mortal = [process] if process in self._cast.workers() else []
+            if dies and self._one(mortal):
+                self._kill(process, "worker killed without redis")
+            else:
+                redis.cut_off.discard(process)
+
+        self._for_a_while(undo)
 
     def _lossy_redis(self) -> None:
         weather = self._on.weather

@@ -19,6 +19,7 @@ valid_for_ms = 5000
 max_intents_per_strategy = {CAPS["intents"]}
 max_open_orders_per_strategy = {CAPS["open"]}
 [worker]
+spool_dir = "{{spool}}"
 """
 _SILENT_EXIT = 2
 """A user's mistake or a Redis that does not answer: one line on stderr, no traceback."""
@@ -44,7 +45,9 @@ class StormStack(Stack):
         return list(TRADERS[: self.options.strategies])
 
     def rules(self) -> str:
-        return STORM_RULES.replace("[worker]", _RULES.strip())
+        """Return the storm's settings; the workers' hosts share one disk, and so one spool."""
+        own = _RULES.strip().format(spool=self.folder / "spool")
+        return STORM_RULES.replace("[worker]", own)
 
     def handed(self, name: str) -> dict[str, str]:
         """Return the addresses by which a new process reaches Redis and the venues."""

@@ -14,6 +14,7 @@ SHOWN_BY = {
     "set-and-xadd-apart": ("redis lossy", "strategy killed"),
     "no-expiry": ("venue delay_request", "venue lose_ack", "socket cut"),
     "cursor-before-callback": ("strategy killed",),
+    "spool-written-whatever-happened": ("worker without redis", "redis lossy"),
     "no-audit": ("venue stale_snapshot", "socket cut"),
 }
 FEW_SEEDS = 30

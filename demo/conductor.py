@@ -2,6 +2,7 @@
 
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from demo.faults import (
     CloseSockets,
     ExpireStreams,
     HalfOpen,
+    Hits,
     Step,
     VenueAct,
 )
@@ -56,11 +58,12 @@ class Conductor:
             notes = [note for act in step.acts if (note := self._do(act))]
             self.taken.append((elapsed_s, "; ".join((step.what, *notes))))
 
-    def hits(self) -> dict[str, int]:
+    def hits(self) -> Hits:
         """Return how often each kind of fault really hit a message."""
-        counted: dict[str, int] = {}
+        counted: Hits = {}
         for row in self._control.faults():
-            counted[row["fault"]] = counted.get(row["fault"], 0) + int(row["hits"])
+            at = counted.setdefault(row["fault"], Counter())
+            at[row["match"].get("account", "")] += int(row["hits"])
         return counted
 
     @property

@@ -1,6 +1,7 @@
 """The faults of a demo as data: what happens when. Pure; the conductor carries it out."""
 
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +9,9 @@ from demo.options import FaultsWord
 
 # The public socket brings the books that the demo's strategies trade on; it is dropped, too.
 _ROLES = ("trade", "private", "public")
+
+#: How many messages a fault hit: by its name and the venue's account, "" if it is for all of them.
+Hits = dict[str, Counter[str]]
 
 
 class Act:

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from commands.output import clock_time, table
 from commands.timeline import Moment, find_history
+from demo.faults import Hits
 from demo.told import Told
 from demo.verdict import Difference
 from router.keyspace import AccountKeys
@@ -34,7 +35,7 @@ class Report:
     ledger: Ledger
     told: Sequence[Told]
     faults: Sequence[tuple[float, str]]
-    hits: dict[str, int]
+    hits: Hits
     differences: Sequence[Difference]
 
     @property
@@ -72,7 +73,11 @@ class Report:
             "outcomes": outcomes_of(self.told),
             "latency_ms": asdict(latency) if latency else None,
             "faults": [{"at_s": round(at_s, 1), "what": what} for at_s, what in self.faults],
-            "fault_hits": self.hits,
+            "fault_hits": {name: at.total() for name, at in self.hits.items()},
+            "fault_hits_by_account": {
+                name: {account: count for account, count in at.items() if account}
+                for name, at in self.hits.items()
+            },
             "differences": [asdict(one) for one in self.differences],
         }
 
@@ -110,7 +115,7 @@ def show(report: Report, out: Console) -> None:
     if report.faults:
         faults = [(f"{at_s:.1f}", what) for at_s, what in report.faults]
         out.print(table("Faults", ("at s", "what"), faults))
-        hits = ", ".join(f"{name} {count}" for name, count in sorted(report.hits.items()))
+        hits = ", ".join(f"{name} {at.total()}" for name, at in sorted(report.hits.items()))
         out.print(f"messages hit: {hits or 'none'}")
     rows = [
         (

@@ -89,8 +89,8 @@ class Line:
                 self._pump(wire, reader, wire.far, up=True),
                 self._pump(wire, far_reader, writer, up=False),
             )
-        except OSError:
-            pass  # the server is away, or somebody hung up
+        except (OSError, asyncio.CancelledError):
+            pass  # the server is away, somebody hung up, or all is over: 3.11 logs one cancelled
         finally:
             self.wires.discard(wire)
             wire.close()

@@ -81,7 +81,7 @@ def _play(options: StormOptions, stack: StormStack, lines: Lines) -> Report:
         conductor = Conductor(steps, stack.control, venues, elements, options.seed)
         stack.start_strategies()
         _trade(options, stack, conductor)
-        hits = conductor.hits()
+        hits = {name: at.total() for name, at in conductor.hits().items()}
         conductor.end()
         elements.clear()
         _until_done(stack)

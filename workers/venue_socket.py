@@ -4,8 +4,9 @@ import websockets.asyncio.client as ws_client
 import websockets.exceptions as ws_errors
 
 #: A write waits above the high-water mark of what is still to leave, until that is below the low
-#: one. 8 KiB are some 30 orders; the marks are those that ``websockets`` has by itself.
-LOW_WATER, HIGH_WATER = 8 * 1024, 32 * 1024
+#: one. All that leaves in one turn of the loop counts, though nobody is slow: some 250 orders of a
+#: burst, each in a frame of its own.
+LOW_WATER, HIGH_WATER = 32 * 1024, 128 * 1024
 _WIDEST = 4  # bytes that a character of a frame may take
 
 

@@ -33,8 +33,7 @@ def write_down(call: Call, connection: str = "") -> None:
     group = call.operation.group
     if group not in _ORDERS and (group != "query" or call.account is None):
         return
-    for item in items(call):
-        call.rows.append(_row(call, item, connection, query=group == "query"))
+    call.rows = [_row(call, item, connection, query=group == "query") for item in items(call)]
 
 
 def items(call: Call) -> list[dict[str, str]]:

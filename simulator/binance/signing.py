@@ -55,11 +55,13 @@ def check_words(account: Account, given: Words) -> None:
     percent-encoded values while it sends plain ones, hence the second try: the sheet, A2.1.
     """
     signature = required(given, "signature")
-    names = sorted(name for name in given if name != "signature")
-    plain = "&".join([f"{name}={given[name]}" for name in names])
+    said = sorted(given.items())
+    plain = "&".join([f"{name}={value}" for name, value in said if name != "signature"])
     if _is_signed(account, plain, signature):
         return
-    encoded = "&".join([f"{name}={quote(given[name], safe='')}" for name in names])
+    encoded = "&".join(
+        [f"{name}={quote(value, safe='')}" for name, value in said if name != "signature"]
+    )
     if not _is_signed(account, encoded, signature):
         raise Problem(-1022)
 

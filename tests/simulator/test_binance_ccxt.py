@@ -110,6 +110,7 @@ async def test_watch_orders_and_trades(exchange: Any, usdm: RunningSimulator) ->
     trading = asyncio.create_task(exchange.watch_my_trades(SWAP))
     await listening(usdm)
     created = await exchange.create_order_ws(SWAP, "limit", "buy", 0.01, 88000)
+    await eventually(lambda: states == ["open"])  # two pushes at once would be seen as one
     usdm.control.fill_order(venue_id=created["id"])
     await watching
     (trade,) = await trading
@@ -125,6 +126,13 @@ async def test_watch_positions(exchange: Any, usdm: RunningSimulator) -> None:
     usdm.control.set_position("binance-demo", "BTCUSDT", "-0.5")
     (position,) = await watching
     assert (position["contracts"], position["side"]) == (0.5, "short")
+
+
+async def test_watch_balance(exchange: Any, usdm: RunningSimulator) -> None:
+    watching = asyncio.create_task(exchange.watch_balance())
+    await listening(usdm)
+    usdm.control.set_balance("binance-demo", "USDT", "1234.5")
+    assert (await watching)["USDT"]["total"] == 1234.5
 
 
 async def test_refusals_are_named(exchange: Any) -> None:
@@ -208,10 +216,12 @@ async def test_watch_spot_orders_trades_and_balance(
         PAIR, "limit", "buy", 0.01, 88000, {"newClientOrderId": "a1"}
     )
     assert (await balance)["USDT"]["used"] == 880
+    await eventually(lambda: len(states) == 1)  # two pushes at once would be seen as one
     await spot_exchange.cancel_order_ws("", PAIR, {"origClientOrderId": "a1"})
     created = await spot_exchange.create_order_ws(
         PAIR, "limit", "buy", 0.01, 88000, {"newClientOrderId": "a2"}
     )
+    await eventually(lambda: len(states) == 3)
     spot.control.fill_order(venue_id=created["id"])
     await watching
     (trade,) = await trading

@@ -8,11 +8,13 @@ from typing import Any, cast
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from simulator.binance.connections import Heartbeat
-from simulator.config import BinanceConfig, SimulatorConfig
+from simulator.binance.spot.dialect import SpotDialect
+from simulator.binance.usdm.dialect import UsdmDialect
+from simulator.config import BinanceConfig, SimulatorConfig, VenueName
 from simulator.exchange.ledger import ConnectionRow
 from simulator.server import RunningSimulator, run_in_thread
 from simulator.sockets import Socket
+from simulator.world import build
 from tests.simulator.binance_client import dial, open_api, open_stream
 from tests.simulator.conftest import STILL
 from tests.simulator.raw_socket import eventually
@@ -49,32 +51,48 @@ class Hands:
         return self.now_s
 
 
-def test_pings_are_sent_in_time_and_their_own_payload_is_wanted_back() -> None:
+#: Who pings how often, and waits how long for the answer: the sheet, A2 and part B.
+PINGS = {"binance-usdm": (180, 600), "binance-spot": (20, 60)}
+
+
+@pytest.mark.parametrize("venue", PINGS)
+def test_pings_are_sent_in_time_and_their_own_payload_is_wanted_back(venue: VenueName) -> None:
+    ping_s, pong_s = PINGS[venue]
+    dialect = world_of(venue)
     wire, hands = Wire(), Hands()
-    row = ConnectionRow("c", "/ws", 0, "public", venue="binance-usdm")
-    socket = Socket(cast("Any", wire), row, cast("Any", hands))
+    socket = Socket(
+        cast("Any", wire), ConnectionRow("c", "/ws", 0, "public", venue=venue), cast("Any", hands)
+    )
     other = Socket(cast("Any", Wire()), ConnectionRow("o", "/ws", 0), cast("Any", hands))
-    heartbeat = Heartbeat("binance-usdm", ping_s=180, pong_s=600, life_s=86_400)
+    for one in (socket, other):
+        dialect.venue.floor.sockets.add(one)
 
     def sweep(now_s: float) -> None:
         hands.now_s = now_s
-        heartbeat.sweep([socket, other], now_s)
+        dialect.sweep(now_s)
 
-    sweep(179)
+    sweep(ping_s - 1)
     assert wire.written == []
-    sweep(180)
+    sweep(ping_s)
     ping = wire.written[-1]
     assert (ping[0], ping[1]) == (0x89, len(ping) - 2)
     socket.ponged(ping[2:])
-    sweep(800)
+    again_s = ping_s + pong_s + 20
+    sweep(again_s)
     assert not wire.closed
     # A pong of other content, or unasked, keeps nothing alive.
     socket.ponged(b"x")
-    sweep(1399)
+    sweep(again_s + pong_s - 1)
     assert not wire.closed
-    sweep(1401)
+    sweep(again_s + pong_s + 1)
     assert wire.closed
     assert b"Pong timeout" in wire.written[-1]
+
+
+def world_of(venue: VenueName) -> UsdmDialect | SpotDialect:
+    """Return the dialect as it is by default, with no server around it."""
+    floor = build(SimulatorConfig(market=STILL, venues=(venue,))).floors[venue]
+    return UsdmDialect(floor) if venue == "binance-usdm" else SpotDialect(floor)
 
 
 async def test_a_client_that_answers_pings_is_kept() -> None:

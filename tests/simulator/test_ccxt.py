@@ -74,6 +74,23 @@ async def test_watch_orders_sees_an_order_to_its_end(exchange: Any, sim: Running
     assert states == ["open", "canceled"]
 
 
+async def test_watch_balance_and_positions(exchange: Any, sim: RunningSimulator) -> None:
+    async def watch() -> Any:
+        while not (held := await exchange.watch_positions([SWAP])):
+            pass  # what is held at first: nothing
+        return held
+
+    balance = await exchange.watch_balance()
+    assert balance["USDT"]["free"] == 1_000_000
+    watching = asyncio.create_task(watch())
+    sim.control.set_balance("okx-demo", "USDT", "1234.5")
+    while balance["USDT"]["total"] != 1234.5:
+        balance = await exchange.watch_balance()
+    sim.control.set_position("okx-demo", "BTC-USDT-SWAP", "-5")  # in base units
+    (position,) = await watching
+    assert (position["contracts"], position["side"]) == (500, "short")
+
+
 async def test_insufficient_funds_are_named(exchange: Any) -> None:
     with pytest.raises(ccxt.InsufficientFunds):
         await exchange.create_order_ws("BTC/USDT", "limit", "buy", 1000, 80000)

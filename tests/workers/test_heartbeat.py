@@ -214,7 +214,7 @@ def test_a_write_that_waited_a_little_is_a_write(run: Any) -> None:
             await until(lambda: connection.ready)
             server.visits[0].socket.transport.pause_reading()
             writes: list[asyncio.Task[int]] = []
-            while unsent(connection) <= len(BIG):
+            while unsent(connection) <= HIGH_WATER:
                 writes.append(asyncio.create_task(connection.send(BIG)))
                 await asyncio.sleep(0)
             writes.append(asyncio.create_task(connection.send(order("small"))))

@@ -22,6 +22,8 @@ def kind_of(command: Command) -> RequestKind:
 
 def one_kind(commands: Sequence[Command], most: int) -> RequestKind:
     """Return what all commands of one frame, at most ``most``, ask for."""
+    if len(commands) == 1:
+        return _KINDS[type(commands[0])]
     kinds = {type(command) for command in commands}
     if len(kinds) != 1 or len(commands) > most:
         raise CannotEncode("commands", f"1 to {most} commands of one kind are needed")

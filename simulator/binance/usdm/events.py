@@ -59,8 +59,8 @@ class _Resting:
     def beside(self, order: Order) -> tuple[Decimal, Decimal]:
         """Return the bids and the asks of the order's account and symbol, the order included."""
         name, symbol = order.account.name, order.instrument.symbol
-        bids, asks = (self._totals.get((name, symbol, side), ZERO) for side in ("buy", "sell"))
-        return bids, asks
+        totals = self._totals
+        return totals.get((name, symbol, "buy"), ZERO), totals.get((name, symbol, "sell"), ZERO)
 
 
 class FuturesEvents(UserStreams):

@@ -317,6 +317,7 @@ class Owner:
 
     async def _write_what_was_kept(self) -> None:
         """Write what earlier owners on this host could not, if nobody wrote since."""
+        self._spool.prepare()
         for one in self._spool.left() if not self._lease.forgotten else ():
             kept = one.after(*await self._applied())
             if kept:

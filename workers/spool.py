@@ -8,6 +8,7 @@ on the same host writes it before anything else, each batch once: Redis knows wh
 import asyncio
 import logging
 import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,16 @@ class Spool:
     def __repr__(self) -> str:
         return f"Spool({self._folder}, {self._written.name if self._written else 'empty'})"
 
+    def prepare(self) -> None:
+        """Make the folder, and log it if nothing could be kept there: before it is needed."""
+        if self._folder is None:
+            return
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self._folder).close()
+        except OSError as error:
+            self._fails(error)
+
     async def keep(self, epoch: int, first: int, calls: Sequence[Call]) -> None:
         """Keep these batches, in place of what was kept before.
 
@@ -79,12 +90,15 @@ class Spool:
             await asyncio.to_thread(self._write, self._folder, epoch, first, batches)
             self._failed = False
         except OSError as error:
-            if not self._failed:
-                log.error(
-                    "%s: outcomes wait in memory only, the spool cannot be written: %s",
-                    *(self._account, error),
-                )
-            self._failed = True
+            self._fails(error)
+
+    def _fails(self, error: OSError) -> None:
+        if not self._failed:
+            log.error(
+                "%s: the spool cannot be written; what Redis cannot take waits in memory only: %s",
+                *(self._account, error),
+            )
+        self._failed = True
 
     def _write(self, folder: Path, epoch: int, first: int, batches: Sequence[object]) -> None:
         folder.mkdir(parents=True, exist_ok=True)

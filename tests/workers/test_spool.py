@@ -105,10 +105,36 @@ async def test_a_folder_that_cannot_be_written_is_told_once(
 ) -> None:
     (tmp_path / "file").write_text("")
     one = Spool(str(tmp_path / "file"), "okx-main")
+    one.prepare()
+    assert [record.levelno for record in caplog.records] == [logging.ERROR], "before it is needed"
+    assert "what Redis cannot take waits in memory only" in caplog.text
     for _ in range(2):
         await one.keep(7, 1, [call(1)])
-    assert [record.levelno for record in caplog.records] == [logging.ERROR]
-    assert "outcomes wait in memory only" in caplog.text
+    assert len(caplog.records) == 1
+
+
+async def test_what_fails_again_after_it_went_is_told_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "spool"
+    one = Spool(str(folder), "okx-main")
+    one.prepare()
+    assert list(folder.iterdir()) == []
+    for told in (1, 2):
+        folder.rmdir()
+        folder.write_text("")
+        await one.keep(7, 1, [call(1)])
+        assert len(caplog.records) == told
+        folder.unlink()
+        await one.keep(7, 1, [call(1)])
+        one.clear()
+
+
+async def test_without_a_folder_nothing_is_made() -> None:
+    one = Spool("", "okx-main")
+    one.prepare()
+    await one.keep(7, 1, [call(1)])
+    assert one.left() == []
 
 
 def test_what_cannot_be_read_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -288,12 +288,18 @@ class Resync:
 
     async def _confirm_missing(self, missing: list[OrderRecord]) -> list[OrderRecord]:
         """Ask about each missing order once the grace has passed; return those that have ended."""
-        missing = [record for record in missing if not self._desk.creating(record)]
-        if not missing:
+        asked: list[OrderRecord] = []
+        for record in missing:
+            if self._desk.creating(record):
+                # Its answer may say no more than that it was taken; what came of it nobody heard.
+                self._checks.later(record)
+            else:
+                asked.append(record)
+        if not asked:
             return []
         await asyncio.sleep(self.grace_ms / 1000)
-        await asyncio.gather(*(self._confirm(record) for record in missing))
-        return [record for record in missing if record.ended]
+        await asyncio.gather(*(self._confirm(record) for record in asked))
+        return [record for record in asked if record.ended]
 
     async def _confirm(self, record: OrderRecord) -> None:
         """Ask about a missing order; if the venue does not answer, go on asking beside the rest."""

@@ -51,6 +51,31 @@ def test_an_order_is_asked_about_until_the_venue_answers(stack: Stack) -> None:
     stack.check(strategy)
 
 
+@every_derivative  # spot's pushes and answers may share one socket
+@pytest.mark.parametrize("shown", [True, False], ids=["shown before", "never shown"])
+def test_an_order_ends_between_two_sockets_while_its_create_is_unanswered(
+    redis_url: str, simulator: RunningSimulator, venue: VenueUnderTest, shown: bool
+) -> None:
+    """The resync leaves it to its answer, which says no more than that it was taken."""
+    with running_stack(redis_url, simulator, venue=venue, audit_every_s=0) as stack:
+        stack.start_worker()
+        stack.wait_resynced()
+        strategy = stack.start_strategy()
+        place = stack.here | {"op": "order"}
+        with stack.control.fault("delay_ack", match=place, delay_ms=3_000):
+            if shown:
+                oid = open_order(strategy)
+            else:
+                with stack.control.fault("lose_push", match=stack.here):
+                    oid = strategy.buy()
+                    until(lambda: stack.ledger().orders, "the order is at the venue")
+            with outage(stack):
+                stack.control.fill_order(oid, account=stack.account)
+            resynced(strategy)
+            strategy.wait_for(oid, "filled")
+        stack.check(strategy)
+
+
 @every_venue
 def test_d1_the_events_come_once_each_in_order_with_the_diff_before_resynced(stack: Stack) -> None:
     strategy = stack.start_strategy()

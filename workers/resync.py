@@ -288,18 +288,29 @@ class Resync:
 
     async def _confirm_missing(self, missing: list[OrderRecord]) -> list[OrderRecord]:
         """Ask about each missing order once the grace has passed; return those that have ended."""
-        asked: list[OrderRecord] = []
-        for record in missing:
-            if self._desk.creating(record):
-                # Its answer may say no more than that it was taken; what came of it nobody heard.
-                self._checks.later(record)
-            else:
-                asked.append(record)
+        if unshown := [record for record in missing if self._is_unshown(record)]:
+            self._on.spawn(self._confirm_created(unshown), "confirm the created")
+        asked = [record for record in missing if not self._is_unshown(record)]
         if not asked:
             return []
         await asyncio.sleep(self.grace_ms / 1000)
         await asyncio.gather(*(self._confirm(record) for record in asked))
         return [record for record in asked if record.ended]
+
+    def _is_unshown(self, record: OrderRecord) -> bool:
+        """Whether its create has no outcome yet, and nothing has shown the order."""
+        return self._desk.creating(record) and _never_seen(record)
+
+    async def _confirm_created(self, records: list[OrderRecord]) -> None:
+        """Ask about orders once their creates have outcomes.
+
+        These may say no more than that an order was taken; what came of it nobody may have heard.
+        """
+        while records:
+            await asyncio.sleep(self._on.orders.terminal_check_ms / 1000)
+            answered = [one for one in records if not self._desk.creating(one)]
+            records = [one for one in records if self._desk.creating(one)]
+            await asyncio.gather(*(self._confirm(one) for one in answered if not one.ended))
 
     async def _confirm(self, record: OrderRecord) -> None:
         """Ask about a missing order; if the venue does not answer, go on asking beside the rest."""

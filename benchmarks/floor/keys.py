@@ -4,6 +4,9 @@ GROUP = "workers"
 LIBRARY = "floor_1"
 ADMIT = "floor_admit"
 
+#: What a result says of an order: acknowledged, on the book; or of anything else.
+PENDING, ACCEPTED, OTHER = "PENDING", "ACCEPTED", "OTHER"
+
 #: The least that makes admission idempotent and readable: one key, one hash, one stream entry.
 #: KEYS: idempotency key, order hash, intents stream; ARGV: oid, then field, value, …
 SOURCE = f"""#!lua name={LIBRARY}

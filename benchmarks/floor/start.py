@@ -18,11 +18,16 @@ def start_floor(children: Children, url: str, prefix: str, strategies: int) -> S
 
 
 def start_floor_at_simulator(children: Children, place: Place) -> Side:
-    """Return a floor of one strategy whose venue is a simulator like the router's, ready."""
+    """Return a floor of one strategy whose venue is a simulator like the router's, ready.
+
+    It carries what the router carries: acknowledgements, orders on the book, balances.
+    """
     venue = start_simulator(children, place)
     at = venue.hear()
     ws_url = f"ws://127.0.0.1:{at['port']}{OKX_PATH}"
-    side = _start(children, place.url, place.prefix, 1, venue, ws_url, "floor at the simulator")
+    side = _start(
+        children, place.url, place.prefix, 1, venue, ws_url, "floor at the simulator", "on-book"
+    )
     # Its orders rest, and are canceled by nobody.
     side.after = ControlClient(f"http://127.0.0.1:{at['control_port']}").reset
     return side
@@ -36,6 +41,7 @@ def _start(
     venue: Child,
     ws_url: str,
     side: str,
+    *told: str,
 ) -> Side:
     client = redis.Redis.from_url(url)
     client.function_load(keys.SOURCE, replace=True)
@@ -46,7 +52,7 @@ def _start(
     )
     worker.hear()
     started = [
-        children.start(f"floor-{name}", ["benchmarks.floor.strategy", url, prefix, name])
+        children.start(f"floor-{name}", ["benchmarks.floor.strategy", url, prefix, name, *told])
         for name in names
     ]
     return Side(side, started, {"worker": worker.pid, "venue": venue.pid})

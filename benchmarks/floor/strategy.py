@@ -1,4 +1,4 @@
-"""``python -m benchmarks.floor.strategy URL PREFIX STRATEGY``: FCALL, XREAD; no logic."""
+"""``python -m benchmarks.floor.strategy URL PREFIX STRATEGY [on-book]``: FCALL, XREAD; no logic."""
 
 import itertools
 import sys
@@ -22,12 +22,18 @@ _VALID_MS = 10_000
 
 
 class FloorStrategy:
-    """Submits and waits, in one thread."""
+    """Submits and waits, in one thread.
 
-    def __init__(self, url: str, prefix: str, name: str) -> None:
+    ``on_book``: whether an order is told to be on the book, too, as the simulator does; one at a
+    time, the next one is submitted after that, untimed.
+    """
+
+    def __init__(self, url: str, prefix: str, name: str, *, on_book: bool = False) -> None:
         self._client: Any = redis.Redis.from_url(url, decode_responses=True, retry=None)
         self._prefix = prefix
         self._name = name
+        self._on_book = on_book
+        self._accepted = 0
         self._intents = keys.intents(prefix, name)
         self._results = keys.results(prefix, name)
         self._last = "0-0"
@@ -47,8 +53,13 @@ class FloorStrategy:
     def _one(self) -> int:
         began = time.perf_counter_ns()
         self._submit(self._client)
-        self._wait()
-        return time.perf_counter_ns() - began
+        self._accepted = 0
+        while not self._wait():
+            continue
+        took = time.perf_counter_ns() - began
+        while self._on_book and not self._accepted:
+            self._wait()
+        return took
 
     def _burst(self, orders: int, window: int, batch: int) -> dict[str, Any]:
         began = time.perf_counter_ns()
@@ -83,16 +94,19 @@ class FloorStrategy:
         client.fcall(keys.ADMIT, 3, *names, oid, *fields)
 
     def _wait(self) -> int:
-        """Return how many results came with the next read."""
+        """Return how many acknowledgements came with the next read."""
         until_s = time.monotonic() + _PATIENCE_S
         while time.monotonic() < until_s:
             reply = self._client.xread({self._results: self._last}, _COUNT, _BLOCK_MS)
             for _, entries in reply or ():
                 self._last = entries[-1][0]
-                return sum(1 for _, fields in entries if fields["status"] == "PENDING")
+                said = [fields["status"] for _, fields in entries]
+                self._accepted += said.count(keys.ACCEPTED)
+                return said.count(keys.PENDING)
         raise TimeoutError("no result came; the floor's worker or venue is gone")
 
 
 if __name__ == "__main__":
-    redis_url, key_prefix, strategy = sys.argv[1:]
-    answer_questions(FloorStrategy(redis_url, key_prefix, strategy).answer)
+    redis_url, key_prefix, strategy, *told = sys.argv[1:]
+    floor = FloorStrategy(redis_url, key_prefix, strategy, on_book=told == ["on-book"])
+    answer_questions(floor.answer)
